@@ -1,0 +1,72 @@
+# The commands of spectrabridge on Linux and macOS; `make` alone lists them.
+#
+#   PYTHON=python3.12   interpreter that the virtual environment is made with (3.11 or newer)
+#   VENV=.venv          where the virtual environment goes
+#   ARGS="..."          more arguments for `spectrabridge serve` (explorer) or pytest (test, quick)
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
+# Each stamp is newer than the files it was installed from, so nothing is installed twice.
+MADE := $(VENV)/stamp-made
+RUN_READY := $(VENV)/stamp-run
+TEST_READY := $(VENV)/stamp-test
+
+.DEFAULT_GOAL := help
+.PHONY: help explorer test quick lint types browser wheel clean
+
+help:
+	@echo "make explorer   install into $(VENV), serve the explorer and print its address"
+	@echo "make test       install what the tests need, a browser too, and run every check and test"
+	@echo "make quick      the tests that take seconds: nothing marked slow, no browser"
+	@echo "make lint       ruff (rules and format) and mypy"
+	@echo "make wheel      build dist/spectrabridge-*.whl"
+	@echo "make clean      remove $(VENV) and everything else that make leaves behind"
+
+explorer: $(RUN_READY)
+	$(BIN)/spectrabridge serve $(ARGS)
+
+test: $(TEST_READY) lint browser
+	SPECTRABRIDGE_BROWSER="$$(cat $(VENV)/browser)" $(BIN)/pytest $(ARGS)
+
+quick: $(TEST_READY)
+	$(BIN)/pytest -m "not slow and not browser" $(ARGS)
+
+lint: $(TEST_READY) types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# `mypy core explorer apps`, but through a folder that is always called spectrabridge: mypy names
+# the package after the folder it lies in and refuses names like spectrabridge-main.
+types: $(TEST_READY)
+	@mkdir -p $(VENV)/types && ln -sfn "$(CURDIR)" $(VENV)/types/spectrabridge
+	$(BIN)/mypy $(addprefix $(VENV)/types/spectrabridge/,core explorer apps)
+
+browser: $(TEST_READY)
+	@$(BIN)/python .ci/browser.py > $(VENV)/browser
+
+wheel: $(TEST_READY)
+	rm -rf build
+	$(BIN)/python -m build --wheel --outdir dist .
+
+clean:
+	rm -rf $(VENV) build dist spectrabridge.egg-info .pytest_cache .mypy_cache .ruff_cache test-results
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(MADE):
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || { \
+	  echo "spectrabridge needs Python 3.11 or newer, and $(PYTHON) is older or missing." >&2; \
+	  echo "Name another one, for example: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(RUN_READY): $(MADE) pyproject.toml constraints.txt
+	$(INSTALL) -e .
+	@touch $@
+
+$(TEST_READY): $(MADE) pyproject.toml constraints.txt
+	$(INSTALL) -e ".[test]"
+	@touch $(RUN_READY) $@
