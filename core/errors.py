@@ -1,0 +1,30 @@
+"""Errors meant for the person at the keyboard.
+
+Each message is one or two sentences that say what was expected, what was found
+and what to do. The command line prints them as they are and exits with 1; the
+explorer shows them as notifications.
+"""
+
+
+class SpectrabridgeError(Exception):
+    """Base of every error whose message is written for the user."""
+
+
+class LabelError(SpectrabridgeError):
+    """Label values or names do not fit the label set."""
+
+
+class GridError(SpectrabridgeError):
+    """Two things that must share a wavelength grid do not."""
+
+
+class SpectrumError(SpectrabridgeError):
+    """A spectrum, or a file that should hold one, cannot be used."""
+
+
+class BundleError(SpectrabridgeError):
+    """A bundle is damaged, incomplete, or made by a newer version."""
+
+
+class TrainingError(SpectrabridgeError):
+    """Training cannot start or go on with what it was given."""

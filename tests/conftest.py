@@ -1,0 +1,62 @@
+"""Fixtures and rules that all tests share."""
+
+from __future__ import annotations
+
+import os
+
+# One thread everywhere, before torch starts its own: results do not depend on the machine, and the
+# timings of one test do not depend on what runs beside it.
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The top folder of the repository, which is also the package."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def tests_data() -> Path:
+    """Small files that belong to the tests, with their provenance in a README."""
+    return ROOT / "tests" / "data"
+
+
+@pytest.fixture(scope="session")
+def data_file() -> Callable[[str], Path]:
+    """Give a file of the data pack by its path inside the pack; skip the test if it is absent.
+
+    The pack is not part of the repository. It is looked for in the folder that SPECTRABRIDGE_DATA
+    names, else in ``shared/data`` beside the repository.
+    """
+    pack = Path(os.environ.get("SPECTRABRIDGE_DATA") or ROOT.parent / "shared" / "data")
+
+    def find(name: str) -> Path:
+        path = pack / name
+        if not path.exists():
+            pytest.skip(f"needs {name} of the data pack, which may not be shipped with the tests")
+        return path
+
+    return find
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Count a skipped browser test as a failure: without a browser nothing was tested."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and item.get_closest_marker("browser"):
+        report.outcome = "failed"
+        report.longrepr = (
+            "A browser test must run, not be skipped. `make test` installs a browser; "
+            f"`make quick` leaves these tests out. It was skipped with: {report.longrepr}"
+        )
+    return report
