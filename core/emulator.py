@@ -1,0 +1,571 @@
+"""Neural emulators of a stellar spectrum simulator: labels in, flux out.
+
+Two architectures behind one class:
+
+``basis``
+    a small network predicts the coefficients of log flux on its principal
+    components; abundances enter as [Fe/H] and [X/Fe], 12C/13C as a logarithm.
+``payne``
+    the form of The Payne (Ting et al. 2019, section 3) and of O'Briain et al.
+    (2020, section 2): a perceptron with two hidden layers straight onto the pixels.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from .errors import BundleError, LabelError, SpectrumError, TrainingError
+from .labels import APOGEE_LABELS, LabelSet
+from .spectra import Spectra
+from .wavelength import APOGEE_GRID, WavelengthGrid
+
+ARCHITECTURES = ("basis", "payne")
+FLUX_FLOOR = 1e-3
+"""Flux below this is raised to it before the logarithm is taken."""
+
+
+def _perceptron(sizes: tuple[int, ...], activation: Callable[[], nn.Module]) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for i, (n_in, n_out) in enumerate(itertools.pairwise(sizes)):
+        if i:
+            layers.append(activation())
+        layers.append(nn.Linear(n_in, n_out))
+    return nn.Sequential(*layers)
+
+
+class Emulator(nn.Module):
+    """A differentiable surrogate of the simulator.
+
+    Calling it maps labels ``(n_stars, n_labels)`` in physical units to flux
+    ``(n_stars, n_pixels)``, both float32 tensors.
+
+    Parameters
+    ----------
+    labels : LabelSet
+        Labels and their trained ranges.
+    grid : WavelengthGrid
+        Pixels of the output.
+    architecture : {"basis", "payne"}
+        See the module's text.
+    hidden : tuple of int
+        Sizes of the hidden layers.
+    n_basis : int
+        Number of principal components; only for ``basis``.
+    continuum : str
+        What the flux is divided by: ``true`` (the simulator's own continuum) or
+        ``pseudo`` (:func:`spectrabridge.core.continuum.normalise`).
+
+    Raises
+    ------
+    TrainingError
+        If the architecture is not known.
+    """
+
+    def __init__(
+        self,
+        labels: LabelSet,
+        grid: WavelengthGrid,
+        architecture: str = "basis",
+        hidden: tuple[int, ...] = (256, 256),
+        n_basis: int = 100,
+        continuum: str = "true",
+    ) -> None:
+        super().__init__()
+        if architecture not in ARCHITECTURES:
+            raise TrainingError(
+                f"Architectures are {', '.join(ARCHITECTURES)}; found {architecture!r}."
+            )
+        self.labels = labels
+        self.grid = grid
+        self.architecture = architecture
+        self.hidden = tuple(hidden)
+        self.continuum = continuum
+        n_in, n_pixels = len(labels), grid.n_pixels
+        self.low: Tensor
+        self.high: Tensor
+        self.register_buffer("low", torch.zeros(n_in))
+        self.register_buffer("high", torch.ones(n_in))
+        if architecture == "payne":
+            self.n_basis = 0
+            self.net = _perceptron((n_in, *hidden, n_pixels), lambda: nn.LeakyReLU(0.01))
+            return
+        self.n_basis = n_basis
+        self.net = _perceptron((n_in, *hidden, n_basis), nn.SiLU)
+        self.mean: Tensor
+        self.components: Tensor
+        self.scale: Tensor
+        self.register_buffer("mean", torch.zeros(n_pixels))
+        self.register_buffer("components", torch.zeros(n_basis, n_pixels))
+        self.register_buffer("scale", torch.ones(n_basis))
+
+    def inputs(self, labels: Tensor) -> Tensor:
+        """Return what the network reads before scaling, shape ``(n_stars, n_labels)``.
+
+        For ``basis``, abundances other than iron become [X/Fe], and the isotope ratio
+        its decimal logarithm, so that a change of metallicity moves one input only.
+        """
+        if self.architecture == "payne":
+            return labels
+        columns = list(labels.unbind(1))
+        elements = self.labels.element_columns()
+        if "Fe" in self.labels:
+            iron = self.labels.index("Fe")
+            for i in elements:
+                if i != iron:
+                    columns[i] = columns[i] - columns[iron]
+        if "c12c13" in self.labels:
+            i = self.labels.index("c12c13")
+            columns[i] = columns[i].clamp_min(1e-3).log10()
+        return torch.stack(columns, 1)
+
+    def forward(self, labels: Tensor) -> Tensor:
+        """Return flux ``(n_stars, n_pixels)`` for labels ``(n_stars, n_labels)``."""
+        x = (self.inputs(labels) - self.low) / (self.high - self.low) - 0.5
+        if self.architecture == "payne":
+            return self.net(x)
+        return ((self.net(x) * self.scale) @ self.components + self.mean).exp()
+
+    # ------------------------------------------------------------------ files
+
+    def description(self) -> dict[str, Any]:
+        """Return what is needed besides the weights to rebuild the emulator, as JSON."""
+        return {
+            "architecture": self.architecture,
+            "hidden": list(self.hidden),
+            "n_basis": self.n_basis,
+            "continuum": self.continuum,
+        }
+
+    @classmethod
+    def rebuild(
+        cls,
+        description: Mapping[str, Any],
+        labels: LabelSet,
+        grid: WavelengthGrid,
+        tensors: Mapping[str, Tensor],
+    ) -> Emulator:
+        """Return the emulator that wrote `description` and `tensors`.
+
+        Raises
+        ------
+        BundleError
+            If the tensors do not fit the description.
+        """
+        try:
+            out = cls(
+                labels,
+                grid,
+                description["architecture"],
+                tuple(description["hidden"]),
+                int(description["n_basis"]),
+                str(description["continuum"]),
+            )
+            out.load_state_dict({k: v.float() for k, v in tensors.items()})
+        except (KeyError, TypeError, RuntimeError) as problem:
+            reason = str(problem).splitlines()[0]
+            raise BundleError(f"The emulator's weights do not fit: {reason}") from problem
+        return out.requires_grad_(False).eval()
+
+    def save(self, folder: str | Path, report: Mapping[str, Any] | None = None) -> None:
+        """Write ``emulator.safetensors`` and ``emulator.json`` into a folder.
+
+        Parameters
+        ----------
+        folder : path
+            Made if it is not there.
+        report : mapping, optional
+            Figures and provenance to keep beside the weights; must be JSON.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        tensors = {k: v.detach().contiguous().cpu() for k, v in self.state_dict().items()}
+        save_file(tensors, folder / "emulator.safetensors")
+        data = {
+            "schema": 1,
+            "emulator": self.description(),
+            "labels": self.labels.to_json(),
+            "grid": self.grid.to_json(),
+            "report": dict(report or {}),
+        }
+        (folder / "emulator.json").write_text(json.dumps(data, indent=1) + "\n")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Emulator:
+        """Read an emulator written by :meth:`save`.
+
+        Raises
+        ------
+        BundleError
+            If a file is missing, damaged or of a newer layout.
+        """
+        folder = Path(folder)
+        try:
+            data = json.loads((folder / "emulator.json").read_text())
+            schema = data["schema"]
+        except (OSError, ValueError, KeyError) as problem:
+            raise BundleError(
+                f"{folder} holds no emulator that can be read: expected emulator.json and "
+                "emulator.safetensors, as train-emulator writes them."
+            ) from problem
+        if schema > 1:
+            raise BundleError(
+                f"The emulator in {folder} has layout version {schema}; this spectrabridge "
+                "reads 1. Update spectrabridge."
+            )
+        try:
+            tensors = load_file(folder / "emulator.safetensors")
+        except Exception as problem:  # safetensors raises several kinds for damaged files
+            raise BundleError(
+                f"{folder / 'emulator.safetensors'} is missing or damaged: {problem}."
+            ) from problem
+        labels = LabelSet.from_json(data["labels"])
+        grid = WavelengthGrid.from_json(data["grid"])
+        return cls.rebuild(data["emulator"], labels, grid, tensors)
+
+    @classmethod
+    def from_payne_npz(
+        cls,
+        path: str | Path,
+        labels: LabelSet = APOGEE_LABELS,
+        grid: WavelengthGrid = APOGEE_GRID,
+    ) -> Emulator:
+        """Read weights in the format that The Payne publishes (Ting et al. 2019).
+
+        The file holds ``w_array_0..2`` of shape (n_out, n_in), ``b_array_0..2``, and
+        ``x_min``, ``x_max``; activations are leaky ReLU with slope 0.01 and labels are
+        scaled to [-0.5, 0.5]. If temperatures are in units of 1000 K there (x_max of
+        the first label below 100), the limits are converted to kelvin.
+
+        Parameters
+        ----------
+        path : path
+            The npz file.
+        labels : LabelSet
+            Its labels, in the order of the file.
+        grid : WavelengthGrid
+            Its pixels.
+
+        Raises
+        ------
+        SpectrumError
+            If the file cannot be read or lacks an array.
+        LabelError, GridError
+            If its sizes are not those of `labels` and `grid`.
+        """
+        keys = [f"{kind}_array_{i}" for kind in "wb" for i in range(3)] + ["x_min", "x_max"]
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                missing = [k for k in keys if k not in file]
+                arrays = {} if missing else {k: np.asarray(file[k], np.float64) for k in keys}
+        except (OSError, ValueError) as problem:
+            raise SpectrumError(
+                f"{path} cannot be read as an npz file of plain arrays: {problem}."
+            ) from problem
+        if missing:
+            raise SpectrumError(
+                f"{path} is no weight file of The Payne: expected arrays {', '.join(keys)}; "
+                f"missing {', '.join(missing)}."
+            )
+        low, high = arrays["x_min"].copy(), arrays["x_max"].copy()
+        n_in, n_out = arrays["w_array_0"].shape[1], arrays["w_array_2"].shape[0]
+        if not n_in == len(labels) == low.size == high.size:
+            raise LabelError(f"Expected weights for {len(labels)} labels; {path} has {n_in}.")
+        if n_out != grid.n_pixels:
+            raise LabelError(
+                f"Expected weights for {grid.n_pixels} pixels ({grid!r}); {path} has {n_out}. "
+                "Give the grid of that file."
+            )
+        if labels.names[0] == "teff" and high[0] < 100:
+            low[0], high[0] = 1000 * low[0], 1000 * high[0]
+        hidden = (arrays["w_array_0"].shape[0], arrays["w_array_1"].shape[0])
+        out = cls(labels.with_ranges(list(low), list(high)), grid, "payne", hidden, 0, "pseudo")
+        linear = [layer for layer in out.net if isinstance(layer, nn.Linear)]
+        with torch.no_grad():
+            out.low.copy_(torch.from_numpy(low))
+            out.high.copy_(torch.from_numpy(high))
+            for i, layer in enumerate(linear):
+                layer.weight.copy_(torch.from_numpy(arrays[f"w_array_{i}"]))
+                layer.bias.copy_(torch.from_numpy(arrays[f"b_array_{i}"]))
+        return out.requires_grad_(False).eval()
+
+
+# ---------------------------------------------------------------------- training
+
+
+@dataclass(frozen=True)
+class EmulatorTraining:
+    """How an emulator is trained.
+
+    Parameters
+    ----------
+    architecture : {"basis", "payne"}
+        See :class:`Emulator`.
+    steps : int
+        Optimiser steps.
+    batch : int
+        Spectra per step.
+    learning_rate : float
+        Peak of the one-cycle schedule.
+    weight_decay : float
+        Of AdamW.
+    hidden : tuple of int
+        Hidden layers.
+    n_basis : int
+        Principal components for ``basis``.
+    seconds : float, optional
+        Stop after this much time; the learning rate then follows the clock, so that
+        it still ends low.
+    seed : int
+        Of the weights, the batches and the decomposition.
+    """
+
+    architecture: str = "basis"
+    steps: int = 15_000
+    batch: int = 128
+    learning_rate: float = 3e-3
+    weight_decay: float = 1e-3
+    hidden: tuple[int, ...] = (256, 256, 256)
+    n_basis: int = 100
+    seconds: float | None = None
+    seed: int = 0
+
+
+PAYNE_TRAINING = EmulatorTraining("payne", learning_rate=1e-3, weight_decay=0, hidden=(300, 300))
+"""The yardstick: the paper's 25-300-300-P perceptron."""
+
+Progress = Callable[[int, int, dict[str, float]], None]
+"""Called now and then with (step, steps, figures)."""
+
+
+def _one_cycle(fraction: float) -> float:
+    """Learning rate over its peak: up over 10 % of the run, then down a cosine to 0."""
+    if fraction < 0.1:
+        return 0.04 + 0.96 * fraction / 0.1
+    return 0.5 * (1 + math.cos(math.pi * (fraction - 0.1) / 0.9)) + 1e-4
+
+
+def train_emulator(
+    spectra: Spectra,
+    training: EmulatorTraining | None = None,
+    *,
+    continuum: str = "true",
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> Emulator:
+    """Train an emulator on spectra with known labels.
+
+    Parameters
+    ----------
+    spectra : Spectra
+        Noise-free spectra with labels; all pixels good.
+    training : EmulatorTraining, optional
+        Architecture and schedule.
+    continuum : str
+        Recorded in the emulator: what the flux was divided by.
+    device : str
+        Where to train; the result is on the CPU.
+    progress : callable, optional
+        See :data:`Progress`.
+
+    Raises
+    ------
+    TrainingError
+        If labels are missing, spectra are too few, or flux is not usable.
+    """
+    training = training or EmulatorTraining()
+    if spectra.labels is None or spectra.label_set is None:
+        raise TrainingError("Training an emulator needs labels; the spectra have none.")
+    if not np.isfinite(spectra.labels).all():
+        rows = np.flatnonzero(~np.isfinite(spectra.labels).all(axis=1))
+        raise TrainingError(
+            f"Every label must be known; row {rows[0]} and {rows.size - 1} others have NaN."
+        )
+    if not spectra.good.all():
+        rows = np.flatnonzero(~spectra.good.all(axis=1))
+        raise TrainingError(
+            "An emulator is trained on complete simulated spectra; row "
+            f"{rows[0]} and {rows.size - 1} others have bad pixels."
+        )
+    n = len(spectra)
+    if n < 20:
+        raise TrainingError(f"Expected at least 20 spectra to train on; found {n}.")
+
+    generator = torch.Generator().manual_seed(training.seed)
+    labels = torch.tensor(spectra.labels, dtype=torch.float32)
+    flux = torch.from_numpy(spectra.flux)
+    n_basis = min(training.n_basis, n - 1)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(training.seed)
+        out = Emulator(
+            spectra.label_set,
+            spectra.grid,
+            training.architecture,
+            training.hidden,
+            n_basis,
+            continuum,
+        )
+        if training.architecture == "basis":
+            log = flux.clamp_min(FLUX_FLOOR).log()
+            mean = log.mean(0)
+            centred = log - mean
+            _, _, v = torch.svd_lowrank(centred, q=min(n_basis + 20, n), niter=4)
+            out.mean.copy_(mean)
+            out.components.copy_(v[:, :n_basis].T)
+            coefficients = centred @ out.components.T
+            out.scale.copy_(coefficients.std(0).clamp_min(1e-6))
+            # Errors of all components count alike in flux, so they share one unit.
+            target, unit = coefficients, out.scale[0].clone()
+        else:
+            target, unit = flux, torch.tensor(0.01)
+            final = out.net[-1]
+            assert isinstance(final, nn.Linear)
+            with torch.no_grad():
+                final.bias.copy_(flux.mean(0))
+    inputs = out.inputs(labels)
+    out.low.copy_(inputs.amin(0))
+    spread = (inputs.amax(0) - inputs.amin(0)).clamp_min(1e-6)
+    out.high.copy_(out.low + spread)
+    x = ((inputs - out.low) / spread - 0.5).to(device)
+    target, unit = target.to(device), unit.to(device)
+    out.to(device)
+    scale = out.scale if training.architecture == "basis" else torch.ones((), device=device)
+    optimiser = torch.optim.AdamW(
+        out.net.parameters(),
+        lr=training.learning_rate,
+        weight_decay=training.weight_decay,
+        fused=True,
+    )
+    start = time.perf_counter()
+    for step in range(training.steps):
+        elapsed = time.perf_counter() - start
+        fraction = step / training.steps
+        if training.seconds is not None:
+            fraction = max(fraction, elapsed / training.seconds)
+            if fraction >= 1:
+                break
+        for group in optimiser.param_groups:
+            group["lr"] = training.learning_rate * _one_cycle(fraction)
+        chosen = torch.randint(0, n, (training.batch,), generator=generator).to(device)
+        residual = (out.net(x[chosen]) * scale - target[chosen]) / unit
+        if training.architecture == "basis":
+            # The norm, not its square: a few hard spectra must not outweigh the many. On the
+            # first grid this halves the median error.
+            loss = residual.square().sum(1).add(1e-8).sqrt().mean()
+        else:
+            loss = residual.abs().mean()
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        if progress is not None and step % 100 == 0:
+            progress(step, training.steps, {"loss": float(loss.detach()), "seconds": elapsed})
+    if progress is not None:
+        progress(training.steps, training.steps, {"loss": float(loss.detach())})
+    return out.cpu().requires_grad_(False).eval()
+
+
+# ---------------------------------------------------------------------- held-out errors
+
+
+def hold_out(kind: np.ndarray, fraction: float = 0.1, seed: int = 0) -> np.ndarray:
+    """Choose the spectra that an emulator must not see, the same fraction of each kind.
+
+    Parameters
+    ----------
+    kind : ndarray, shape ``(n_stars,)``
+        Kind of draw; see :func:`spectrabridge.core.io.grid.read_grid`.
+    fraction : float
+        Part of each kind to hold out.
+    seed : int
+        Of the choice.
+
+    Returns
+    -------
+    ndarray of bool, shape ``(n_stars,)``
+        True for held-out spectra.
+    """
+    rng = np.random.default_rng(seed)
+    held = np.zeros(len(kind), bool)
+    for value in np.unique(kind):
+        rows = np.flatnonzero(kind == value)
+        held[rng.permutation(rows)[: max(1, round(fraction * rows.size))]] = True
+    return held
+
+
+def absolute_errors(emulator: Emulator, spectra: Spectra) -> dict[str, float]:
+    """Return ``median_abs_error`` and ``mean_abs_error`` over all pixels of some spectra."""
+    assert spectra.labels is not None
+    with torch.no_grad():
+        flux = emulator(torch.tensor(spectra.labels, dtype=torch.float32)).numpy()
+    error = np.abs(flux - spectra.flux)
+    return {
+        "median_abs_error": float(np.median(error)),
+        "mean_abs_error": float(error.mean(dtype=np.float64)),
+    }
+
+
+@dataclass(frozen=True)
+class EmulatorReport:
+    """Held-out errors of an emulator.
+
+    Parameters
+    ----------
+    emulator : Emulator
+        The trained emulator.
+    figures : dict
+        ``median_abs_error``, ``mean_abs_error`` (giant-branch draws), ``box`` (the same
+        for box draws), ``train_seconds``, counts and settings.
+    """
+
+    emulator: Emulator
+    figures: dict[str, Any]
+
+
+def train_and_score(
+    spectra: Spectra,
+    training: EmulatorTraining,
+    *,
+    seed: int = 0,
+    continuum: str = "true",
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> EmulatorReport:
+    """Train on nine tenths of the spectra and measure errors on the rest.
+
+    The column ``kind`` of the spectra separates giant-branch draws (1) from box draws
+    (0); without it all count as giant-branch draws. Other parameters are those of
+    :func:`train_emulator`; `seed` chooses the held-out spectra.
+    """
+    kind = np.asarray(spectra.columns.get("kind", np.ones(len(spectra), int)))
+    held = hold_out(kind, seed=seed)
+    start = time.perf_counter()
+    emulator = train_emulator(
+        spectra[~held], training, continuum=continuum, device=device, progress=progress
+    )
+    seconds = time.perf_counter() - start
+    figures: dict[str, Any] = {
+        "n_train": int((~held).sum()),
+        "n_held_out": int(held.sum()),
+        "seed": seed,
+        "training": asdict(training),
+        "continuum": continuum,
+        "device": device,
+        "threads": torch.get_num_threads(),
+        "train_seconds": seconds,
+    }
+    if (held & (kind == 1)).any():
+        figures |= absolute_errors(emulator, spectra[held & (kind == 1)])
+    if (held & (kind == 0)).any():
+        figures["box"] = absolute_errors(emulator, spectra[held & (kind == 0)])
+    return EmulatorReport(emulator, figures)
