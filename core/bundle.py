@@ -1,0 +1,436 @@
+"""Bundles: what a user loads. A folder or a zip file with ``bundle.json`` and weights.
+
+``bundle.json`` names every other file with its SHA-256, which is checked before the
+file is used. Weights are safetensors and everything else is JSON: opening a bundle
+from a stranger runs none of their code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import shutil
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import platformdirs
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from .adaptation.adapter import Adapter
+from .emulator import Emulator
+from .errors import BundleError, SpectrabridgeError
+from .labels import LabelSet
+from .missing_lines import Experiment, HiddenLines, hidden_pixels
+from .model import Model
+from .version import __version__
+from .wavelength import WavelengthGrid
+
+SCHEMA = 1
+"""Version of the layout that this code writes, and the newest that it reads."""
+
+SHIPPED = Path(__file__).parent / "bundles"
+DEFAULT = "mock-lines"
+"""The bundle that the explorer opens when none is named."""
+
+_MAIN = "bundle.json"
+_LARGEST = 1 << 30
+
+
+def user_bundles() -> Path:
+    """Return the folder in which a user's own bundles are found by name."""
+    return Path(platformdirs.user_data_dir("spectrabridge")) / "bundles"
+
+
+# ---------------------------------------------------------------------- reading
+
+
+class _Files:
+    """The files of a bundle, in a folder or a zip file; names are plain, never paths."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._zip: zipfile.ZipFile | None = None
+        self._prefix = ""
+        if path.is_dir():
+            return
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, OSError) as problem:
+            raise BundleError(
+                f"{path} is no bundle: expected a folder or a zip file with {_MAIN}."
+            ) from problem
+        mains = [n for n in self._zip.namelist() if n.split("/")[-1] == _MAIN and n.count("/") < 2]
+        self._prefix = mains[0][: -len(_MAIN)] if mains else ""
+
+    def read(self, name: str) -> bytes:
+        if Path(name).name != name or name in ("", ".", ".."):
+            raise BundleError(f"{self.path}: file names in a bundle are plain; found {name!r}.")
+        try:
+            if self._zip is None:
+                return (self.path / name).read_bytes()
+            info = self._zip.getinfo(self._prefix + name)
+            if info.file_size > _LARGEST:
+                raise BundleError(f"{self.path}: {name} claims {info.file_size} bytes; refused.")
+            return self._zip.read(info)
+        except (OSError, KeyError, zipfile.BadZipFile) as problem:
+            raise BundleError(
+                f"{self.path}: {name} is missing or cannot be read. Get the bundle again, whole."
+            ) from problem
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle whose ``bundle.json`` has been read; weights are read when asked for.
+
+    Parameters
+    ----------
+    path : Path
+        Folder or zip file.
+    data : dict
+        Contents of ``bundle.json``.
+    device : str
+        Where the model computes.
+    """
+
+    path: Path
+    data: Mapping[str, Any]
+    device: str = "cpu"
+    _files: _Files = field(repr=False, compare=False, default=None)  # type: ignore[assignment]
+
+    @property
+    def name(self) -> str:
+        """Short name."""
+        return str(self.data["name"])
+
+    @property
+    def title(self) -> str:
+        """One line for a person."""
+        return str(self.data["title"])
+
+    @property
+    def description(self) -> str:
+        """What the two domains are and what the bundle is good for."""
+        return str(self.data["description"])
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """How the bundle was made: command, seeds, data, versions, time."""
+        return dict(self.data.get("provenance", {}))
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """Figures of the evaluation, as stored when the bundle was made."""
+        return dict(self.data.get("metrics", {}))
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen characters that change whenever a weight or the layout changes."""
+        core = {k: v for k, v in self.data.items() if k not in ("metrics", "provenance")}
+        return hashlib.sha256(json.dumps(core, sort_keys=True).encode()).hexdigest()[:16]
+
+    @cached_property
+    def labels(self) -> LabelSet:
+        """Labels of the model."""
+        return LabelSet.from_json(self.data["labels"])
+
+    @cached_property
+    def grid(self) -> WavelengthGrid:
+        """Pixels of the model."""
+        return WavelengthGrid.from_json(self.data["grid"])
+
+    @cached_property
+    def experiment(self) -> Experiment | None:
+        """The features and which of them are hidden, for a masked-line bundle."""
+        if "experiment" not in self.data:
+            return None
+        try:
+            return Experiment.from_json(json.loads(self.read(self.data["experiment"])))
+        except (KeyError, TypeError, ValueError) as problem:
+            raise BundleError(f"{self.path}: the list of features is damaged.") from problem
+
+    @cached_property
+    def model(self) -> Model:
+        """The emulator and the adaptation, chained."""
+        emulator = Emulator.rebuild(
+            self.data["emulator"], self.labels, self.grid, self.tensors("emulator.safetensors")
+        )
+        adapter = Adapter.rebuild(self.data["adaptation"], self.tensors("adaptation.safetensors"))
+        reference = self.labels.array(self.data["reference"])
+        if self.experiment is None:
+            return Model(emulator, adapter, reference, device=self.device)
+        hidden = hidden_pixels(self.experiment.features, self.grid.n_pixels)
+        synthetic = HiddenLines(emulator, hidden)
+        return Model(synthetic, adapter, reference, truth=emulator, device=self.device)
+
+    def read(self, name: str) -> bytes:
+        """Return a file's bytes after checking its hash.
+
+        Raises
+        ------
+        BundleError
+            If the file is not listed, missing, or not the one that was packed.
+        """
+        try:
+            expected = self.data["files"][name]["sha256"]
+        except (KeyError, TypeError):
+            raise BundleError(f"{self.path}: {_MAIN} lists no file {name}.") from None
+        content = self._files.read(name)
+        found = hashlib.sha256(content).hexdigest()
+        if found != expected:
+            raise BundleError(
+                f"{self.path}: {name} is not the file that was packed (expected SHA-256 "
+                f"{expected[:12]}..., found {found[:12]}...). It is damaged or was changed; get "
+                "the bundle again."
+            )
+        return content
+
+    def tensors(self, name: str) -> dict[str, Tensor]:
+        """Return the tensors of a safetensors file of the bundle."""
+        content = self.read(name)
+        try:
+            return safetensors.torch.load(content)
+        except Exception as problem:  # safetensors raises several kinds
+            raise BundleError(f"{self.path}: {name} is not a safetensors file.") from problem
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files, ``bundle.json`` left out."""
+        return sum(int(f["bytes"]) for f in self.data["files"].values())
+
+
+_REQUIRED = ("schema", "name", "title", "description", "labels", "grid", "reference", "files")
+
+
+def read_bundle(path: str | Path, device: str = "cpu") -> Bundle:
+    """Open a bundle at a path, without reading its weights yet.
+
+    Raises
+    ------
+    BundleError
+        If the path is no bundle, or was made by a newer version.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise BundleError(f"There is no bundle at {path}.")
+    files = _Files(path)
+    try:
+        data = json.loads(files.read(_MAIN))
+    except ValueError as problem:
+        raise BundleError(f"{path}: {_MAIN} is not valid JSON ({problem}).") from problem
+    if not isinstance(data, dict) or "schema" not in data:
+        raise BundleError(f"{path}: {_MAIN} has no schema number; it is no bundle.")
+    if not isinstance(data["schema"], int) or data["schema"] > SCHEMA:
+        raise BundleError(
+            f"{path} has bundle layout {data['schema']}; this spectrabridge {__version__} reads up "
+            f"to {SCHEMA}. Update spectrabridge."
+        )
+    missing = [k for k in (*_REQUIRED, "emulator", "adaptation") if k not in data]
+    if missing:
+        raise BundleError(f"{path}: {_MAIN} lacks {', '.join(missing)}.")
+    return Bundle(path, data, device, files)
+
+
+def find_bundle(name: str | Path) -> Path:
+    """Return where a bundle lies: a shipped name, one of the user's, or a path.
+
+    Raises
+    ------
+    BundleError
+        If there is none; the message lists those there are.
+    """
+    text = str(name)
+    if Path(text).name == text:
+        for folder in (SHIPPED, user_bundles()):
+            if (folder / text / _MAIN).exists():
+                return folder / text
+    path = Path(name).expanduser()
+    if path.exists():
+        return path
+    known = ", ".join(b.name for b in list_bundles()) or "none"
+    raise BundleError(f"There is no bundle {text!r}. Known by name: {known}; or give a path.")
+
+
+def open_bundle(name: str | Path | None = None, device: str = "cpu") -> Bundle:
+    """Open a bundle by name or path; without a name, the default one.
+
+    Parameters
+    ----------
+    name : str or path, optional
+        A shipped bundle, one in :func:`user_bundles`, a folder or a zip file.
+    device : str
+        Where its model computes: ``cpu`` or ``cuda``.
+
+    Raises
+    ------
+    BundleError
+        If there is no such bundle or it cannot be used.
+    """
+    if device != "cpu" and not (device.startswith("cuda") and torch.cuda.is_available()):
+        raise BundleError(
+            f"Expected device 'cpu', or 'cuda' on a machine that has it; found {device!r}."
+        )
+    return read_bundle(find_bundle(name or DEFAULT), device)
+
+
+def list_bundles() -> list[Bundle]:
+    """Return the shipped bundles and the user's own, by name; damaged ones are left out."""
+    found: dict[str, Bundle] = {}
+    for folder in (user_bundles(), SHIPPED):
+        for main in sorted(folder.glob(f"*/{_MAIN}")):
+            try:
+                bundle = read_bundle(main.parent)
+            except SpectrabridgeError:
+                continue
+            found[main.parent.name] = bundle
+    return [found[name] for name in sorted(found)]
+
+
+def verify_bundle(path: str | Path) -> list[str]:
+    """Check every file of a bundle and that its model can be built and used.
+
+    Returns
+    -------
+    list of str
+        Problems in words; empty if all is well.
+    """
+    try:
+        bundle = read_bundle(find_bundle(path))
+    except SpectrabridgeError as problem:
+        return [str(problem)]
+    problems = []
+    for name in bundle.data["files"]:
+        try:
+            bundle.read(name)
+        except SpectrabridgeError as problem:
+            problems.append(str(problem))
+    if not problems:
+        try:
+            flux = bundle.model.adapt(bundle.model.reference)
+            if not np.isfinite(flux).all():
+                problems.append(f"{path}: the adapted reference spectrum is not finite.")
+        except SpectrabridgeError as problem:
+            problems.append(str(problem))
+    return problems
+
+
+# ---------------------------------------------------------------------- writing
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a result depends on, for provenance."""
+    return {
+        "spectrabridge": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "machine": platform.machine(),
+    }
+
+
+def _compact(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Store matrices in float16: components and weights need no more than three digits."""
+    return {
+        k: (v.half() if v.dim() >= 2 and v.numel() > 4096 else v.float()).contiguous()
+        for k, v in tensors.items()
+    }
+
+
+def write_bundle(
+    folder: str | Path,
+    *,
+    name: str,
+    title: str,
+    description: str,
+    emulator: Emulator,
+    adapter: Adapter,
+    reference: np.ndarray,
+    experiment: Experiment | None = None,
+    provenance: Mapping[str, Any] | None = None,
+) -> Bundle:
+    """Write a bundle folder; an existing bundle there is replaced once all is written.
+
+    Parameters
+    ----------
+    folder : path
+        Where to write. A folder that is not a bundle is refused.
+    name, title, description : str
+        For people.
+    emulator : Emulator
+        The complete emulator.
+    adapter : Adapter
+        The adaptation.
+    reference : array, shape ``(n_labels,)``
+        Labels that users start from.
+    experiment : Experiment, optional
+        For a masked-line bundle: features and which are hidden.
+    provenance : mapping, optional
+        How it was made; must be JSON. Versions are added.
+
+    Raises
+    ------
+    BundleError
+        If the folder holds something else.
+    """
+    folder = Path(folder)
+    if folder.exists() and any(folder.iterdir()) and not (folder / _MAIN).exists():
+        raise BundleError(f"{folder} exists, is not empty and is no bundle; give another folder.")
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    contents = {
+        "emulator.safetensors": safetensors.torch.save(_compact(emulator.state_dict())),
+        "adaptation.safetensors": safetensors.torch.save(_compact(adapter.tensors())),
+    }
+    data: dict[str, Any] = {
+        "schema": SCHEMA,
+        "name": name,
+        "title": title,
+        "description": description,
+        "labels": emulator.labels.to_json(),
+        "grid": emulator.grid.to_json(),
+        "reference": emulator.labels.mapping(reference),
+        "emulator": emulator.description(),
+        "adaptation": adapter.description(),
+    }
+    if experiment is not None:
+        data["experiment"] = "features.json"
+        text = json.dumps(experiment.to_json(), indent=0)
+        contents["features.json"] = text.encode()
+    data["provenance"] = dict(provenance or {}) | {"versions": versions()}
+    data["metrics"] = {}
+    data["files"] = {
+        file: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+        for file, content in contents.items()
+    }
+    for file, content in contents.items():
+        (partial / file).write_bytes(content)
+    (partial / _MAIN).write_text(json.dumps(data, indent=1) + "\n")
+    if folder.exists():
+        shutil.rmtree(folder)
+    partial.replace(folder)
+    return read_bundle(folder)
+
+
+def store_metrics(bundle: Bundle, metrics: Mapping[str, Any]) -> Bundle:
+    """Write the figures of an evaluation into ``bundle.json`` and return the new bundle.
+
+    Raises
+    ------
+    BundleError
+        If the bundle is a zip file.
+    """
+    if not bundle.path.is_dir():
+        raise BundleError(f"{bundle.path} is a zip file; unpack it to store figures in it.")
+    data = dict(bundle.data) | {"metrics": dict(metrics)}
+    partial = bundle.path / (_MAIN + ".partial")
+    partial.write_text(json.dumps(data, indent=1) + "\n")
+    partial.replace(bundle.path / _MAIN)
+    return read_bundle(bundle.path, bundle.device)

@@ -1,0 +1,184 @@
+"""Scores of a bundle against the truth, where the truth is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from . import draws
+from .errors import BundleError
+from .labels import LabelSet
+from .missing_lines import Feature, HiddenLines, hidden_pixels
+from .mock_lines import in_batches
+from .model import Model
+
+TEST_SEED = 2_000_003
+"""Seed of the labels on which bundles are scored; training never uses it."""
+
+
+def r_squared(predicted: Tensor, truth: Tensor) -> float:
+    """Return the part of the variance of `truth` over stars that is explained.
+
+    One minus the sum of squared errors over the sum of squared deviations of each pixel
+    from its mean over stars; shapes ``(n_stars, n_pixels)``.
+    """
+    spread = (truth - truth.mean(0)).square().sum()
+    return float(1 - (predicted - truth).square().sum() / spread)
+
+
+def derivative_r_squared(predicted: NDArray[Any], truth: NDArray[Any]) -> float:
+    """Return one minus the squared error over the squared size of true derivatives."""
+    return float(1 - np.square(predicted - truth).sum() / np.square(truth).sum())
+
+
+def attribute(derivatives: NDArray[Any], features: list[Feature]) -> list[int]:
+    """Name the element of each feature: the one with the most negative mean derivative.
+
+    The mean over the feature rather than its deepest pixel, which noise would choose.
+
+    Parameters
+    ----------
+    derivatives : array, shape ``(n_pixels, n_elements)``
+        Flux change per dex.
+    features : list of Feature
+        Features to attribute.
+
+    Returns
+    -------
+    list of int
+        Column of `derivatives` for each feature.
+    """
+    return [int(derivatives[f.pixels].mean(axis=0).argmin()) for f in features]
+
+
+def element_correlations(
+    predicted: NDArray[Any], truth: NDArray[Any], elements: tuple[str, ...]
+) -> dict[str, float]:
+    """Return the correlation of derivatives over pixels, by element; NaN where truth is flat."""
+    out = {}
+    for i, element in enumerate(elements):
+        a, b = predicted[:, i], truth[:, i]
+        flat = a.std() == 0 or b.std() == 0
+        out[element] = float("nan") if flat else float(np.corrcoef(a, b)[0, 1])
+    return out
+
+
+def score_hidden_lines(
+    model: Model,
+    features: list[Feature],
+    *,
+    n_stars: int = 1000,
+    seed: int = TEST_SEED,
+    progress: Callable[[str], None] | None = None,
+) -> dict[str, Any]:
+    """Score an adaptation on the lines that were hidden from it.
+
+    Parameters
+    ----------
+    model : Model
+        Emulator with hidden lines, adaptation, and the truth.
+    features : list of Feature
+        All features of the experiment; those hidden are scored.
+    n_stars : int
+        Fresh giant-branch stars.
+    seed : int
+        Of their labels.
+    progress : callable, optional
+        Called with what is being done.
+
+    Returns
+    -------
+    dict
+        ``masked_r2``, ``unmasked_r2`` over stars and pixels; ``derivative_r2`` over all
+        elements in masked pixels of the reference star; ``attribution_agreement``: part
+        of hidden features for which own and true derivatives name the same element by
+        the same rule; rms values, the same figures for single members, and correlations
+        by element with the spread between members.
+    """
+    say = progress or (lambda _: None)
+    if not model.has_truth or not isinstance(model.emulator, HiddenLines):
+        raise BundleError(
+            "Expected a bundle with hidden lines and known truth; this one has real observations."
+        )
+    hidden = hidden_pixels(features, model.grid.n_pixels)
+    mask = torch.from_numpy(hidden)
+    labels = draws.giant_branch(n_stars, torch.Generator().manual_seed(seed), model.labels)
+    say("spectra")
+    with torch.no_grad():
+        raw = in_batches(model.emulate, labels)
+        truth = in_batches(model.truth, labels)
+        coefficients = torch.cat(
+            [model.adapter.adapt_members(part) for part in raw.split(250)], dim=1
+        )
+        adapted = model.adapter.obs.decode(coefficients.mean(0))
+        members = [model.adapter.obs.decode(c) for c in coefficients]
+
+    def rms(flux: Tensor) -> float:
+        return float((flux - truth).square().mean().sqrt())
+
+    say("derivatives")
+    columns = model.labels.element_columns()
+    elements = model.labels.elements
+    truth_slope = model.jacobian(model.reference, "truth")[:, columns]
+    each = model.member_jacobians(model.reference)[:, :, columns]
+    slope = each.mean(0)
+    hidden_features = [f for f in features if f.hidden]
+    own = attribute(slope, hidden_features)
+    ideal = attribute(truth_slope, hidden_features)
+    n = max(1, len(hidden_features))
+    correlations = element_correlations(slope[hidden], truth_slope[hidden], elements)
+    by_member = [element_correlations(s[hidden], truth_slope[hidden], elements) for s in each]
+    return {
+        "masked_r2": r_squared(adapted[:, mask], truth[:, mask]),
+        "unmasked_r2": r_squared(adapted[:, ~mask], truth[:, ~mask]),
+        "derivative_r2": derivative_r_squared(slope[hidden], truth_slope[hidden]),
+        "attribution_agreement": sum(a == b for a, b in zip(own, ideal, strict=True)) / n,
+        "attribution_as_listed": sum(
+            elements[a] == f.element for a, f in zip(own, hidden_features, strict=True)
+        )
+        / n,
+        "attribution_as_listed_with_true_derivatives": sum(
+            elements[a] == f.element for a, f in zip(ideal, hidden_features, strict=True)
+        )
+        / n,
+        "rms_raw": rms(raw),
+        "rms_adapted": rms(adapted),
+        "gap_ratio": rms(adapted) / rms(raw),
+        "n_stars": n_stars,
+        "n_features": len(features),
+        "n_hidden": len(hidden_features),
+        "hidden_fraction_of_pixels": float(hidden.mean()),
+        "members": [
+            {
+                "masked_r2": r_squared(flux[:, mask], truth[:, mask]),
+                "derivative_r2": derivative_r_squared(s[hidden], truth_slope[hidden]),
+            }
+            for flux, s in zip(members, each, strict=True)
+        ],
+        "derivative_correlation": {
+            e: {
+                "ensemble": correlations[e],
+                "member_spread": float(np.std([m[e] for m in by_member])),
+                "strongest_true": float(np.abs(truth_slope[hidden][:, i]).max()),
+            }
+            for i, e in enumerate(elements)
+        },
+    }
+
+
+def weak_elements(scores: dict[str, Any], labels: LabelSet, threshold: float = 0.5) -> list[str]:
+    """Name elements whose derivatives in hidden lines should not be trusted.
+
+    Those with a correlation below `threshold`, or unknown.
+    """
+    out = []
+    for element in labels.elements:
+        value = scores["derivative_correlation"][element]["ensemble"]
+        if not value >= threshold:
+            out.append(element)
+    return out

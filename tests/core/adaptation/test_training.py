@@ -1,0 +1,183 @@
+"""Adaptation finds what was hidden, stops and goes on exactly, and refuses bad input."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+
+from spectrabridge.core.adaptation.network import AdaptationNetwork, NetworkShape
+from spectrabridge.core.adaptation.training import (
+    AdaptationTrainer,
+    AdaptationTraining,
+    TrainingResult,
+    pseudo_huber,
+    sliced_distance,
+)
+from spectrabridge.core.emulator import Emulator
+from spectrabridge.core.errors import TrainingError
+from spectrabridge.core.evaluation import score_hidden_lines
+from spectrabridge.core.missing_lines import Experiment, HiddenLines, hidden_pixels
+from spectrabridge.core.mock_lines import mock_trainer, observe, reference_giant, synthetic_draws
+from spectrabridge.core.model import Model
+
+from ..conftest import TOY_SURVEY, TOY_TRAINING
+
+BRIEF = dataclasses.replace(
+    TOY_TRAINING, iterations=40, critics_from=10, critics_full=20, check_every=10, warm_steps=20
+)
+
+
+def _model(emulator: Emulator, experiment: Experiment, result: TrainingResult) -> Model:
+    hidden = hidden_pixels(experiment.features, emulator.grid.n_pixels)
+    reference = reference_giant(emulator.labels)
+    return Model(HiddenLines(emulator, hidden), result.adapter, reference, truth=emulator)
+
+
+def test_hidden_lines_come_back(
+    toy_emulator: Emulator, toy_experiment: Experiment, toy_adaptation: TrainingResult
+) -> None:
+    model = _model(toy_emulator, toy_experiment, toy_adaptation)
+    scores = score_hidden_lines(model, toy_experiment.features, n_stars=300)
+    assert scores["masked_r2"] > 0.9
+    assert scores["unmasked_r2"] > 0.9
+    assert scores["gap_ratio"] < 0.3
+    assert len(scores["members"]) == 2
+    # Derivatives are tested on the shipped bundle: the toy's elements are alike, so that nothing
+    # but their labels tells them apart.
+
+
+def test_the_ensemble_beats_its_members(
+    toy_emulator: Emulator, toy_experiment: Experiment, toy_adaptation: TrainingResult
+) -> None:
+    model = _model(toy_emulator, toy_experiment, toy_adaptation)
+    scores = score_hidden_lines(model, toy_experiment.features, n_stars=300)
+    mean = sum(m["masked_r2"] for m in scores["members"]) / 2
+    assert scores["masked_r2"] > mean
+
+
+def test_an_untrained_network_does_not_pass(
+    toy_emulator: Emulator, toy_experiment: Experiment
+) -> None:
+    trainer = mock_trainer(toy_emulator, toy_experiment.features, BRIEF, TOY_SURVEY)
+    model = _model(toy_emulator, toy_experiment, TrainingResult(trainer.adapter()))
+    scores = score_hidden_lines(model, toy_experiment.features, n_stars=300)
+    assert scores["masked_r2"] < 0.3
+
+
+def test_stopping_and_going_on_changes_nothing(
+    tmp_path: Path, toy_emulator: Emulator, toy_experiment: Experiment
+) -> None:
+    def trainer() -> AdaptationTrainer:
+        return mock_trainer(toy_emulator, toy_experiment.features, BRIEF, TOY_SURVEY)
+
+    whole = trainer().run()
+    stopped, path = trainer(), tmp_path / "state.safetensors"
+
+    def stop_at_17(step: int, total: int, figures: dict[str, float]) -> None:
+        if step == 17:
+            stopped.request_stop()
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped.run(checkpoint=path, progress=stop_at_17)
+    later = trainer()
+    later.resume(path)
+    assert later.iteration == 17
+    resumed = later.run()
+    assert resumed.history == whole.history
+    ours, theirs = resumed.adapter.tensors(), whole.adapter.tensors()
+    assert all(torch.equal(ours[k], theirs[k]) for k in theirs)
+
+
+def test_checkpoints_of_other_runs_are_refused(
+    tmp_path: Path, toy_emulator: Emulator, toy_experiment: Experiment
+) -> None:
+    features, path = toy_experiment.features, tmp_path / "state.safetensors"
+    short = dataclasses.replace(BRIEF, iterations=12)
+    mock_trainer(toy_emulator, features, short, TOY_SURVEY).run(checkpoint=path)
+    other = dataclasses.replace(short, hidden=48)
+    with pytest.raises(TrainingError, match="other settings \\(hidden\\)"):
+        mock_trainer(toy_emulator, features, other, TOY_SURVEY).resume(path)
+    survey = dataclasses.replace(TOY_SURVEY, seed=9)
+    with pytest.raises(TrainingError, match="other spectra"):
+        mock_trainer(toy_emulator, features, short, survey).resume(path)
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(TrainingError, match="cannot be read"):
+        mock_trainer(toy_emulator, features, short, TOY_SURVEY).resume(path)
+
+
+def test_early_stop_ends_a_run_that_gains_nothing(
+    toy_emulator: Emulator, toy_experiment: Experiment
+) -> None:
+    training = dataclasses.replace(
+        BRIEF, iterations=200, check_every=5, patience=2, learning_rate=1e-9, critics_full=11
+    )
+    result = mock_trainer(toy_emulator, toy_experiment.features, training, TOY_SURVEY).run()
+    assert result.stopped_early
+    assert result.iterations < 200
+
+
+def test_synthetic_spectra_are_drawn_throughout(
+    toy_emulator: Emulator, toy_experiment: Experiment
+) -> None:
+    draw = synthetic_draws(toy_emulator, toy_experiment.features)
+    asked: list[int] = []
+
+    def counting(n: int, generator: torch.Generator) -> torch.Tensor:
+        asked.append(n)
+        return draw(n, generator)
+
+    observed = observe(toy_emulator, TOY_SURVEY)
+    kept = observed.clone()
+    AdaptationTrainer(counting, observed, 0.01, dataclasses.replace(BRIEF, iterations=10)).run()
+    assert asked[0] == BRIEF.pool
+    assert asked[2:] == [BRIEF.refresh] * 10
+    assert torch.equal(observed, kept)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda x: x[:20], "at least 74 observed spectra"),
+        (lambda x: x[0].expand_as(x), "All observed spectra are the same"),
+        (lambda x: torch.where(torch.arange(len(x))[:, None] == 3, torch.nan, x), "row 3"),
+        (lambda x: x[:, :100], "640 pixels, observed ones 100"),
+        (lambda x: x[0], "shape \\(n_stars, n_pixels\\)"),
+    ],
+)
+def test_unusable_observations_are_refused_before_training(
+    toy_emulator: Emulator, toy_experiment: Experiment, change, message: str
+) -> None:
+    draw = synthetic_draws(toy_emulator, toy_experiment.features)
+    observed = change(observe(toy_emulator, TOY_SURVEY))
+    with pytest.raises(TrainingError, match=message):
+        AdaptationTrainer(draw, observed, 0.01, BRIEF)
+
+
+def test_members_do_not_mix() -> None:
+    network = AdaptationNetwork(NetworkShape(8, 16, 4, 1), [3, 4, 5])
+    alone = AdaptationNetwork(NetworkShape(8, 16, 4, 1), [4])
+    c = torch.randn(6, 8)
+    assert torch.allclose(network.encode_synth(c)[1], alone.encode_synth(c)[0], atol=1e-6)
+    before = network.encode_synth(c).clone()
+    with torch.no_grad():
+        network.read_synth.layers[0].weight[0].zero_()
+    after = network.encode_synth(c)
+    assert torch.equal(before[1:], after[1:])
+    assert not torch.equal(before[0], after[0])
+
+
+def test_losses_and_distances() -> None:
+    a, w = torch.randn(2, 300, 5), torch.ones(5)
+    assert pseudo_huber(a, a, w) == 0
+    far = pseudo_huber(a, a + 100, w)
+    assert 190 < far < 201  # linear, not quadratic, and summed over two members
+    order = torch.randperm(300)
+    assert sliced_distance(a, a[:, order], w).max() < 1e-6
+    assert sliced_distance(a, a + 1, w).min() > 0.1
+
+
+def test_defaults_have_one_seed_per_member() -> None:
+    assert AdaptationTraining(members=3, seed=5).seeds() == [5, 6, 7]
