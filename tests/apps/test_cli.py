@@ -1,0 +1,251 @@
+"""The command line: exit codes, one clear line for errors, JSON that can be parsed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from spectrabridge.apps.cli import main
+from spectrabridge.core import draws
+from spectrabridge.core.emulator import Emulator, EmulatorTraining, train_emulator
+from spectrabridge.core.labels import APOGEE_LABELS
+from spectrabridge.core.spectra import Spectra
+from spectrabridge.core.wavelength import APSTAR_GRID
+
+
+def run(*words: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(w) for w in words])
+
+
+def fails(result: Result, *parts: str) -> None:
+    """Assert exit code 1 and one line on stderr that holds these parts."""
+    assert result.exit_code == 1, result.output
+    lines = [line for line in result.stderr.splitlines() if line.startswith("spectrabridge: ")]
+    assert len(lines) == 1
+    assert "Traceback" not in result.output + result.stderr
+    for part in parts:
+        assert part in lines[0]
+
+
+@pytest.fixture(scope="module")
+def grid_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A grid on the apStar pixels in which every label does something."""
+    import torch
+
+    rng = np.random.default_rng(0)
+    labels = draws.giant_branch(400, torch.Generator().manual_seed(0)).numpy().astype(float)
+    scaled = (labels - APOGEE_LABELS.low) / (APOGEE_LABELS.high - APOGEE_LABELS.low)
+    pixel = np.arange(8575)
+    tau = np.zeros((400, 8575))
+    for k in range(25):
+        for centre in rng.integers(330, 8300, 12):
+            line = np.exp(-0.5 * ((pixel - centre) / 4.0) ** 2)
+            tau += (0.05 + 0.4 * scaled[:, k, None]) * line
+    path = tmp_path_factory.mktemp("grid") / "grid.npz"
+    np.savez(
+        path,
+        labels=labels,
+        label_names=np.array(APOGEE_LABELS.names),
+        wavelength=APSTAR_GRID.wavelength,
+        flux=np.exp(-tau).astype("f4"),
+        kind=np.arange(400) % 2,
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def emulator_folder(grid_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    with np.load(grid_file) as file:
+        spectra = Spectra(
+            APSTAR_GRID, file["flux"], labels=file["labels"], label_set=APOGEE_LABELS
+        ).on_chips()
+    training = EmulatorTraining(steps=300, hidden=(32,), n_basis=30)
+    folder = tmp_path_factory.mktemp("emulator") / "e"
+    train_emulator(spectra, training, continuum="pseudo").save(folder)
+    return folder
+
+
+def test_version_and_help() -> None:
+    assert "0.1.0" in run("--version").output
+    for verb in ("train-emulator", "train-adaptation", "evaluate", "bundles", "serve"):
+        result = run(verb, "--help")
+        assert result.exit_code == 0
+        assert "Usage" in result.output
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["fly"],
+        ["evaluate"],
+        ["evaluate", "mock-lines", "--members", "2"],
+        ["train-emulator", "/no/such/file.npz"],
+        ["evaluate", "mock-lines", "--threads", "0"],
+        ["serve", "--port", "99999"],
+    ],
+)
+def test_wrong_usage_exits_with_2(words: list[str]) -> None:
+    result = run(*words)
+    assert result.exit_code == 2
+    assert "Error" in result.stderr
+
+
+def test_train_emulator_reports_every_figure_and_writes_an_emulator(
+    grid_file: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "e"
+    result = run("train-emulator", grid_file, "--steps", "400", "--json", "--out", out)
+    assert result.exit_code == 0, result.stderr
+    figures = json.loads(result.stdout)
+    assert 0 < figures["median_abs_error"] < figures["mean_abs_error"] < 0.05
+    assert figures["train_seconds"] > 0
+    assert figures["payne"]["median_abs_error"] > 0
+    for part in (figures, figures["payne"]):
+        assert {"median_abs_error", "mean_abs_error"} == set(part["box"])
+    emulator = Emulator.load(out)
+    assert emulator.continuum == "pseudo"
+    assert emulator.grid.n_pixels == 7214
+    stored = json.loads((out / "emulator.json").read_text())["report"]
+    assert stored["median_abs_error"] == figures["median_abs_error"]
+    assert "/" not in stored["command"]
+
+
+def test_train_emulator_refuses_what_is_no_grid(tmp_path: Path) -> None:
+    (tmp_path / "a.npz").write_bytes(b"not a zip file")
+    fails(run("train-emulator", tmp_path / "a.npz"), "a.npz")
+    np.savez(tmp_path / "b.npz", flux=np.zeros((3, 8575)))
+    fails(run("train-emulator", tmp_path / "b.npz"), "b.npz", "labels")
+
+
+def test_bundles_list_info_verify(tmp_path: Path) -> None:
+    listed = json.loads(run("bundles", "list", "--json").stdout)
+    assert "mock-lines" in {b["name"] for b in listed}
+    assert sum(b["default"] for b in listed) == 1
+    info = run("bundles", "info", "mock-lines")
+    assert info.exit_code == 0
+    assert "fingerprint" in info.output
+    assert "train_seconds" in info.output
+    assert json.loads(run("bundles", "info", "mock-lines", "--json").stdout)["fingerprint"]
+    assert run("bundles", "verify", "mock-lines").exit_code == 0
+
+
+def test_a_damaged_bundle_is_said_to_be_damaged(tmp_path: Path) -> None:
+    import shutil
+
+    from spectrabridge.core.bundle import SHIPPED
+
+    copy = Path(shutil.copytree(SHIPPED / "mock-lines", tmp_path / "m"))
+    with (copy / "emulator.safetensors").open("ab") as file:
+        file.write(b"x")
+    fails(run("bundles", "verify", copy), "SHA-256", "emulator.safetensors")
+    result = run("bundles", "verify", copy, "--json")
+    assert json.loads(result.stdout)["ok"] is False
+    assert result.exit_code == 1
+    fails(run("evaluate", copy, "--stars", "50"), "SHA-256")
+    fails(run("bundles", "info", "no-such-bundle"), "no-such-bundle", "mock-lines")
+
+
+def test_evaluate_prints_the_promised_keys() -> None:
+    result = run("evaluate", "mock-lines", "--stars", "60", "--json")
+    assert result.exit_code == 0, result.stderr
+    figures = json.loads(result.stdout)
+    for key in (
+        "masked_r2",
+        "unmasked_r2",
+        "derivative_r2",
+        "attribution_agreement",
+        "train_seconds",
+        "train_device",
+    ):
+        assert key in figures
+    assert figures["train_device"] == "cpu"
+
+
+def test_evaluate_with_the_paper_s_mask_retrains(data_file: Callable[[str], Path]) -> None:
+    mask = data_file("paper/mock_missing_lines.npz")
+    short = ["--members", "1", "--iterations", "10", "--stars", "60", "--json"]
+    result = run("evaluate", "mock-lines", "--mask", mask, *short)
+    assert result.exit_code == 0, result.stderr
+    figures = json.loads(result.stdout)
+    assert figures["n_features"] == 415
+    assert figures["mask"] == "mock_missing_lines.npz"
+    assert figures["masked_r2"] < 0.99  # ten steps do not make an adaptation
+
+
+def test_train_adaptation_needs_one_observed_domain(emulator_folder: Path, tmp_path: Path) -> None:
+    result = run("train-adaptation", emulator_folder, "--out", tmp_path / "b")
+    assert result.exit_code == 2
+    assert "--experiment" in result.stderr
+    fails(
+        run("train-adaptation", tmp_path, "--experiment", "mock-lines", "--out", tmp_path / "b"),
+        "no emulator",
+    )
+
+
+def _own_spectra(grid_file: Path, path: Path, n: int = 300) -> Path:
+    rng = np.random.default_rng(1)
+    with np.load(grid_file) as file:
+        flux = file["flux"][:n] * 1234 + rng.normal(0, 10, (n, 8575))
+    ivar = np.where(rng.random(flux.shape) < 0.1, 0, 1e-2)
+    Spectra(APSTAR_GRID, flux, ivar).save(path)
+    return path
+
+
+def test_train_adaptation_on_own_spectra(
+    grid_file: Path, emulator_folder: Path, tmp_path: Path
+) -> None:
+    observed = _own_spectra(grid_file, tmp_path / "mine.h5")
+    out = tmp_path / "mine"
+    words = ["train-adaptation", emulator_folder, "--observed", observed, "--out", out]
+    result = run(*words, "--members", "1", "--iterations", "10", "--json")
+    assert result.exit_code == 0, result.stderr
+    figures = json.loads(result.stdout)
+    assert figures["train_device"] == "cpu"
+    info = json.loads(run("bundles", "info", out, "--json").stdout)
+    assert "mine.h5" in info["description"]
+    assert info["provenance"]["observed"] == {"file": "mine.h5", "n_stars": 300}
+    fails(run("evaluate", out), "mock-lines")
+    _own_spectra(grid_file, tmp_path / "few.h5", 30)
+    words[3] = tmp_path / "few.h5"
+    fails(run(*words), "at least", "found 30")
+    (tmp_path / "bad.h5").write_text("no")
+    words[3] = tmp_path / "bad.h5"
+    fails(run(*words), "bad.h5", "HDF5")
+
+
+@pytest.mark.slow
+def test_ctrl_c_leaves_a_state_and_the_same_command_goes_on(
+    emulator_folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "mock"
+    words = [sys.executable, "-m", "spectrabridge.apps.cli", "train-adaptation"]
+    words += [str(emulator_folder), "--experiment", "mock-lines", "--out", str(out)]
+    words += ["--members", "1", "--iterations", "400", "--json"]
+    start = dict(cwd=tmp_path, env=os.environ | {"OMP_NUM_THREADS": "1"}, text=True)
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, **start)
+    assert process.stderr is not None
+    seen = ""
+    deadline = time.monotonic() + 200
+    while "critic" not in seen and time.monotonic() < deadline:
+        seen += process.stderr.read(80)
+    process.send_signal(signal.SIGINT)
+    _, rest = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "Give the same command again" in rest
+    checkpoint = tmp_path / "mock.checkpoint.safetensors"
+    assert checkpoint.exists()
+    again = subprocess.run(words, capture_output=True, timeout=250, check=False, **start)
+    assert again.returncode == 0, again.stderr
+    assert "Going on from step" in again.stderr
+    assert "masked_r2" in json.loads(again.stdout)
+    assert not checkpoint.exists()
