@@ -32,6 +32,8 @@ class _Program(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except BrokenPipeError:
+            raise  # the reader of a pipe has gone; click ends quietly
         except (SpectrabridgeError, OSError) as problem:
             if ctx.params.get("debug"):
                 traceback.print_exc()
@@ -258,7 +260,7 @@ def train_adaptation_command(
     from dataclasses import asdict, replace
 
     from ..core.adaptation.training import AdaptationTraining
-    from ..core.bundle import store_metrics, write_bundle
+    from ..core.bundle import require_writable, store_metrics, write_bundle
     from ..core.emulator import Emulator
     from ..core.evaluation import score_hidden_lines
     from ..core.mock_lines import (
@@ -274,6 +276,7 @@ def train_adaptation_command(
     if (experiment is None) == (observed is None):
         raise click.UsageError("Give one of --experiment and --observed.")
     _set_up_torch(threads, device)
+    require_writable(out)
     source = Emulator.load(emulator)
     training = AdaptationTraining(members=members, seed=seed)
     if iterations is not None:
@@ -426,10 +429,12 @@ def evaluate_command(
         }
         hidden = hidden_pixels(features, model.grid.n_pixels)
         model = Model(HiddenLines(emulator, hidden), result.adapter, model.reference, emulator)
-    with tqdm(total=2, desc="scores", file=sys.stderr, bar_format="{desc}: {postfix}") as bar:
-        figures = score_hidden_lines(
-            model, features, n_stars=stars, progress=lambda what: bar.set_postfix_str(what)
-        )
+    figures = score_hidden_lines(
+        model,
+        features,
+        n_stars=stars,
+        progress=lambda what: click.echo(f"Scoring {what}.", err=True),
+    )
     figures |= {
         k: provenance.get(k, "not recorded")
         for k in ("train_seconds", "train_device", "train_threads")

@@ -343,6 +343,19 @@ def _compact(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
+def require_writable(folder: Path) -> None:
+    """Raise a BundleError unless a bundle may be written to a folder.
+
+    A folder that is new, empty, or a bundle already may be written; anything else would
+    be lost. Call it before hours of training rather than after.
+    """
+    if folder.exists() and any(folder.iterdir()) and not (folder / _MAIN).exists():
+        raise BundleError(
+            f"{folder} exists, is not empty and is no bundle; nothing was changed there. Give "
+            "another folder."
+        )
+
+
 def write_bundle(
     folder: str | Path,
     *,
@@ -380,8 +393,7 @@ def write_bundle(
         If the folder holds something else.
     """
     folder = Path(folder)
-    if folder.exists() and any(folder.iterdir()) and not (folder / _MAIN).exists():
-        raise BundleError(f"{folder} exists, is not empty and is no bundle; give another folder.")
+    require_writable(folder)
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)

@@ -190,6 +190,12 @@ def test_train_adaptation_needs_one_observed_domain(emulator_folder: Path, tmp_p
         run("train-adaptation", tmp_path, "--experiment", "mock-lines", "--out", tmp_path / "b"),
         "no emulator",
     )
+    (tmp_path / "thesis.tex").write_text("years of work")
+    fails(
+        run("train-adaptation", emulator_folder, "--experiment", "mock-lines", "--out", tmp_path),
+        "is no bundle",
+    )
+    assert (tmp_path / "thesis.tex").exists()
 
 
 def _own_spectra(grid_file: Path, path: Path, n: int = 300) -> Path:
@@ -231,7 +237,7 @@ def test_ctrl_c_leaves_a_state_and_the_same_command_goes_on(
     words = [sys.executable, "-m", "spectrabridge.apps.cli", "train-adaptation"]
     words += [str(emulator_folder), "--experiment", "mock-lines", "--out", str(out)]
     words += ["--members", "1", "--iterations", "400", "--json"]
-    start = dict(cwd=tmp_path, env=os.environ | {"OMP_NUM_THREADS": "1"}, text=True)
+    start = {"cwd": tmp_path, "env": os.environ | {"OMP_NUM_THREADS": "1"}, "text": True}
     process = subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, **start)
     assert process.stderr is not None
     seen = ""
