@@ -1,0 +1,1 @@
+"""The screen: Panel components, and the state they share."""

@@ -1,0 +1,173 @@
+"""The explorer: one page that puts the components together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+from panel.util import edit_readonly
+
+from . import shelf
+from .labels_panel import LabelsPanel
+from .messages import Messages
+from .observed import ObservedPanel
+from .spectrum import SpectrumView
+from .state import ViewState
+from .theme import FIGURES, PALETTE
+
+SIDEBAR_WIDTH = 292
+"""Width of the column of labels, in pixels."""
+
+
+class Explorer(pn.viewable.Viewer):
+    """Sliders on the left, spectra on the right.
+
+    Parameters
+    ----------
+    bundle : str, optional
+        A shipped name, or the path of a folder or zip file; the default bundle if not
+        given.
+    files : sequence of path
+        apStar files to open at once.
+    **state
+        Start values for the parameters of :class:`ViewState`.
+
+    Raises
+    ------
+    BundleError
+        If the bundle cannot be opened.
+    """
+
+    def __init__(self, bundle: str | None = None, files: Sequence[Path] = (), **state: Any) -> None:
+        super().__init__()
+        name, _, _ = shelf.shared_bundle(bundle)
+        self.messages = Messages()
+        self.sidebar = pn.Column(
+            sizing_mode="stretch_width", margin=(8, 12, 0, 12), css_classes=["labels"]
+        )
+        self.main = pn.Column(sizing_mode="stretch_both", margin=0)
+        self.choice = pmui.Select(
+            options=shelf.titles(),
+            value=name,
+            width=180,
+            size="small",
+            margin=(0, 14, 0, 18),
+            sx=_HEADER_SELECT,
+        )
+        self.title = pmui.Typography("", variant="body2", sx={"color": "#ffffff"}, margin=0)
+        self._started = False
+        self._open(name, **state)
+        self.choice.param.watch(self._switch, "value")
+        for path in files:
+            self.observed.receive(path.name, path)
+        self.page = pmui.Page(
+            title="spectrabridge",
+            header=[self.choice, self.title],
+            sidebar=[self.sidebar],
+            sidebar_width=SIDEBAR_WIDTH,
+            sidebar_variant="permanent",
+            sidebar_resizable=False,
+            main=[self.main],
+            dark_theme=self.state.dark,
+            busy_indicator=None,
+            theme_config=PALETTE,
+            sx=_PAGE,
+        )
+        # Otherwise the page follows Panel's busy state: two messages for every event.
+        with edit_readonly(self.page):
+            self.page.busy = False
+        self.page.param.watch(self._dark, "dark_theme")
+
+    def _open(self, name: str, **state: Any) -> None:
+        """Build the components for a bundle."""
+        name, bundle, derivatives = shelf.shared_bundle(name)
+        self.bundle = bundle
+        self.state = ViewState(bundle.model.labels, bundle.model.reference, bundle=name, **state)
+        self.view = SpectrumView(bundle.model, self.state, derivatives, self.messages.tell)
+        self.labels = LabelsPanel(self.state, self.messages.tell)
+        self.observed = ObservedPanel(
+            self.state,
+            bundle.model.grid,
+            lambda spectra, title: self.view.overlay(spectra),
+            self.messages.tell,
+        )
+        self.title.object = bundle.title
+        self.sidebar[:] = [
+            self.labels,
+            self.observed,
+            self.messages,
+        ]
+        self.main[:] = [self.view]
+
+    def _switch(self, event: Any) -> None:
+        """Show another bundle; labels that both have stay where they are."""
+        old = self.state
+        if event.new == old.bundle:
+            return
+        stars = list(self.observed.stars.values())
+        kept = {k: getattr(old, k) for k in ("unit", "medium", "dark", "with_fe")}
+        try:
+            self._open_kept(event.new, old, kept)
+        except Exception as problem:
+            self.messages.tell(problem)
+            self.choice.value = event.old
+            return
+        for star in stars:
+            if star.spectra.grid == self.bundle.model.grid:
+                self.observed.add(star)
+        if old.star in self.observed.stars:
+            self.state.param.update(star=old.star, row=old.row)
+
+    def _open_kept(self, name: str, old: ViewState, kept: dict[str, Any]) -> None:
+        view, labels, observed = self.view, self.labels, self.observed
+        _, bundle, _ = shelf.shared_bundle(name)
+        values = dict(
+            zip(bundle.model.labels.names, map(float, bundle.model.reference), strict=True)
+        )
+        values |= {k: v for k, v in old.labels.items() if k in values}
+        self._open(name, labels=values, **kept)
+        view.close()
+        labels.close()
+        observed.close()
+        if self._started:
+            self.view.start()
+            self.observed.start()
+
+    def _dark(self, *_: object) -> None:
+        self.state.dark = self.page.dark_theme
+
+    def start(self) -> None:
+        """Work in the background from now on, until the session ends."""
+        self._started = True
+        if pn.state.curdoc is not None:
+            pn.state.curdoc.theme = FIGURES
+        self.view.start()
+        self.observed.start()
+        pn.state.on_session_destroyed(lambda context: self.close())
+
+    def close(self) -> None:
+        """Stop all background work."""
+        self.view.close()
+        self.labels.close()
+        self.observed.close()
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return self.page
+
+
+_HEADER_SELECT = {
+    "& .MuiOutlinedInput-root": {"color": "inherit", "fontSize": "14px"},
+    "& .MuiSelect-select": {"padding": "3px 10px"},
+    "& .MuiOutlinedInput-notchedOutline": {"borderColor": "rgba(255, 255, 255, 0.5)"},
+    "& .MuiSelect-icon": {"color": "inherit"},
+}
+
+_PAGE = {
+    "& .MuiToolbar-root": {"minHeight": "42px !important", "height": "42px", "margin": 0},
+    "& .title": {"fontSize": "18px !important"},
+    "& .MuiAppBar-root": {"boxShadow": "none", "color": "#ffffff"},
+    "&.mui-dark .MuiAppBar-root": {"backgroundColor": "#0e2c40", "backgroundImage": "none"},
+}

@@ -1,0 +1,185 @@
+"""The labels of a star: presets, and one row per label, grouped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import panel as pn
+import panel_material_ui as pmui
+import param
+
+from .label_row import LabelRow
+from .presets import PRESETS, Preset
+from .state import ViewState, bounds
+
+GROUPS = ("alpha", "iron-peak", "light", "other")
+"""Groups on tabs, in this order; stellar labels and [Fe/H] are always on show."""
+
+
+class LabelsPanel(pn.viewable.Viewer):
+    """Sliders and boxes of all labels, and the presets.
+
+    Parameters
+    ----------
+    state : ViewState
+        Where the labels live.
+    on_message : callable, optional
+        ``on_message(sentence)`` when something typed cannot be taken.
+    """
+
+    def __init__(self, state: ViewState, on_message: Callable[[str], None] | None = None) -> None:
+        super().__init__()
+        self.state = state
+        self._on_message = on_message
+        self._syncing = False
+        self.rows: dict[str, LabelRow] = {
+            label.name: LabelRow.of(
+                label,
+                state.labels[label.name],
+                float(state.reference[i]),
+                bounds(state.label_set, label.name),
+            )
+            for i, label in enumerate(state.label_set)
+        }
+        for name, row in self.rows.items():
+            row.param.watch(lambda event, n=name: self._moved(n), "value")
+            row.param.watch(lambda event: self._settled(), "settled")
+            row.param.watch(self._refused, "refused")
+        self.with_fe = pmui.Checkbox.from_param(
+            state.param.with_fe,
+            label="[X/H] follow [Fe/H]",
+            description="",
+            size="small",
+            margin=0,
+            sx=_CHECKBOX,
+        )
+        self._groups = self._grouped()
+        self.tabs = pmui.Tabs(
+            *((self._tab_title(g), self._column(names)) for g, names in self._groups.items()),
+            dynamic=True,
+            margin=0,
+            sizing_mode="stretch_width",
+            sx={
+                "& .MuiTabs-root": {"minHeight": "30px"},
+                "& .MuiTab-root": {
+                    "minHeight": "30px",
+                    "minWidth": 0,
+                    "flex": 1,
+                    "padding": "4px 6px",
+                    "textTransform": "none",
+                    "fontSize": "12.5px",
+                },
+            },
+        )
+        self._watcher = state.param.watch(self._sync, "labels")
+
+    def _grouped(self) -> dict[str, list[str]]:
+        groups: dict[str, list[str]] = {g: [] for g in GROUPS}
+        self._always: list[str] = []
+        for label in self.state.label_set:
+            if label.group == "stellar" or label.name == "Fe":
+                self._always.append(label.name)
+            else:
+                groups.setdefault(label.group, []).append(label.name)
+        self._always.sort(key=lambda name: name == "Fe")
+        return {g: names for g, names in groups.items() if names}
+
+    def _column(self, names: list[str]) -> pn.Column:
+        return pn.Column(
+            *(self.rows[n] for n in names), sizing_mode="stretch_width", margin=(4, 0, 0, 0)
+        )
+
+    def _tab_title(self, group: str) -> str:
+        out = any(self.rows[name].outside for name in self._groups[group])
+        return f"{group} \u25b2" if out else group
+
+    def _moved(self, name: str) -> None:
+        if not self._syncing:
+            try:
+                self.state.move(name, self.rows[name].value, settled=False)
+            except ValueError as problem:
+                self._say(str(problem))
+                self._sync()
+
+    def _settled(self) -> None:
+        self.state.settled += 1
+
+    def _refused(self, event: param.parameterized.Event) -> None:
+        if event.new:
+            self._say(event.new)
+
+    def _say(self, sentence: str) -> None:
+        if self._on_message:
+            self._on_message(sentence)
+
+    def _sync(self, *_: object) -> None:
+        """Bring the rows in line with the state."""
+        self._syncing = True
+        try:
+            with pn.io.hold():
+                for name, value in self.state.labels.items():
+                    if self.rows[name].value != value:
+                        self.rows[name].value = value
+        finally:
+            self._syncing = False
+        titles = [self._tab_title(g) for g in self._groups]
+        if titles != list(self.tabs._names):
+            self.tabs[:] = [
+                (title, column) for title, column in zip(titles, self.tabs, strict=True)
+            ]
+
+    def close(self) -> None:
+        """Stop watching the state."""
+        self.state.param.unwatch(self._watcher)
+
+    def choose(self, preset: Preset) -> None:
+        """Show a preset star."""
+        self.state.show(preset.values(self.state.label_set, self.state.reference))
+
+    def _preset_button(self, preset: Preset) -> pmui.Button:
+        return pmui.Button(
+            label=preset.name,
+            description=f"{preset.name}: {preset.description}",
+            on_click=lambda event: self.choose(preset),
+            **_BUTTON,
+        )
+
+    def presets(self) -> pn.FlexBox:
+        """Return the buttons of the presets and of the reset."""
+        reset = pmui.Button(
+            label="Reset",
+            description="Reset: return to the labels that the model starts with",
+            on_click=lambda event: self.state.reset(),
+            **(_BUTTON | {"variant": "text"}),
+        )
+        return pn.FlexBox(
+            *(self._preset_button(p) for p in PRESETS),
+            reset,
+            gap="4px 6px",
+            margin=(0, 0, 6, 0),
+            sizing_mode="stretch_width",
+        )
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return pn.Column(
+            self.presets(),
+            *(self.rows[n] for n in self._always),
+            self.with_fe,
+            self.tabs,
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+
+
+_CHECKBOX = {
+    "padding": "2px 6px 2px 2px",
+    "& + .MuiFormControlLabel-label, & + .MuiTypography-root": {"fontSize": "12.5px"},
+}
+
+_BUTTON = {
+    "variant": "outlined",
+    "size": "small",
+    "margin": 0,
+    "height": 25,
+    "sx": {"textTransform": "none", "padding": "0 8px", "minWidth": 0, "fontSize": "12.5px"},
+}

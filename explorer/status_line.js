@@ -1,0 +1,55 @@
+// The line under the figures: what is under the cursor, whether labels extrapolate, and
+// how long the last move took to be painted.
+//
+// Figures speak to it by events named after `channel`: it must not be part of their
+// layout, which BokehJS computes anew whenever a text of its own changes.
+
+export function render({model}) {
+  const line = document.createElement("div")
+  line.className = "line"
+  const readout = document.createElement("span")
+  readout.className = "readout"
+  const note = document.createElement("span")
+  note.className = "note"
+  const latency = document.createElement("span")
+  latency.className = "latency"
+  latency.title = "from the move of a slider to the paint"
+  line.append(readout, note, latency)
+
+  const show_readout = (event) => {
+    const {at, unit, values} = event.detail ?? {}
+    readout.replaceChildren()
+    if (at === undefined) {
+      readout.textContent = model.hint
+      readout.classList.add("hint")
+      return
+    }
+    readout.classList.remove("hint")
+    const strong = (text) => {
+      const el = document.createElement("b")
+      el.textContent = text
+      return el
+    }
+    readout.append(strong(at), ` ${unit}`)
+    for (const [name, value] of values) {
+      readout.append("\u2003", `${name} `, strong(value))
+    }
+  }
+  const show_latency = (event) => { latency.textContent = `${event.detail} ms` }
+  const show_note = () => {
+    note.textContent = model.note
+    note.title = model.note
+    note.classList.toggle("amber", model.extrapolates)
+  }
+
+  document.addEventListener(`${model.channel}-cursor`, show_readout)
+  document.addEventListener(`${model.channel}-painted`, show_latency)
+  model.on("remove", () => {
+    document.removeEventListener(`${model.channel}-cursor`, show_readout)
+    document.removeEventListener(`${model.channel}-painted`, show_latency)
+  })
+  model.on(["note", "extrapolates"], show_note)
+  show_readout({})
+  show_note()
+  return line
+}

@@ -1,0 +1,75 @@
+import socket
+
+import pytest
+
+from spectrabridge.apps.explorer import serve
+from spectrabridge.core.errors import BundleError, SpectrabridgeError
+from spectrabridge.core.io.apstar import example_apstar
+from spectrabridge.explorer import shelf
+from spectrabridge.explorer.app import Explorer
+
+
+def test_a_bundle_is_opened_once_for_all_sessions(bundles):
+    first, second = Explorer(), Explorer("fake-lines")
+    assert first.bundle is second.bundle
+    assert first.view.derivatives is second.view.derivatives
+    assert bundles.count("fake-lines") == 0
+    assert first.state is not second.state
+    first.close()
+    second.close()
+
+
+def test_files_are_opened_at_the_start(bundles):
+    explorer = Explorer(files=[example_apstar()])
+    assert list(explorer.observed.stars) == [example_apstar().name]
+    assert explorer.view.lines["observed"].visible
+    explorer.close()
+
+
+def test_switching_the_bundle_keeps_labels_and_star(bundles):
+    explorer = Explorer(files=[example_apstar()])
+    old = explorer.view
+    explorer.state.move("Si", 0.3)
+    explorer.state.unit = "nm"
+    explorer.choice.value = "other-lines"
+    assert explorer.bundle.name == "other-lines"
+    assert explorer.state.labels["Si"] == 0.3
+    assert explorer.state.unit == "nm"
+    assert explorer.view is not old
+    assert explorer.view.lines["observed"].visible
+    explorer.close()
+
+
+def test_a_bundle_that_cannot_be_opened_is_told_and_the_old_one_stays(bundles, monkeypatch):
+    explorer = Explorer()
+    view = explorer.view
+
+    def broken(name=None):
+        raise BundleError("other-lines is damaged.")
+
+    monkeypatch.setattr(shelf, "open_bundle", broken)
+    explorer.choice.value = "other-lines"
+    assert explorer.messages.text == "other-lines is damaged."
+    assert explorer.choice.value == "fake-lines"
+    assert explorer.view is view
+    explorer.state.move("teff", 5000)
+    assert view.frame.values[0] == 5000
+    explorer.close()
+
+
+def test_a_bad_bundle_stops_serve(bundles, monkeypatch):
+    def broken(name=None):
+        raise BundleError("There is no bundle nowhere.")
+
+    monkeypatch.setattr(shelf, "open_bundle", broken)
+    with pytest.raises(BundleError, match="no bundle nowhere"):
+        serve("nowhere", port=0)
+
+
+def test_a_busy_port_is_one_sentence(bundles):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(SpectrabridgeError, match=rf"port {port}.*Choose another port"):
+            serve(port=port, host="127.0.0.1")

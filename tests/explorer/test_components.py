@@ -1,0 +1,268 @@
+"""The components without a browser: what they put into Bokeh models and into the state."""
+
+import numpy as np
+import pytest
+
+from spectrabridge.core.errors import GridError, SpectrumError
+from spectrabridge.core.io.apstar import example_apstar
+from spectrabridge.core.spectra import Spectra
+from spectrabridge.core.wavelength import APSTAR_GRID
+from spectrabridge.explorer.file_drop import FileDrop
+from spectrabridge.explorer.labels_panel import LabelsPanel
+from spectrabridge.explorer.messages import sentence_of
+from spectrabridge.explorer.observed import ObservedPanel, open_star
+from spectrabridge.explorer.presets import PRESETS
+from spectrabridge.explorer.spectrum import SpectrumView
+
+
+@pytest.fixture
+def view(model, state):
+    view = SpectrumView(model, state)
+    view._settled()
+    yield view
+    view.close()
+
+
+@pytest.fixture
+def star(model):
+    rng = np.random.default_rng(3)
+    flux = model.truth(model.reference)[0] + rng.normal(0, 0.01, model.grid.n_pixels)
+    ivar = np.full(model.grid.n_pixels, 1e4)
+    ivar[100:150] = 0
+    return Spectra(model.grid, flux, ivar)
+
+
+def test_the_first_frame_is_there_at_once(view, model):
+    drawn = view.drawn.data["emulated"]
+    assert np.nanmin(drawn) == pytest.approx(model.emulate(model.reference).min())
+    assert np.isnan(drawn).sum() == 2
+
+
+def test_frames_are_float32_and_wavelengths_are_not_sent_again(view, state):
+    x = view.source.data["x"]
+    before = view.source.data["adapted"]
+    state.move("Si", 0.4)
+    assert view.source.data["x"] is x
+    assert view.source.data["adapted"].dtype == np.float32
+    assert not np.array_equal(view.source.data["adapted"], before, equal_nan=True)
+
+
+def test_extrapolation_is_in_the_status_line(view, state):
+    assert view.status.note == "inside the trained range"
+    assert not view.status.extrapolates
+    state.move("teff", 6000)
+    assert "extrapolation: T_eff 6000 (trained 3800 to 5500)" in view.status.note
+    assert view.status.extrapolates
+
+
+def test_one_element_is_a_curve_with_its_truth(view, state, model):
+    state.element = "Si"
+    si = model.labels.index("Si")
+    assert np.nanmin(view.curve.data["value"]) == pytest.approx(-0.57 * model.hidden[:, si].max())
+    assert np.nanmin(view.curve.data["truth"]) == pytest.approx(-0.6 * model.hidden[:, si].max())
+    assert view.element_curve.visible
+    assert not view.element_peaks.visible
+    assert "[Si/H]" in view.lower.yaxis.axis_label
+
+
+def test_all_elements_are_runs_of_pixels(view, model):
+    peaks = view.peaks.data
+    elements = np.array(model.labels.elements)[peaks["element"]]
+    assert set(elements) == set(model.labels.elements)
+    assert (np.diff(peaks["run"]) >= 0).all()
+    one = peaks["run"] == peaks["run"][0]
+    assert len(set(peaks["element"][one])) == 1
+    assert (np.diff(peaks["x"][one]) > 0).all()
+
+
+def test_an_observed_star_is_laid_over_with_gaps(view, star, model):
+    view.overlay(star)
+    observed = view.source.data["observed"]
+    assert np.isnan(observed).sum() == 50 + 2
+    assert np.nanmax(view.source.data["root_ivar"]) == pytest.approx(100)
+    assert view.lines["observed"].visible
+    assert "observed" in [name for name, _, _ in view.legend.curves]
+    assert "\u03c3" in view.middle.yaxis.axis_label
+    view.overlay(None)
+    assert not view.lines["observed"].visible
+    assert view.middle.yaxis.axis_label == "adapted \u2212 emulated"
+
+
+def test_a_star_on_another_grid_is_refused(view):
+    spectra = Spectra(APSTAR_GRID, np.ones(APSTAR_GRID.n_pixels))
+    with pytest.raises(GridError, match="observed spectrum"):
+        view.overlay(spectra)
+
+
+def test_hidden_curves_stay_hidden(view, star, state):
+    view.legend.hidden = ["truth"]
+    assert not view.lines["truth"].visible
+    state.move("teff", 5000)
+    view.overlay(star)
+    assert not view.lines["truth"].visible
+    view.legend.hidden = []
+    assert view.lines["truth"].visible
+
+
+def test_units_change_axis_and_zoom_together(view, state):
+    state.chip = "green"
+    low, high = view.x_range.start, view.x_range.end
+    state.unit = "um"
+    assert view.x_range.start == pytest.approx(low / 1e4, rel=1e-5)
+    assert view.x_range.end == pytest.approx(high / 1e4, rel=1e-5)
+    assert "\u00b5m" in view.lower.xaxis.axis_label
+    assert view.source.data["x"][0] == pytest.approx(1.5168, abs=1e-3)
+    state.unit = "angstrom"
+    assert view.x_range.start == pytest.approx(low)
+
+
+def test_the_dark_theme_turns_observed_white(view, state):
+    assert view.lines["observed"].glyph.line_color == "#000000"
+    state.dark = True
+    assert view.lines["observed"].glyph.line_color == "#ffffff"
+
+
+def test_a_closed_view_rests(view, state):
+    view.close()
+    before = view.source.data["emulated"]
+    state.move("teff", 5000)
+    assert view.source.data["emulated"] is before
+
+
+# Labels
+
+
+def test_rows_and_state_follow_each_other(state):
+    panel = LabelsPanel(state)
+    panel.rows["Mg"].value = 0.25
+    assert state.labels["Mg"] == 0.25
+    state.move("Mg", -0.5)
+    assert panel.rows["Mg"].value == -0.5
+
+
+def test_a_drag_settles_when_the_row_says_so(state):
+    panel = LabelsPanel(state)
+    panel.rows["teff"].value = 5000
+    assert state.settled == 0
+    panel.rows["teff"].settled += 1
+    assert state.settled == 1
+
+
+def test_every_label_has_a_row_and_a_place(state):
+    panel = LabelsPanel(state)
+    assert list(panel.rows) == list(state.label_set.names)
+    placed = set(panel._always) | {n for names in panel._groups.values() for n in names}
+    assert placed == set(state.label_set.names)
+    assert panel._always == ["teff", "logg", "vturb", "vmacro", "Fe"]
+
+
+def test_a_tab_tells_that_one_of_its_labels_extrapolates(state):
+    panel = LabelsPanel(state)
+    state.move("Na", 2.0)
+    assert [t for t in panel.tabs._names if "\u25b2" in t] == ["other \u25b2"]
+    state.reset()
+    assert not [t for t in panel.tabs._names if "\u25b2" in t]
+
+
+def test_nonsense_from_a_row_is_told_and_undone(state):
+    told = []
+    panel = LabelsPanel(state, told.append)
+    panel.rows["teff"].value = 1e9
+    assert told == ["T_eff must be between 2500 and 15000; found 1e+09."]
+    assert panel.rows["teff"].value == 4750
+    panel.rows["teff"].refused = "Expected a number."
+    assert told[-1] == "Expected a number."
+
+
+def test_a_preset_moves_the_rows(state):
+    panel = LabelsPanel(state)
+    panel.choose(PRESETS[2])
+    assert panel.rows["teff"].value == 4286
+    assert panel.rows["O"].value == pytest.approx(-0.02)
+
+
+# Files
+
+
+def test_pieces_of_a_file_are_put_together():
+    drop, files, problems = FileDrop(), [], []
+    drop.on_file = lambda name, content: files.append((name, content))
+    drop.on_problem = problems.append
+    for piece, data in enumerate([b"abc", b"de"]):
+        drop._handle_msg({"name": "a", "size": 5, "piece": piece, "pieces": 2, "data": data})
+    drop._handle_msg({"name": "empty", "size": 0, "piece": 0, "pieces": 1, "data": b""})
+    drop._handle_msg({"name": "huge", "size": 10**12, "problem": "large"})
+    drop._handle_msg({"name": "folder", "size": 0, "problem": "unreadable"})
+    assert files == [("a", b"abcde"), ("empty", b"")]
+    assert problems[0].startswith("huge is larger than 500 MB")
+    assert "folder cannot be read" in problems[1]
+
+
+def test_a_file_dropped_again_starts_anew():
+    drop, files = FileDrop(), []
+    drop.on_file = lambda name, content: files.append(content)
+    drop._handle_msg({"name": "a", "size": 4, "piece": 0, "pieces": 2, "data": b"lost"})
+    for piece, data in enumerate([b"ab", b"cd"]):
+        drop._handle_msg({"name": "a", "size": 4, "piece": piece, "pieces": 2, "data": data})
+    assert files == [b"abcd"]
+
+
+def test_the_example_opens_on_the_grid_of_the_model(model):
+    star = open_star(example_apstar(), model.grid)
+    assert star.name == "2M19485057+5005279"
+    assert star.spectra.grid == model.grid
+    assert len(star.titles) == len(star.spectra) == 1
+    assert star.titles[0].startswith("combination, S/N")
+    assert np.median(star.spectra.flux[0][star.spectra.good[0]]) == pytest.approx(1, abs=0.1)
+
+
+def test_bad_files_are_told_and_good_ones_open(state, model):
+    told, chosen = [], []
+    panel = ObservedPanel(
+        state, model.grid, lambda spectra, title: chosen.append(title), told.append
+    )
+    content = example_apstar().read_bytes()
+    panel.receive("bad.txt", b"no star")
+    panel.receive("good.fits", content)
+    panel.receive("cut.fits", content[:5000])
+    assert [type(e) for e in told] == [SpectrumError, SpectrumError]
+    assert list(panel.stars) == ["good.fits"]
+    assert state.star == "good.fits"
+    assert chosen[-1].startswith("2M19485057+5005279")
+    panel.star.value = ""
+    assert state.star == ""
+    assert chosen[-1] == ""
+
+
+def test_stars_of_one_name_can_be_told_apart(state, model):
+    panel = ObservedPanel(state, model.grid, lambda spectra, title: None, pytest.fail)
+    content = example_apstar().read_bytes()
+    panel.receive("a.fits", content)
+    panel.receive("b.fits", content)
+    assert [key for key, _ in panel.star.options] == ["", "a.fits", "b.fits"]
+    assert len({title for _, title in panel.star.options}) == 3
+    assert state.star == "b.fits"
+
+
+def test_a_choice_that_is_gone_is_ignored(state, model):
+    panel = ObservedPanel(state, model.grid, lambda spectra, title: None, pytest.fail)
+    panel.receive("a.fits", example_apstar().read_bytes())
+    panel.star.value = "gone.fits"
+    assert state.star == "a.fits"
+    panel.row.value = "7"
+    assert panel.row.value == "0"
+
+
+# Messages
+
+
+def test_messages_for_users_stay_as_they_are(caplog):
+    assert sentence_of(SpectrumError("a.fits is empty.")) == "a.fits is empty."
+    assert not caplog.records
+
+
+def test_other_errors_are_logged_and_told_without_their_text(caplog):
+    told = sentence_of(RuntimeError("secret"))
+    assert "RuntimeError" in told
+    assert "secret" not in told
+    assert "secret" in caplog.text
