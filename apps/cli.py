@@ -116,7 +116,12 @@ def _bar(name: str, total: int) -> Iterator[Callable[[int, int, dict[str, float]
 
 def _command() -> str:
     """Return the command as typed, for provenance; only file names of paths are kept."""
-    words = [Path(w).name if "/" in w else w for w in sys.argv[1:]]
+
+    def short(word: str) -> str:
+        option, equals, value = word.rpartition("=")
+        return option + equals + (Path(value).name if "/" in value else value)
+
+    words = [short(w) for w in sys.argv[1:]]
     return "spectrabridge " + shlex.join(words)
 
 
@@ -172,10 +177,12 @@ def train_emulator_command(
     from dataclasses import replace
 
     from ..core.continuum import normalise
-    from ..core.emulator import PAYNE_TRAINING, EmulatorTraining, train_and_score
+    from ..core.emulator import PAYNE_TRAINING, Emulator, EmulatorTraining, train_and_score
     from ..core.io.grid import read_grid
 
     _set_up_torch(threads, device)
+    if out is not None:
+        Emulator.require_writable(out)
     spectra = read_grid(grid)
     if continuum == "pseudo":
         spectra = normalise(spectra)
@@ -205,9 +212,10 @@ def train_emulator_command(
             figures["payne"] = train_and_score(
                 spectra, payne, progress=show_time, **options
             ).figures
-        figures["payne_over_basis"] = (
-            figures["payne"]["median_abs_error"] / figures["median_abs_error"]
-        )
+        if "median_abs_error" in figures:  # a grid may have no giant-branch draws
+            figures["payne_over_basis"] = (
+                figures["payne"]["median_abs_error"] / figures["median_abs_error"]
+            )
     if out is not None:
         report.emulator.save(out, figures)
         figures["out"] = str(out)
@@ -218,7 +226,7 @@ def train_emulator_command(
 
 
 @main.command("train-adaptation")
-@click.argument("emulator", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("emulator")
 @click.option("--out", type=_FOLDER, required=True, help="Folder for the bundle.")
 @click.option(
     "--experiment",
@@ -233,26 +241,30 @@ def train_emulator_command(
 @click.option("--name", help="Name of the bundle; the folder's name if not given.")
 @click.option("--members", type=click.IntRange(1, 32), default=4, show_default=True)
 @click.option("--iterations", type=click.IntRange(10), help="Optimiser steps.")
+@click.option("--n-basis", type=click.IntRange(4), help="Principal components per domain.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the first member.")
 @click.option("--fresh", is_flag=True, help="Start anew even if a checkpoint is there.")
 @_threads
 @_device
 @_as_json
 def train_adaptation_command(
-    emulator: Path,
+    emulator: str,
     out: Path,
     experiment: str | None,
     observed: Path | None,
     name: str | None,
     members: int,
     iterations: int | None,
+    n_basis: int | None,
     seed: int,
     fresh: bool,
     threads: int,
     device: str,
     as_json: bool,
 ) -> None:
-    """Adapt the trained EMULATOR (a folder) to observed spectra and write a bundle.
+    """Adapt EMULATOR to observed spectra and write a bundle.
+
+    EMULATOR is a folder that train-emulator wrote, or a bundle whose emulator to take.
 
     Give either --experiment or --observed. The state is kept beside the bundle while
     training; after Ctrl-C the same command goes on where it stopped.
@@ -261,7 +273,6 @@ def train_adaptation_command(
 
     from ..core.adaptation.training import AdaptationTraining
     from ..core.bundle import require_writable, store_metrics, write_bundle
-    from ..core.emulator import Emulator
     from ..core.evaluation import score_hidden_lines
     from ..core.mock_lines import (
         DESCRIPTION,
@@ -276,15 +287,16 @@ def train_adaptation_command(
     if (experiment is None) == (observed is None):
         raise click.UsageError("Give one of --experiment and --observed.")
     _set_up_torch(threads, device)
+    out = out.resolve()
     require_writable(out)
-    source = Emulator.load(emulator)
+    source, emulator_report = _emulator(emulator)
+    given: dict[str, Any] = {"iterations": iterations, "n_basis": n_basis}
     training = AdaptationTraining(members=members, seed=seed)
-    if iterations is not None:
-        training = replace(training, iterations=iterations)
+    training = replace(training, **{k: v for k, v in given.items() if v is not None})
     provenance: dict[str, Any] = {
         "command": _command(),
         "training": asdict(training),
-        "emulator_report": json.loads((emulator / "emulator.json").read_text())["report"],
+        "emulator_report": emulator_report,
     }
     if observed is None:
         survey = MockSurvey()
@@ -335,6 +347,21 @@ def train_adaptation_command(
         "out": str(out),
     }
     _print(figures, as_json)
+
+
+def _emulator(where: str) -> tuple[Any, dict[str, Any]]:
+    """Return the emulator of a folder or of a bundle, and the report of its training."""
+    from ..core.bundle import open_bundle
+    from ..core.emulator import Emulator
+
+    folder = Path(where)
+    if (folder / "bundle.json").exists() or not folder.is_dir():
+        bundle = open_bundle(where)
+        model = bundle.model
+        complete = model.truth_emulator or model.emulator
+        return complete, bundle.provenance.get("emulator_report", {})
+    emulator = Emulator.load(folder)
+    return emulator, json.loads((folder / "emulator.json").read_text()).get("report", {})
 
 
 def _checkpoint(out: Path) -> Path:
@@ -538,6 +565,9 @@ def serve_command(
     """
     from .explorer import serve
 
+    if bundle and Path(bundle).is_file() and not bundle.lower().endswith(".zip"):
+        spectra = (Path(bundle), *spectra)
+        bundle = None
     serve(bundle=bundle, port=port, host=host, open_browser=open_browser, files=spectra)
 
 

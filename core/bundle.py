@@ -10,9 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-import shutil
+import tempfile
 import zipfile
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -42,6 +44,39 @@ DEFAULT = "mock-lines"
 
 _MAIN = "bundle.json"
 _LARGEST = 1 << 30
+_LARGEST_MAIN = 1 << 24
+
+_UNREADABLE = (OSError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+"""What a missing file or a damaged, encrypted or exotic zip file raises."""
+
+_MALFORMED = (
+    KeyError,
+    IndexError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    OverflowError,
+    RuntimeError,
+    MemoryError,
+)
+"""What contents of the wrong kind raise."""
+
+
+@contextmanager
+def _understood(path: Path, what: str) -> Iterator[None]:
+    """Turn whatever malformed contents raise into a BundleError."""
+    try:
+        yield
+    except SpectrabridgeError as problem:
+        if isinstance(problem, BundleError):
+            raise
+        raise BundleError(f"{path}: {what} cannot be understood. {problem}") from problem
+    except _MALFORMED as problem:
+        raise BundleError(
+            f"{path}: {what} cannot be understood ({type(problem).__name__}: "
+            f"{str(problem).splitlines()[0] if str(problem) else 'no reason given'}). Get the "
+            "bundle again."
+        ) from problem
 
 
 def user_bundles() -> Path:
@@ -70,17 +105,28 @@ class _Files:
         mains = [n for n in self._zip.namelist() if n.split("/")[-1] == _MAIN and n.count("/") < 2]
         self._prefix = mains[0][: -len(_MAIN)] if mains else ""
 
+    def _info(self, name: str) -> zipfile.ZipInfo:
+        assert self._zip is not None
+        return self._zip.getinfo(self._prefix + name)
+
+    def _size(self, name: str) -> int:
+        if self._zip is None:
+            return (self.path / name).stat().st_size
+        return self._info(name).file_size
+
     def read(self, name: str) -> bytes:
         if Path(name).name != name or name in ("", ".", ".."):
             raise BundleError(f"{self.path}: file names in a bundle are plain; found {name!r}.")
         try:
+            most = _LARGEST_MAIN if name == _MAIN else _LARGEST
+            if self._size(name) > most:
+                raise BundleError(
+                    f"{self.path}: {name} claims {self._size(name)} bytes; at most {most} are read."
+                )
             if self._zip is None:
                 return (self.path / name).read_bytes()
-            info = self._zip.getinfo(self._prefix + name)
-            if info.file_size > _LARGEST:
-                raise BundleError(f"{self.path}: {name} claims {info.file_size} bytes; refused.")
-            return self._zip.read(info)
-        except (OSError, KeyError, zipfile.BadZipFile) as problem:
+            return self._zip.read(self._info(name))
+        except _UNREADABLE as problem:
             raise BundleError(
                 f"{self.path}: {name} is missing or cannot be read. Get the bundle again, whole."
             ) from problem
@@ -139,36 +185,43 @@ class Bundle:
     @cached_property
     def labels(self) -> LabelSet:
         """Labels of the model."""
-        return LabelSet.from_json(self.data["labels"])
+        with _understood(self.path, "the label set"):
+            return LabelSet.from_json(self.data["labels"])
 
     @cached_property
     def grid(self) -> WavelengthGrid:
         """Pixels of the model."""
-        return WavelengthGrid.from_json(self.data["grid"])
+        with _understood(self.path, "the wavelength grid"):
+            return WavelengthGrid.from_json(self.data["grid"])
 
     @cached_property
     def experiment(self) -> Experiment | None:
         """The features and which of them are hidden, for a masked-line bundle."""
         if "experiment" not in self.data:
             return None
-        try:
-            return Experiment.from_json(json.loads(self.read(self.data["experiment"])))
-        except (KeyError, TypeError, ValueError) as problem:
-            raise BundleError(f"{self.path}: the list of features is damaged.") from problem
+        with _understood(self.path, "the list of features"):
+            experiment = Experiment.from_json(json.loads(self.read(self.data["experiment"])))
+            for f in experiment.features:
+                if not 0 <= f.start < f.stop <= self.grid.n_pixels:
+                    raise ValueError(f"a feature covers pixels {f.start} to {f.stop}")
+            return experiment
 
     @cached_property
     def model(self) -> Model:
         """The emulator and the adaptation, chained."""
-        emulator = Emulator.rebuild(
-            self.data["emulator"], self.labels, self.grid, self.tensors("emulator.safetensors")
-        )
-        adapter = Adapter.rebuild(self.data["adaptation"], self.tensors("adaptation.safetensors"))
-        reference = self.labels.array(self.data["reference"])
-        if self.experiment is None:
-            return Model(emulator, adapter, reference, device=self.device)
-        hidden = hidden_pixels(self.experiment.features, self.grid.n_pixels)
-        synthetic = HiddenLines(emulator, hidden)
-        return Model(synthetic, adapter, reference, truth=emulator, device=self.device)
+        with _understood(self.path, "the model"):
+            emulator = Emulator.rebuild(
+                self.data["emulator"], self.labels, self.grid, self.tensors("emulator.safetensors")
+            )
+            adapter = Adapter.rebuild(
+                self.data["adaptation"], self.tensors("adaptation.safetensors")
+            )
+            reference = self.labels.array(self.data["reference"])
+            if self.experiment is None:
+                return Model(emulator, adapter, reference, device=self.device)
+            hidden = hidden_pixels(self.experiment.features, self.grid.n_pixels)
+            synthetic = HiddenLines(emulator, hidden)
+            return Model(synthetic, adapter, reference, truth=emulator, device=self.device)
 
     def read(self, name: str) -> bytes:
         """Return a file's bytes after checking its hash.
@@ -223,11 +276,14 @@ def read_bundle(path: str | Path, device: str = "cpu") -> Bundle:
     files = _Files(path)
     try:
         data = json.loads(files.read(_MAIN))
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         raise BundleError(f"{path}: {_MAIN} is not valid JSON ({problem}).") from problem
     if not isinstance(data, dict) or "schema" not in data:
         raise BundleError(f"{path}: {_MAIN} has no schema number; it is no bundle.")
-    if not isinstance(data["schema"], int) or data["schema"] > SCHEMA:
+    schema = data["schema"]
+    if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
+        raise BundleError(f"{path}: the schema number must be 1 or more; found {schema!r}.")
+    if schema > SCHEMA:
         raise BundleError(
             f"{path} has bundle layout {data['schema']}; this spectrabridge {__version__} reads up "
             f"to {SCHEMA}. Update spectrabridge."
@@ -235,6 +291,12 @@ def read_bundle(path: str | Path, device: str = "cpu") -> Bundle:
     missing = [k for k in (*_REQUIRED, "emulator", "adaptation") if k not in data]
     if missing:
         raise BundleError(f"{path}: {_MAIN} lacks {', '.join(missing)}.")
+    with _understood(path, _MAIN):
+        for entry in data["files"].values():
+            if not isinstance(entry["sha256"], str) or not isinstance(entry["bytes"], int):
+                raise ValueError("files need a SHA-256 and a size")
+        for key in ("provenance", "metrics"):
+            data[key] = dict(data.get(key, {}))
     return Bundle(path, data, device, files)
 
 
@@ -247,11 +309,18 @@ def find_bundle(name: str | Path) -> Path:
         If there is none; the message lists those there are.
     """
     text = str(name)
+    path = Path(name).expanduser()
     if Path(text).name == text:
         for folder in (SHIPPED, user_bundles()):
-            if (folder / text / _MAIN).exists():
-                return folder / text
-    path = Path(name).expanduser()
+            known_by_name = folder / text
+            if not (known_by_name / _MAIN).exists():
+                continue
+            if (path / _MAIN).exists() and not path.samefile(known_by_name):
+                raise BundleError(
+                    f"{text!r} is the name of a known bundle and of a folder here. Give "
+                    f"./{text} for the folder, or go elsewhere for the other."
+                )
+            return known_by_name
     if path.exists():
         return path
     known = ", ".join(b.name for b in list_bundles()) or "none"
@@ -368,7 +437,7 @@ def write_bundle(
     experiment: Experiment | None = None,
     provenance: Mapping[str, Any] | None = None,
 ) -> Bundle:
-    """Write a bundle folder; an existing bundle there is replaced once all is written.
+    """Write a bundle folder; the files of a bundle there are replaced once all is written.
 
     Parameters
     ----------
@@ -394,9 +463,6 @@ def write_bundle(
     """
     folder = Path(folder)
     require_writable(folder)
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     contents = {
         "emulator.safetensors": safetensors.torch.save(_compact(emulator.state_dict())),
         "adaptation.safetensors": safetensors.torch.save(_compact(adapter.tensors())),
@@ -422,12 +488,15 @@ def write_bundle(
         file: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
         for file, content in contents.items()
     }
-    for file, content in contents.items():
-        (partial / file).write_bytes(content)
-    (partial / _MAIN).write_text(json.dumps(data, indent=1) + "\n")
-    if folder.exists():
-        shutil.rmtree(folder)
-    partial.replace(folder)
+    contents[_MAIN] = (json.dumps(data, indent=1) + "\n").encode()
+    folder.mkdir(parents=True, exist_ok=True)
+    # Written beside, then moved in one by one, bundle.json last: whoever reads in between
+    # finds a hash that does not fit, never a mixture. Files of others stay.
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as partial:
+        for file, content in contents.items():
+            (Path(partial) / file).write_bytes(content)
+        for file in contents:
+            (Path(partial) / file).replace(folder / file)
     return read_bundle(folder)
 
 

@@ -56,7 +56,7 @@ def giant_branch(n: int, generator: torch.Generator, labels: LabelSet = APOGEE_L
     Raises
     ------
     LabelError
-        If the label set is another one.
+        If the label set is another one, or its ranges are not those of giants.
     """
     _require_apogee(labels)
     device = generator.device
@@ -78,6 +78,13 @@ def giant_branch(n: int, generator: torch.Generator, labels: LabelSet = APOGEE_L
     teff = torch.where(clump, 4800 - 120 * feh + 90 * normal(n), 3800 + 1500 * uniform(n))
     branch = 2.55 + 0.0023 * (teff - 4750 + 230 * feh) + 0.2 * normal(n)
     logg = torch.where(clump, 2.45 + 0.1 * normal(n), branch)
+    outside = (teff < low[0]) | (teff > high[0]) | (logg < low[1]) | (logg > high[1])
+    if n >= 50 and outside.float().mean() > 0.4:
+        raise LabelError(
+            f"{outside.float().mean():.0%} of giant-branch stars lie outside the trained range "
+            f"(T_eff {low[0]:g} to {high[0]:g} K, log g {low[1]:g} to {high[1]:g}); the grid is "
+            "not one of giants. Give a draw function of your own."
+        )
     logg = logg.clamp(low[at("logg")], high[at("logg")])
     vturb = 2.478 - 0.325 * logg + 0.25 * normal(n)
     vmacro = 10 ** (0.741 - 0.0998 * logg - 0.225 * feh + 0.08 * normal(n))

@@ -16,6 +16,8 @@ import itertools
 import json
 import math
 import time
+import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -43,6 +45,30 @@ def _perceptron(sizes: tuple[int, ...], activation: Callable[[], nn.Module]) -> 
             layers.append(activation())
         layers.append(nn.Linear(n_in, n_out))
     return nn.Sequential(*layers)
+
+
+@dataclass(frozen=True)
+class Extrapolation:
+    """One input of an emulator outside its trained range.
+
+    Parameters
+    ----------
+    label : str
+        Short name of the label behind it.
+    title : str
+        What is outside, as shown to users: ``T_eff``, ``[Mg/Fe]``.
+    value, low, high : float
+        The value and the trained range, in the label's unit.
+    """
+
+    label: str
+    title: str
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.title} {self.value:.4g} (trained {self.low:.4g} to {self.high:.4g})"
 
 
 class Emulator(nn.Module):
@@ -137,6 +163,38 @@ class Emulator(nn.Module):
             return self.net(x)
         return ((self.net(x) * self.scale) @ self.components + self.mean).exp()
 
+    def extrapolations(self, labels: np.ndarray) -> list[Extrapolation]:
+        """Tell which inputs of one star lie outside what the emulator was trained on.
+
+        What counts is what the network reads: for ``basis`` abundances are [X/Fe], so that
+        a star may lie outside although each [X/H] alone was seen in training.
+
+        Parameters
+        ----------
+        labels : array, shape ``(n_labels,)``
+            Labels in physical units.
+
+        Returns
+        -------
+        list of Extrapolation
+            In the order of the labels; empty inside the trained range.
+        """
+        star = torch.as_tensor(self.labels.array(labels), dtype=torch.float32)[None]
+        low, high = self.low.double().cpu().numpy(), self.high.double().cpu().numpy()
+        values = self.inputs(star.to(self.low.device))[0].double().cpu().numpy()
+        slack = 1e-4 * (high - low)
+        found = []
+        for i in np.flatnonzero((values < low - slack) | (values > high + slack)):
+            label, ends = self.labels.labels[i], (values[i], low[i], high[i])
+            title = label.title
+            if self.architecture == "basis":
+                if label.element and label.element != "Fe" and "Fe" in self.labels:
+                    title = f"[{label.element}/Fe]"
+                elif label.name == "c12c13":
+                    ends = tuple(10.0**x for x in ends)
+            found.append(Extrapolation(label.name, title, *(float(x) for x in ends)))
+        return found
+
     # ------------------------------------------------------------------ files
 
     def description(self) -> dict[str, Any]:
@@ -164,19 +222,35 @@ class Emulator(nn.Module):
             If the tensors do not fit the description.
         """
         try:
-            out = cls(
-                labels,
-                grid,
-                description["architecture"],
-                tuple(description["hidden"]),
-                int(description["n_basis"]),
-                str(description["continuum"]),
-            )
-            out.load_state_dict({k: v.float() for k, v in tensors.items()})
-        except (KeyError, TypeError, RuntimeError) as problem:
+            # On the meta device nothing is allocated until the sizes have been compared.
+            with torch.device("meta"):
+                out = cls(
+                    labels,
+                    grid,
+                    description["architecture"],
+                    tuple(description["hidden"]),
+                    int(description["n_basis"]),
+                    str(description["continuum"]),
+                )
+            out.load_state_dict({k: v.float() for k, v in tensors.items()}, assign=True)
+        except (KeyError, TypeError, ValueError, RuntimeError) as problem:
             reason = str(problem).splitlines()[0]
             raise BundleError(f"The emulator's weights do not fit: {reason}") from problem
         return out.requires_grad_(False).eval()
+
+    @staticmethod
+    def require_writable(folder: str | Path) -> None:
+        """Raise a BundleError unless :meth:`save` may write to a folder.
+
+        It may if the folder is new, empty, or holds an emulator and no bundle.
+        """
+        folder = Path(folder)
+        files = {f.name for f in folder.iterdir()} if folder.exists() else set()
+        if files and ("emulator.json" not in files or "bundle.json" in files):
+            raise BundleError(
+                f"{folder} exists, is not empty and is no emulator; nothing was changed there. "
+                "Give another folder."
+            )
 
     def save(self, folder: str | Path, report: Mapping[str, Any] | None = None) -> None:
         """Write ``emulator.safetensors`` and ``emulator.json`` into a folder.
@@ -187,8 +261,14 @@ class Emulator(nn.Module):
             Made if it is not there.
         report : mapping, optional
             Figures and provenance to keep beside the weights; must be JSON.
+
+        Raises
+        ------
+        BundleError
+            If the folder holds something else.
         """
         folder = Path(folder)
+        self.require_writable(folder)
         folder.mkdir(parents=True, exist_ok=True)
         tensors = {k: v.detach().contiguous().cpu() for k, v in self.state_dict().items()}
         save_file(tensors, folder / "emulator.safetensors")
@@ -213,13 +293,16 @@ class Emulator(nn.Module):
         folder = Path(folder)
         try:
             data = json.loads((folder / "emulator.json").read_text())
-            schema = data["schema"]
-        except (OSError, ValueError, KeyError) as problem:
+            schema = int(data["schema"])
+            labels = LabelSet.from_json(data["labels"]) if schema <= 1 else None
+            grid = WavelengthGrid.from_json(data["grid"]) if schema <= 1 else None
+            description = data["emulator"] if schema <= 1 else {}
+        except (OSError, ValueError, KeyError, TypeError) as problem:
             raise BundleError(
                 f"{folder} holds no emulator that can be read: expected emulator.json and "
                 "emulator.safetensors, as train-emulator writes them."
             ) from problem
-        if schema > 1:
+        if labels is None or grid is None:
             raise BundleError(
                 f"The emulator in {folder} has layout version {schema}; this spectrabridge "
                 "reads 1. Update spectrabridge."
@@ -230,9 +313,7 @@ class Emulator(nn.Module):
             raise BundleError(
                 f"{folder / 'emulator.safetensors'} is missing or damaged: {problem}."
             ) from problem
-        labels = LabelSet.from_json(data["labels"])
-        grid = WavelengthGrid.from_json(data["grid"])
-        return cls.rebuild(data["emulator"], labels, grid, tensors)
+        return cls.rebuild(description, labels, grid, tensors)
 
     @classmethod
     def from_payne_npz(
@@ -269,7 +350,7 @@ class Emulator(nn.Module):
             with np.load(path, allow_pickle=False) as file:
                 missing = [k for k in keys if k not in file]
                 arrays = {} if missing else {k: np.asarray(file[k], np.float64) for k in keys}
-        except (OSError, ValueError) as problem:
+        except (OSError, ValueError, TypeError, zipfile.BadZipFile, zlib.error) as problem:
             raise SpectrumError(
                 f"{path} cannot be read as an npz file of plain arrays: {problem}."
             ) from problem
@@ -434,9 +515,15 @@ def train_emulator(
             with torch.no_grad():
                 final.bias.copy_(flux.mean(0))
     inputs = out.inputs(labels)
+    spread = inputs.amax(0) - inputs.amin(0)
+    constant = [k for k, s in zip(out.labels.names, spread.tolist(), strict=True) if s < 1e-5]
+    if constant:
+        raise TrainingError(
+            f"Every label must vary over the grid, abundances also relative to iron; constant: "
+            f"{', '.join(constant)}. Nothing can be learnt about them; add spectra that differ."
+        )
     out.low.copy_(inputs.amin(0))
-    spread = (inputs.amax(0) - inputs.amin(0)).clamp_min(1e-6)
-    out.high.copy_(out.low + spread)
+    out.high.copy_(inputs.amax(0))
     x = ((inputs - out.low) / spread - 0.5).to(device)
     target, unit = target.to(device), unit.to(device)
     out.to(device)

@@ -8,6 +8,8 @@ adaptation brings back can then be compared with the truth, feature by feature.
 from __future__ import annotations
 
 import itertools
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,9 +20,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from .emulator import Emulator
+from .emulator import Emulator, Extrapolation
 from .errors import SpectrumError, TrainingError
-from .labels import ELEMENTS, LabelSet
+from .labels import LabelSet
 
 ABUNDANCE_STEP = 0.05
 """Change of abundance, dex, to which thresholds refer (the paper's own step)."""
@@ -247,17 +249,19 @@ def read_paper_mask(path: str | Path, labels: LabelSet, n_pixels: int) -> list[F
             change = np.asarray(file["gradient_spec_array"], np.float64)
             mask = np.asarray(file["total_mask"]) > 0
             columns = np.asarray(file["element_index"], int)
-    except (OSError, ValueError, KeyError) as problem:
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as problem:
         raise SpectrumError(
             f"{path} cannot be read as the paper's masked-line file: expected an npz file with "
             f"gradient_spec_array, element_index and total_mask; {problem}."
         ) from problem
+    if columns.ndim != 1 or not set(columns.tolist()) <= set(labels.element_columns()):
+        raise SpectrumError(f"{path}: element_index must name abundances among the labels.")
     if change.shape != (len(columns), n_pixels) or mask.shape != (n_pixels,):
         raise SpectrumError(
             f"Expected a mask of {n_pixels} pixels; {path} has {mask.size}. It belongs to another "
             "wavelength grid."
         )
-    elements = [labels.labels[i].element or ELEMENTS[i - 3] for i in columns]
+    elements = [labels.labels[i].element for i in columns]
     return [
         Feature(f.element, f.start, f.stop, f.depth, bool(mask[f.pixels].all()))
         for f in find_features(change, elements)
@@ -287,6 +291,10 @@ class HiddenLines(nn.Module):
     def continuum(self) -> str:
         """What the flux is divided by; see :class:`~spectrabridge.core.emulator.Emulator`."""
         return self.complete.continuum
+
+    def extrapolations(self, labels: NDArray[np.float64]) -> list[Extrapolation]:
+        """Tell what lies outside the trained range; see the emulator's method."""
+        return self.complete.extrapolations(labels)
 
     def forward(self, labels: Tensor) -> Tensor:
         """Return flux ``(n_stars, n_pixels)`` with the hidden pixels at 1."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .adaptation.adapter import Adapter
-from .emulator import Emulator
+from .emulator import Emulator, Extrapolation
 from .errors import LabelError, SpectrumError
 from .labels import LabelSet
 from .missing_lines import HiddenLines
@@ -80,6 +80,13 @@ class Model:
     def has_truth(self) -> bool:
         """Whether the observed domain is known, so that :meth:`truth` answers."""
         return self.truth_emulator is not None
+
+    def extrapolations(self, labels: NDArray[np.float64]) -> list[Extrapolation]:
+        """Tell what of one star's labels lies outside the trained range, ``(n_labels,)``.
+
+        Empty inside. Where it is not, spectra are extrapolated and may be absurd.
+        """
+        return self.emulator.extrapolations(labels)
 
     # ------------------------------------------------------------------ spectra
 

@@ -15,6 +15,9 @@ from .errors import TrainingError
 from .mock_lines import in_batches
 from .spectra import Spectra
 
+MOST_NOISE = 0.3
+"""Largest median error, as a part of the continuum, that is taken for real."""
+
 
 def read_observed(path: str | Path, emulator: Emulator) -> Spectra:
     """Read observed spectra and normalise them as the emulator's were.
@@ -63,6 +66,12 @@ def own_trainer(
     if not good.any():
         raise TrainingError("Every pixel of the observed spectra is bad; nothing to adapt to.")
     noise = float(np.median(1 / np.sqrt(spectra.ivar[good])))
+    if noise > MOST_NOISE:
+        raise TrainingError(
+            f"The errors of the observed spectra are {noise:.0%} of the continuum, as if inverse "
+            "variances had been left out or were those of another normalisation. Give ivar with "
+            "the flux."
+        )
 
     def draw(n: int, generator: torch.Generator) -> torch.Tensor:
         return in_batches(emulator, draws.giant_branch(n, generator, emulator.labels))

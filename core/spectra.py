@@ -164,8 +164,13 @@ class Spectra:
 
     def save(self, path: str | Path, chunk: int = 64) -> None:
         """Write an HDF5 file that :class:`SpectraFile` and :meth:`load` read."""
-        with SpectraFile.create(path, self.grid, self.label_set, self.provenance, chunk) as file:
+        path = Path(path)
+        label_set = None if self.labels is None else self.label_set
+        # An existing file is replaced only once the new one is whole.
+        partial = path.with_name(path.name + ".partial")
+        with SpectraFile.create(partial, self.grid, label_set, self.provenance, chunk) as file:
             file.append(self)
+        partial.replace(path)
 
     @classmethod
     def load(cls, path: str | Path) -> Spectra:
@@ -213,11 +218,19 @@ class SpectraFile:
         chunk : int
             Stars per HDF5 chunk.
         """
+        try:
+            attributes = {
+                "schema": SCHEMA,
+                "grid": json.dumps(grid.to_json()),
+                "label_set": json.dumps(label_set.to_json()) if label_set else "",
+                "provenance": json.dumps(dict(provenance or {})),
+            }
+        except TypeError as problem:
+            raise SpectrumError(
+                f"Provenance must be made of texts, numbers, lists and dictionaries: {problem}."
+            ) from problem
         h = h5py.File(path, "w")
-        h.attrs["schema"] = SCHEMA
-        h.attrs["grid"] = json.dumps(grid.to_json())
-        h.attrs["label_set"] = json.dumps(label_set.to_json()) if label_set else ""
-        h.attrs["provenance"] = json.dumps(dict(provenance or {}))
+        h.attrs.update(attributes)
         p = grid.n_pixels
         h["wavelength"] = grid.wavelength
         h["wavelength"].attrs["unit"] = "angstrom, vacuum, rest frame"
@@ -267,6 +280,9 @@ class SpectraFile:
                 f"{path} is HDF5 but not a file of spectra: expected datasets flux, ivar and ids "
                 f"with a schema number; missing {', '.join(missing) or 'the schema number'}."
             )
+        if "grid" not in h.attrs or not isinstance(schema, int | np.integer):
+            h.close()
+            raise SpectrumError(f"{path}: the layout number or the wavelength grid is damaged.")
         if schema > SCHEMA:
             h.close()
             raise SpectrumError(
@@ -294,8 +310,11 @@ class SpectraFile:
         return int(self._h["flux"].shape[0])
 
     def __getitem__(self, rows: slice) -> Spectra:
-        """Read a run of stars, ``file[a:b]``."""
-        start, stop, _ = rows.indices(len(self))
+        """Read a run of stars, ``file[a:b]``; a step other than 1 is refused."""
+        start, stop, step = rows.indices(len(self))
+        if step != 1:
+            raise SpectrumError(f"A file is read in runs, file[a:b]; found a step of {step}.")
+        stop = max(start, stop)
         h = self._h
         return Spectra(
             self.grid,

@@ -23,6 +23,9 @@ Medium = Literal["vacuum", "air"]
 UNITS: dict[str, float] = {"angstrom": 1.0, "nm": 0.1, "um": 1e-4}
 """How many of the unit one angstrom is."""
 
+LARGEST_GRID = 1_000_000
+"""Most pixels of a grid that is read from a file."""
+
 
 def _refractivity(vacuum: NDArray[np.float64]) -> NDArray[np.float64]:
     """Refractive index of standard air minus one (Ciddor 1996, Appl. Opt. 35, 1566, eq. 1)."""
@@ -258,6 +261,9 @@ class WavelengthGrid:
             if "wavelength" in data:
                 wavelength = np.asarray(data["wavelength"])
             else:
+                n_pixels = sum(int(r["n_pixels"]) for r in data["runs"])
+                if not 2 <= n_pixels <= LARGEST_GRID:
+                    raise GridError(f"A grid has 2 to {LARGEST_GRID} pixels; found {n_pixels}.")
                 wavelength = 10.0 ** np.concatenate(
                     [
                         r["log10_start"] + data["log10_step"] * np.arange(r["n_pixels"])

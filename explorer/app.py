@@ -85,7 +85,10 @@ class Explorer(pn.viewable.Viewer):
         """Build the components for a bundle."""
         name, bundle, derivatives = shelf.shared_bundle(name)
         self.bundle = bundle
-        self.state = ViewState(bundle.model.labels, bundle.model.reference, bundle=name, **state)
+        model = bundle.model
+        self.state = ViewState(
+            model.labels, model.reference, model.extrapolations, bundle=name, **state
+        )
         self.view = SpectrumView(bundle.model, self.state, derivatives, self.messages.tell)
         self.labels = LabelsPanel(self.state, self.messages.tell)
         self.observed = ObservedPanel(

@@ -2,10 +2,11 @@
 
 export function render({model}) {
   const row = document.createElement("label")
-  row.className = "choice"
+  row.className = "pair" // not "choice": Panel gives that to what stands around it
   const name = document.createElement("span")
   name.textContent = model.label
   const list = document.createElement("select")
+  list.setAttribute("aria-label", model.label)
   row.append(name, list)
 
   const fill = () => {

@@ -59,8 +59,10 @@ export function render({model, el}) {
     slider.setAttribute("aria-valuetext", `${tidy(value, model.decimals)} ${model.unit}`)
     row.classList.toggle("low", low)
     row.classList.toggle("high", high)
+    const beyond = !low && !high && model.beyond !== ""
+    row.classList.toggle("beyond", beyond)
     const range = `trained ${short(model.low)} to ${short(model.high)}${model.unit ? ` ${model.unit}` : ""}`
-    row.title = `${model.description}; ${range}${low || high ? ": extrapolation" : ""}`
+    row.title = `${model.description}; ${range}${low || high ? ": extrapolation" : ""}${beyond ? `; ${model.beyond}: extrapolation` : ""}`
     if (!editing) {
       box.value = tidy(value, model.decimals)
     }
@@ -220,6 +222,8 @@ export function render({model, el}) {
       show(model.value)
     }
   })
+
+  model.on("beyond", () => show(dragging ? place() : model.value))
 
   show(model.value)
   return row

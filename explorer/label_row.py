@@ -36,6 +36,9 @@ class LabelRow(JSComponent):
     high = param.Number(default=1.0, doc="Upper end of the trained range.")
     hard_low = param.Number(default=0.0, doc="Smallest value that can be typed.")
     hard_high = param.Number(default=1.0, doc="Largest value that can be typed.")
+    beyond = param.String(
+        default="", doc="What else of the label is untrained, such as [Mg/Fe]; empty for nothing."
+    )
     step = param.Number(default=0.1, bounds=(0, None), doc="Step of the arrow keys.")
     decimals = param.Integer(default=2, bounds=(0, 6), doc="Decimals shown.")
     reference = param.Number(default=0.0, doc="Value that a double click on the name restores.")
@@ -79,5 +82,5 @@ class LabelRow(JSComponent):
 
     @property
     def outside(self) -> bool:
-        """Whether the value lies outside the trained range."""
-        return not self.low <= self.value <= self.high
+        """Whether the label is outside what was trained."""
+        return bool(self.beyond) or not self.low <= self.value <= self.high

@@ -120,6 +120,7 @@ class LabelsPanel(pn.viewable.Viewer):
                 for name, value in self.state.labels.items():
                     if self.rows[name].value != value:
                         self.rows[name].value = value
+                self._mark()
         finally:
             self._syncing = False
         titles = [self._tab_title(g) for g in self._groups]
@@ -127,6 +128,16 @@ class LabelsPanel(pn.viewable.Viewer):
             self.tabs[:] = [
                 (title, column) for title, column in zip(titles, self.tabs, strict=True)
             ]
+
+    def _mark(self) -> None:
+        """Tell the rows what the model extrapolates; without values, so it seldom changes."""
+        beyond = {
+            e.label: f"{e.title} trained {e.low:.3g} to {e.high:.3g}"
+            for e in self.state.extrapolations
+        }
+        for name, row in self.rows.items():
+            if row.beyond != beyond.get(name, ""):
+                row.beyond = beyond.get(name, "")
 
     def close(self) -> None:
         """Stop watching the state."""

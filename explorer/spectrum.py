@@ -470,7 +470,7 @@ class SpectrumView(pn.viewable.Viewer):
             self._fit_flux()
 
     def _show_range(self) -> None:
-        outside = self.state.label_set.describe_outside(self.frame.values)
+        outside = self.state.outside
         self.status.param.update(
             note=f"\u25b2 extrapolation: {outside}" if outside else "inside the trained range",
             extrapolates=bool(outside),

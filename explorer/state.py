@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import param
 from numpy.typing import ArrayLike, NDArray
 
+from ..core.emulator import Extrapolation
 from ..core.labels import Label, LabelSet
+
+SHOWN = 2
+"""How many extrapolating labels are named in full."""
 
 ALL = "all"
 """All chips, or all elements."""
@@ -57,6 +61,10 @@ class ViewState(param.Parameterized):
         The labels of the model.
     reference : array_like, shape ``(n_labels,)``
         Values to start from and to return to; rounded as they are shown.
+    extrapolations : callable, optional
+        Tells what of a star's labels lies outside the trained range, as
+        :meth:`~spectrabridge.core.model.Model.extrapolations`; the ranges of the labels
+        themselves if not given.
     **params
         Start values of the parameters.
     """
@@ -66,7 +74,7 @@ class ViewState(param.Parameterized):
         default=0, doc="Counts moves that have ended: a slider released, a value typed, a preset."
     )
     with_fe = param.Boolean(
-        default=False, doc="Moving [Fe/H] moves every other [X/H] along, so that [X/Fe] stays."
+        default=True, doc="Moving [Fe/H] moves every other [X/H] along, so that [X/Fe] stays."
     )
     bundle = param.String(default="", doc="Name of the bundle.")
     unit: str = param.Selector(default="angstrom", objects=["angstrom", "nm", "um"])  # type: ignore[assignment]
@@ -77,8 +85,15 @@ class ViewState(param.Parameterized):
     row = param.Integer(default=0, bounds=(0, None), doc="Row of that star: combination, visits.")
     dark = param.Boolean(default=False, doc="Dark theme.")
 
-    def __init__(self, label_set: LabelSet, reference: ArrayLike, **params: Any) -> None:
+    def __init__(
+        self,
+        label_set: LabelSet,
+        reference: ArrayLike,
+        extrapolations: Callable[[NDArray[np.float64]], list[Extrapolation]] | None = None,
+        **params: Any,
+    ) -> None:
         self.label_set = label_set
+        self._extrapolations = extrapolations or self._beyond_labels
         self.reference = np.array(
             [
                 round(value, decimals(label))
@@ -142,7 +157,28 @@ class ViewState(param.Parameterized):
         """Return to the reference labels."""
         self.show(self.reference)
 
+    def _beyond_labels(self, values: NDArray[np.float64]) -> list[Extrapolation]:
+        return [
+            Extrapolation(k.name, k.title, float(v), k.low, k.high)
+            for k, v, out in zip(
+                self.label_set, values, self.label_set.outside(values), strict=True
+            )
+            if out
+        ]
+
+    @property
+    def extrapolations(self) -> list[Extrapolation]:
+        """What of the labels lies outside the trained range; empty inside."""
+        return self._extrapolations(self.values)
+
     @property
     def outside(self) -> str:
-        """Which labels extrapolate, in words; empty if none does."""
-        return self.label_set.describe_outside(self.values)
+        """What extrapolates, in words, the worst first; empty if nothing does."""
+        found = sorted(self.extrapolations, key=_excess, reverse=True)
+        shown = ", ".join(str(e) for e in found[:SHOWN])
+        return shown if len(found) <= SHOWN else f"{shown} and {len(found) - SHOWN} more"
+
+
+def _excess(e: Extrapolation) -> float:
+    """Return how far outside a value lies, in units of its range."""
+    return max(e.low - e.value, e.value - e.high) / max(e.high - e.low, 1e-12)

@@ -164,7 +164,9 @@ class Adapter(nn.Module):
                 )
             plain = {k: v.float() for k, v in tensors.items()}
             seeds = [int(s) for s in description["seeds"]]
-            network = AdaptationNetwork(NetworkShape(**description["shape"]), seeds)
+            shape = NetworkShape(**description["shape"])
+            _require_sizes(shape, len(seeds), plain)
+            network = AdaptationNetwork(shape, seeds)
             network.load_state_dict(
                 {
                     k.removeprefix("network."): v
@@ -177,9 +179,29 @@ class Adapter(nn.Module):
                 for domain in ("synth", "obs")
             ]
             return cls(bases[0], bases[1], network, plain["split_mean"], plain["split_std"])
-        except (KeyError, TypeError, RuntimeError) as problem:
+        except (KeyError, TypeError, ValueError, RuntimeError) as problem:
             reason = str(problem).splitlines()[0]
             raise BundleError(f"The adaptation's weights do not fit: {reason}") from problem
+
+
+def _require_sizes(shape: NetworkShape, n_members: int, tensors: Mapping[str, Tensor]) -> None:
+    """Raise a ValueError unless the tensors have these sizes; done before memory is taken."""
+    m, k, s = n_members, shape.n_basis, shape.n_split
+    n_pixels = tensors["synth.mean"].numel()
+    expected: dict[str, tuple[int, ...]] = {
+        "network.read_synth.layers.0.weight": (m, k, shape.hidden),
+        "network.to_shared.layers.1.weight": (m, shape.hidden, shape.n_shared),
+        "network.from_split.layers.0.weight": (m, s, 64),
+        "split_mean": (m, s),
+        "split_std": (m, s),
+    }
+    for domain in ("synth", "obs"):
+        expected |= {f"{domain}.{f}": (k,) for f in ("scale", "weight")}
+        expected |= {f"{domain}.mean": (n_pixels,), f"{domain}.components": (k, n_pixels)}
+    for name, size in expected.items():
+        found = tuple(tensors[name].shape)
+        if found != size:
+            raise ValueError(f"{name} has shape {found}, expected {size}.")
 
 
 def _side_by_side(latents: Tensor) -> Tensor:

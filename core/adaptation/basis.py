@@ -14,6 +14,9 @@ from torch import Tensor
 
 from ..errors import TrainingError
 
+MOST_DEAD = 0.05
+"""Part of the pixels that may be bad in all spectra of a domain."""
+
 
 @dataclass(frozen=True)
 class SpectralBasis:
@@ -133,7 +136,8 @@ def fit_basis(
     Raises
     ------
     TrainingError
-        If there are fewer spectra than components, or a pixel is bad in all of them.
+        If there are fewer spectra than components, or more than :data:`MOST_DEAD` of
+        the pixels are bad in all of them.
     """
     n = flux.shape[0]
     if n < 2 * n_basis:
@@ -148,14 +152,17 @@ def fit_basis(
         filled, mean = flux, flux.mean(0)
     else:
         count = (~bad).sum(0)
-        if (count == 0).any():
-            pixels = torch.nonzero(count == 0)[:, 0]
+        dead = count == 0
+        if dead.double().mean() > MOST_DEAD:
             raise TrainingError(
-                f"{len(pixels)} pixels are bad in every spectrum (the first is pixel "
-                f"{int(pixels[0])}); leave these pixels out of the grid, or give spectra "
-                "that cover them."
+                f"{int(dead.sum())} of {dead.numel()} pixels are bad in every spectrum (the first "
+                f"is pixel {int(torch.nonzero(dead)[0])}), as if a chip were missing; give spectra "
+                f"that cover all but {MOST_DEAD:.0%} of the pixels."
             )
+        count = count.clamp_min(1)
         mean = torch.where(bad, torch.zeros_like(flux), flux).sum(0) / count
+        # A pixel that no spectrum has stays at the continuum and takes part in nothing.
+        mean = torch.where(dead, torch.ones_like(mean), mean)
         filled = torch.where(bad, mean, flux)
     with torch.random.fork_rng(devices=[]):
         for _ in range(sweeps if bad is not None else 1):
@@ -167,6 +174,7 @@ def fit_basis(
             coefficients = (filled - mean) @ components.T
             if bad is not None:
                 filled = torch.where(bad, coefficients @ components + mean, flux)
+                filled[:, dead] = 1
     scale = coefficients.std(0) + 1e-4
     weight = scale / (noise**2 + (tolerance * scale).square()).sqrt()
     return SpectralBasis(mean, components, scale, weight)

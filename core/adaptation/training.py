@@ -9,12 +9,11 @@ permuted latent space, with every loss looking well.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from torch.nn import functional as F
 
 from ..errors import TrainingError
 from .adapter import Adapter
-from .basis import fit_basis
+from .basis import SpectralBasis, fit_basis
 from .network import AdaptationNetwork, Critics, NetworkShape
 
 CHECKPOINT_SCHEMA = 1
@@ -76,7 +75,9 @@ class AdaptationTraining:
     check_every : int
         Steps between validations.
     patience : int
-        Stop after this many validations without a new best; 0 never stops early.
+        Stop after this many validations without a new best, and return that best; 0 never
+        stops early. Validations count once critics have had time to settle, from step
+        ``2 * critics_full``.
     """
 
     iterations: int = 3000
@@ -102,7 +103,7 @@ class AdaptationTraining:
     adversarial_weight: float = 1.0
     synth_tolerance: float = 0.002
     check_every: int = 100
-    patience: int = 12
+    patience: int = 5
 
     def shape(self) -> NetworkShape:
         """Return the sizes of the network."""
@@ -241,12 +242,12 @@ class AdaptationTrainer:
         obs = fit_basis(observed, 0.5 * noise, t.n_basis, ivar=ivar, seed=t.seed)
         self.synth, self.obs = synth.to(self.device), obs.to(self.device)
         self._pool = synth.encode(pool).to(self.device)
-        coefficients = obs.encode(observed, ivar).to(self.device)
-        order = torch.randperm(len(coefficients), generator=self._generator)
-        n_valid = min(t.validation, len(coefficients) // 5)
-        self._observed_valid = coefficients[order[:n_valid].to(self.device)]
-        self._observed = coefficients[order[n_valid:].to(self.device)]
-        self._synth_valid = synth.encode(draw_synthetic(n_valid, self._generator)).to(self.device)
+        self._flux, self._ivar = observed, ivar
+        self._order = torch.randperm(len(observed), generator=self._generator)
+        self._n_valid = min(t.validation, len(observed) // 5)
+        self._encode_observed()
+        fresh = draw_synthetic(self._n_valid, self._generator)
+        self._synth_valid = synth.encode(fresh).to(self.device)
 
         self.network = AdaptationNetwork(t.shape(), t.seeds()).to(self.device)
         self.network.start_alike(self.obs.change_to(self.synth))
@@ -258,14 +259,22 @@ class AdaptationTrainer:
         self._opt_d = torch.optim.Adam(
             self.critics.parameters(), t.critic_learning_rate, betas, fused=True
         )
-        self._shift_so = self.synth.change_to(self.obs)
-        self._shift_os = self.obs.change_to(self.synth)
         self.iteration = 0
         self.seconds = 0.0
         self.history: list[dict[str, float]] = []
         self._next_in_pool = 0
         self._stop_requested = False
-        self._data = _fingerprint(observed, pool)
+        self._best: dict[str, Tensor] = {}
+        self._traces = _traces(observed, pool, ivar, noise)
+
+    def _encode_observed(self) -> None:
+        """Set the coefficients of the observations, and the translations by mean shift."""
+        obs = self.obs.to(self._flux.device)
+        coefficients = obs.encode(self._flux, self._ivar)[self._order].to(self.device)
+        self._observed_valid = coefficients[: self._n_valid]
+        self._observed = coefficients[self._n_valid :]
+        self._shift_so = self.synth.change_to(self.obs)
+        self._shift_os = self.obs.change_to(self.synth)
 
     # ------------------------------------------------------------------ one step
 
@@ -398,7 +407,7 @@ class AdaptationTrainer:
         t = self.training
         mark = saved = time.perf_counter()
         latest: dict[str, float] = self.history[-1] if self.history else {}
-        stopped = False
+        stopped = self._should_stop()
         while self.iteration < t.iterations and not stopped:
             figures = self._step()
             if not all(math.isfinite(v) for v in figures.values()):
@@ -410,6 +419,7 @@ class AdaptationTrainer:
                 latest = {"iteration": float(self.iteration)} | figures | self.validate()
                 self.history.append(latest)
                 stopped = self._should_stop()
+                self._keep_best()
             now = time.perf_counter()
             self.seconds += now - mark
             mark = now
@@ -425,23 +435,32 @@ class AdaptationTrainer:
                 raise KeyboardInterrupt
         if checkpoint is not None:
             self.save(checkpoint)
-        return TrainingResult(
-            self.adapter(), list(self.history), self.seconds, self.iteration, stopped
-        )
+        # A whole run ends with small steps and needs no looking back.
+        adapter = self.adapter(best=stopped)
+        return TrainingResult(adapter, list(self.history), self.seconds, self.iteration, stopped)
+
+    def _counted(self) -> list[float]:
+        """Return the validation figures that count: those after the critics have settled."""
+        first = 2 * self.training.critics_full
+        return [h["validation"] for h in self.history if h["iteration"] >= first]
 
     def _should_stop(self) -> bool:
-        t = self.training
-        # The first validations watch the critics enter and say nothing about the end.
-        seen = [h["validation"] for h in self.history if h["iteration"] >= 2 * t.critics_full]
-        return bool(t.patience and seen and len(seen) - 1 - seen.index(min(seen)) >= t.patience)
+        patience, seen = self.training.patience, self._counted()
+        return bool(patience and seen and len(seen) - 1 - seen.index(min(seen)) >= patience)
+
+    def _keep_best(self) -> None:
+        seen = self._counted()
+        if self.training.patience and seen and seen[-1] == min(seen):
+            self._best = {k: v.clone() for k, v in self.network.state_dict().items()}
 
     @torch.no_grad()
-    def adapter(self) -> Adapter:
-        """Return the adaptation as it stands, on the CPU."""
+    def adapter(self, best: bool = False) -> Adapter:
+        """Return the adaptation as it stands, or the best that was validated, on the CPU."""
         t = self.training
+        state = self._best if best and self._best else self.network.state_dict()
         network = AdaptationNetwork(t.shape(), t.seeds())
-        network.load_state_dict({k: v.cpu() for k, v in self.network.state_dict().items()})
-        split = self.network.encode_obs(self._observed)[1]
+        network.load_state_dict({k: v.cpu() for k, v in state.items()})
+        split = network.encode_obs(self._observed.cpu())[1]
         return Adapter(
             self.synth.to("cpu"),
             self.obs.to("cpu"),
@@ -455,7 +474,16 @@ class AdaptationTrainer:
     def save(self, path: str | Path) -> None:
         """Write everything needed to go on; the file is replaced in one step."""
         path = Path(path)
-        tensors = {"pool": self._pool, "generator": self._generator.get_state()}
+        tensors = {
+            "pool": self._pool,
+            "synth_valid": self._synth_valid,
+            "generator": self._generator.get_state(),
+        }
+        tensors |= {f"trace.{k}": v for k, v in self._traces.items()}
+        tensors |= {f"best.{k}": v for k, v in self._best.items()}
+        # Refitted bases may differ in sign from run to run; the weights know only these.
+        for domain, basis in (("synth", self.synth), ("obs", self.obs)):
+            tensors |= {f"{domain}.{f.name}": getattr(basis, f.name) for f in fields(basis)}
         modules: dict[str, nn.Module] = {"network": self.network, "critics": self.critics}
         for name, module in modules.items():
             tensors |= {f"{name}.{k}": v for k, v in module.state_dict().items()}
@@ -469,7 +497,6 @@ class AdaptationTrainer:
             "seconds": self.seconds,
             "history": self.history,
             "next_in_pool": self._next_in_pool,
-            "data": self._data,
         }
         partial = path.with_name(path.name + ".partial")
         plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
@@ -499,15 +526,36 @@ class AdaptationTrainer:
                 f"The checkpoint {path} was made with other settings ({', '.join(differ)}). "
                 "Give the same settings, or delete it to start anew."
             )
-        if state["data"] != self._data:
-            raise TrainingError(
-                f"The checkpoint {path} was made from other spectra. Give the same emulator and "
-                "observations, or delete it to start anew."
-            )
+        for name, ours_now in self._traces.items():
+            then = tensors.pop(f"trace.{name}")
+            if then.shape != ours_now.shape or not torch.allclose(
+                then, ours_now, rtol=1e-3, atol=1e-3
+            ):
+                raise TrainingError(
+                    f"The checkpoint {path} was made from other spectra. Give the same emulator "
+                    "and observations, or delete it to start anew."
+                )
         self._pool = tensors.pop("pool").to(self.device)
+        self._synth_valid = tensors.pop("synth_valid").to(self.device)
         self._generator.set_state(tensors.pop("generator"))
+        names = [f.name for f in fields(SpectralBasis)]
+        synth, obs = (
+            SpectralBasis(*(tensors.pop(f"{domain}.{n}") for n in names))
+            for domain in ("synth", "obs")
+        )
+        self.synth, self.obs = synth.to(self.device), obs.to(self.device)
+        self._encode_observed()
+        self._best = {
+            k.removeprefix("best."): v.to(self.device)
+            for k, v in tensors.items()
+            if k.startswith("best.")
+        }
         for name, module in (("network", self.network), ("critics", self.critics)):
-            part = {k.removeprefix(name + "."): v for k, v in tensors.items() if k.startswith(name)}
+            part = {
+                k.removeprefix(name + "."): v
+                for k, v in tensors.items()
+                if k.startswith(f"{name}.")
+            }
             module.load_state_dict(part)
         for name, optimiser in (("opt_g", self._opt_g), ("opt_d", self._opt_d)):
             states: dict[int, dict[str, Tensor]] = {}
@@ -522,13 +570,21 @@ class AdaptationTrainer:
         self._next_in_pool = int(state["next_in_pool"])
 
 
-def _fingerprint(observed: Tensor, pool: Tensor) -> str:
-    """Return a text that tells whether a checkpoint belongs to these spectra."""
-    digest = hashlib.sha256(repr((tuple(observed.shape), tuple(pool.shape))).encode())
-    for flux in (observed, pool):
-        rows = flux[:: max(1, len(flux) // 16)]
-        digest.update(rows.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16]
+def _traces(observed: Tensor, pool: Tensor, ivar: Tensor | None, noise: float) -> dict[str, Tensor]:
+    """Return numbers that tell whether a checkpoint belongs to these spectra.
+
+    Every spectrum is projected on one random direction. A hash would not do: the same
+    emulated flux differs in its last bits with the number of threads.
+    """
+    generator = torch.Generator().manual_seed(7)
+    direction = torch.randn(observed.shape[1], generator=generator).to(observed.device)
+    out = {"observed": observed @ direction, "pool": pool @ direction.to(pool.device)}
+    if ivar is not None:
+        out["ivar"] = (ivar > 0).to(observed) @ direction
+    # As a spectrum in sigma, so that the tolerance means the same for all of them.
+    return {k: v.cpu() / observed.shape[1] ** 0.5 for k, v in out.items()} | {
+        "noise": torch.tensor([100 * noise])
+    }
 
 
 def check_observed(
@@ -551,7 +607,7 @@ def check_observed(
     if len(observed) < needed:
         raise TrainingError(
             f"Expected at least {needed} observed spectra for {training.n_basis} components; found "
-            f"{len(observed)}. Give more spectra or lower n_basis."
+            f"{len(observed)}. Give more spectra, or fewer components (--n-basis)."
         )
     bad = ~torch.isfinite(observed)
     if ivar is not None:

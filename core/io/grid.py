@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -124,7 +125,7 @@ def _arrays(path: Path) -> dict[str, NDArray]:
                     f"Array {name} of {path.name} holds Python objects, which are not read "
                     "because loading them can run code. Save it as numbers or plain text."
                 ) from problem
-            except (OSError, EOFError, zipfile.BadZipFile) as problem:
+            except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as problem:
                 raise SpectrumError(
                     f"Array {name} of {path.name} is damaged; download or make the file again."
                 ) from problem

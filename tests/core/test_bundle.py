@@ -164,3 +164,98 @@ def test_own_bundles_are_found_by_name(
 def test_unknown_devices_are_refused() -> None:
     with pytest.raises(BundleError, match="device"):
         open_bundle("mock-lines", device="abacus")
+
+
+def _set(*keys: str, value: object):
+    def change(data: dict) -> None:
+        for key in keys[:-1]:
+            data = data[key]
+        data[keys[-1]] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _set("files", value=None),
+        _set("files", "features.json", "bytes", value="many"),
+        _set("schema", value=-5),
+        _set("schema", value=True),
+        _set("reference", value={"teff": "hot"}),
+        _set("labels", value=[{"name": "x"}]),
+        _set("labels", value=3),
+        _set("provenance", value="mine"),
+        _set("adaptation", "seeds", value=["a"]),
+        _set("adaptation", "seeds", value=list(range(500_000))),
+        _set("adaptation", "shape", "hidden", value=10**7),
+        _set("adaptation", "shape", "n_split", value=3),
+        _set("adaptation", "shape", "activation", value="eval"),
+        _set("emulator", "hidden", value=[10**9]),
+        _set("emulator", "n_basis", value=10**9),
+        _set("grid", "runs", value=[{"log10_start": 4.18, "n_pixels": 10**12}]),
+        _set("grid", "chips", value=[["a", 0, 10**9]]),
+        _set("experiment", value=5),
+    ],
+)
+def test_malformed_contents_are_refused_in_words(copy: Path, change) -> None:
+    """A stranger's bundle must not end in a traceback, nor take all memory first."""
+    data = json.loads((copy / "bundle.json").read_text())
+    change(data)
+    (copy / "bundle.json").write_text(json.dumps(data))
+    problems = verify_bundle(copy)
+    assert len(problems) >= 1
+    with pytest.raises(BundleError):
+        _ = read_bundle(copy).model
+
+
+def test_damaged_and_encrypted_zip_files_are_refused(toy_bundle: Bundle, tmp_path: Path) -> None:
+    path = tmp_path / "b.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for part in toy_bundle.path.iterdir():
+            file.write(part, part.name)
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for _ in range(25):
+        content = bytearray(whole)
+        for place in rng.integers(0, len(whole), 20):
+            content[place] ^= 0xFF
+        path.write_bytes(content)
+        assert verify_bundle(path)
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(BundleError):
+        open_bundle(path)
+
+
+def test_deeply_nested_json_is_refused(copy: Path) -> None:
+    (copy / "bundle.json").write_text("[" * 200_000)
+    with pytest.raises(BundleError):
+        read_bundle(copy)
+
+
+def test_notes_beside_a_bundle_survive_retraining(make_toy_bundle: Callable[[], Bundle]) -> None:
+    bundle = make_toy_bundle()
+    (bundle.path / "my_notes.txt").write_text("keep")
+    model = bundle.model
+    write_bundle(
+        bundle.path,
+        name="again",
+        title="x",
+        description="x",
+        emulator=model.truth_emulator,
+        adapter=model.adapter,
+        reference=model.reference,
+    )
+    assert (bundle.path / "my_notes.txt").read_text() == "keep"
+    assert verify_bundle(bundle.path) == []
+    assert sorted(f.name for f in bundle.path.iterdir() if f.name.startswith(".")) == []
+
+
+def test_a_name_with_two_meanings_is_asked_about(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy.rename(copy.parent / "mock-lines")
+    monkeypatch.chdir(copy.parent)
+    with pytest.raises(BundleError, match=r"\./mock-lines"):
+        open_bundle("mock-lines")
+    assert open_bundle("./mock-lines").name == "toy"

@@ -177,3 +177,44 @@ def test_payne_files_of_other_shapes_are_refused(tmp_path: Path, toy_spectra: Sp
     (tmp_path / "text.npz").write_text("hello")
     with pytest.raises(SpectrumError, match="cannot be read"):
         Emulator.from_payne_npz(tmp_path / "text.npz", grid=toy_spectra.grid)
+
+
+def test_what_lies_outside_is_told_in_the_terms_of_the_network(toy_emulator: Emulator) -> None:
+    star = APOGEE_LABELS.array([4700, 2.5, 1.6, *[-0.1] * 20, 15, 4])
+    assert toy_emulator.extrapolations(star) == []
+    poor = star.copy()
+    poor[APOGEE_LABELS.index("Fe")] = -1.2
+    # Every [X/H] on its own was trained; [X/Fe] = 1.1 was not.
+    found = {e.title: e for e in toy_emulator.extrapolations(poor)}
+    assert len(found) == 19
+    assert found["[Mg/Fe]"].value == pytest.approx(1.1, abs=1e-4)
+    assert found["[Mg/Fe]"].high < 0.5
+    together = star.copy()
+    together[APOGEE_LABELS.element_columns()] = -1.2
+    assert toy_emulator.extrapolations(together) == []
+    odd = star.copy()
+    odd[[0, 23]] = 6200, 200
+    teff, ratio = toy_emulator.extrapolations(odd)
+    assert str(teff).startswith("T_eff 6200 (trained ")
+    assert ratio.value == pytest.approx(200, rel=1e-3)
+    assert ratio.high == pytest.approx(90, rel=0.05)
+
+
+def test_labels_that_do_not_vary_are_refused(toy_spectra: Spectra) -> None:
+    s = toy_spectra
+    labels = s.labels.copy()
+    labels[:, 23] = 20
+    same = Spectra(s.grid, s.flux, labels=labels, label_set=s.label_set)
+    with pytest.raises(TrainingError, match="constant: c12c13"):
+        train_emulator(same, SHORT)
+
+
+def test_other_folders_are_not_written_into(tmp_path: Path, toy_emulator: Emulator) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(BundleError, match="no emulator; nothing was changed"):
+        toy_emulator.save(tmp_path)
+    toy_emulator.save(tmp_path / "e")
+    toy_emulator.save(tmp_path / "e")
+    (tmp_path / "e" / "bundle.json").write_text("{}")
+    with pytest.raises(BundleError):
+        toy_emulator.save(tmp_path / "e")

@@ -184,3 +184,22 @@ def test_files_that_cannot_be_read_say_why(tmp_path):
         h.attrs["schema"] = 99
     with pytest.raises(SpectrumError, match=r"version 99.*Update"):
         Spectra.load(good)
+
+
+def test_a_failed_save_leaves_the_old_file(tmp_path):
+    grid = WavelengthGrid([15000.0, 15001.0, 15002.0])
+    path = tmp_path / "s.h5"
+    Spectra(grid, np.ones((5, 3))).save(path)
+    with pytest.raises(SpectrumError, match="Provenance"):
+        Spectra(grid, np.ones((2, 3)), provenance={"n": np.int64(3)}).save(path)
+    assert len(Spectra.load(path)) == 5
+    assert [f.name for f in tmp_path.iterdir()] == ["s.h5"]
+
+
+def test_steps_are_refused_rather_than_ignored(tmp_path):
+    grid = WavelengthGrid([15000.0, 15001.0, 15002.0])
+    Spectra(grid, np.ones((5, 3))).save(tmp_path / "s.h5")
+    with SpectraFile.open(tmp_path / "s.h5") as file:
+        with pytest.raises(SpectrumError, match="step of 2"):
+            file[::2]
+        assert len(file[3:1]) == 0

@@ -49,6 +49,9 @@ class LineModel:
         strengths[:, columns] = (1 + 0.6 * rows[:, columns]) * scale
         return strengths
 
+    def extrapolations(self, labels):
+        return []
+
     def emulate(self, labels):
         return (1 - self._strengths(labels) @ self.shown.T).astype(np.float32)
 

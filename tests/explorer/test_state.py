@@ -33,8 +33,9 @@ def test_limits_hold_the_trained_range():
     assert bounds(wide, "teff") == (2000, 20000)
 
 
-def test_abundances_follow_iron_only_when_asked(state):
+def test_abundances_follow_iron_unless_told_not_to(state):
     state.move("Mg", 0.3)
+    state.with_fe = False
     state.move("Fe", -0.5)
     assert state.labels["Mg"] == 0.3
     state.with_fe = True

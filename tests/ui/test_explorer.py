@@ -156,14 +156,21 @@ def test_presets_set_every_label(screen):
     expect(screen.page.get_by_text("extrapolation: T_eff 5777")).to_be_visible()
 
 
-def test_abundances_follow_iron_when_asked(screen):
-    screen.page.get_by_label("[X/H] follow [Fe/H]").check()
+def test_abundances_follow_iron_unless_told_not_to(screen):
     box = screen.box("[Fe/H]")
     box.fill("-0.4")
     box.press("Enter")
     expect(screen.box("[Ti/H]")).to_have_value("-0.40")
     screen.page.get_by_role("tab", name="other").click()
     expect(screen.box("[Ge/H]")).to_have_value("-0.40")
+    expect(screen.page.get_by_text("inside the trained range")).to_be_visible()
+    screen.page.get_by_label("[X/H] follow [Fe/H]").uncheck()
+    box.fill("-1.4")
+    box.press("Enter")
+    # Each [X/H] alone was trained; [X/Fe] = 1 was not.
+    expect(screen.box("[Ge/H]")).to_have_value("-0.40")
+    expect(screen.page.get_by_text("extrapolation: ")).to_be_visible()
+    expect(screen.page.get_by_text("[Ge/Fe]").or_(screen.page.get_by_text("more"))).to_be_visible()
 
 
 def test_every_label_can_be_reached(screen):
@@ -227,6 +234,7 @@ def test_several_stars_can_be_chosen(screen, apstar):
     page = screen.page
     stars = page.get_by_label("star", exact=True)
     expect(stars).to_have_value("second.fits", timeout=15_000)
+    assert stars.bounding_box()["width"] > 180
     assert stars.locator("option").all_inner_texts() == [
         "none",
         "2M19485057+5005279 (first.fits)",
