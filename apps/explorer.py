@@ -6,6 +6,7 @@ are absolute.
 
 from __future__ import annotations
 
+import gc
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -36,13 +37,14 @@ def build(bundle: str | None = None, files: Sequence[Path] = ()) -> Explorer:
     return explorer
 
 
-def _require_free(host: str, port: int) -> None:
-    """Raise unless a server can listen at the port."""
+def _free_port(host: str, port: int) -> int:
+    """Return the port, or a free one for 0; raise unless a server can listen there."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
+            return int(probe.getsockname()[1])
         except OSError as problem:
             raise SpectrabridgeError(
                 f"The explorer cannot listen at {host}, port {port}: {problem.strerror}. "
@@ -81,26 +83,43 @@ def serve(
     ------
     BundleError
         If the bundle cannot be opened.
+    SpectrumError
+        If one of the files cannot be used.
     SpectrabridgeError
         If the port is taken.
     """
+    from spectrabridge.core.io.apstar import read_apstar
+
     torch.set_num_threads(1)
     name, _, _ = shelf.shared_bundle(bundle)
-    _require_free(host, port)
+    port = _free_port(host, port)
     names = {host, "localhost", "127.0.0.1"}
     if host in ("0.0.0.0", "::"):
         names |= {socket.gethostname(), socket.getfqdn()}
-    print(f"spectrabridge explorer: http://{'localhost' if host == '0.0.0.0' else host}:{port}")
-    print("Press Ctrl-C to stop.", flush=True)
-    pn.serve(
+    for path in files:
+        read_apstar(path)  # a file named on the command line fails there, not in every page
+    # What has been imported stays; the collector need not go through it for every session.
+    gc.freeze()
+    server = pn.serve(
         {"/": _page(name, files)},
         port=port,
         address=host,
-        show=open_browser,
+        show=False,
+        start=False,
         title="spectrabridge",
         websocket_origin=[f"{n}:{port}" for n in sorted(names)],
         verbose=False,
     )
+    server.start()
+    address = "localhost" if host in ("0.0.0.0", "::") else host
+    print(f"spectrabridge explorer: http://{address}:{server.port}")
+    print("Press Ctrl-C to stop.", flush=True)
+    if open_browser:
+        server.show("/")
+    try:
+        server.io_loop.start()
+    except KeyboardInterrupt:
+        print("Stopped.")
 
 
 if __name__.startswith("bokeh_app"):

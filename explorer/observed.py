@@ -11,8 +11,6 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 
-from ..core.continuum import normalise
-from ..core.io.apstar import example_apstar, read_apstar
 from ..core.spectra import Spectra
 from ..core.wavelength import WavelengthGrid
 from .choice import Choice
@@ -67,6 +65,11 @@ def open_star(source: str | Path | bytes, grid: WavelengthGrid, name: str = "") 
     GridError
         If the model is on another grid than APOGEE's.
     """
+    # Imported when the first file is opened: FITS support takes half a second to load, which
+    # the first screen need not wait for.
+    from ..core.continuum import normalise
+    from ..core.io.apstar import read_apstar
+
     file = read_apstar(source, name=name)
     spectra = normalise(file.spectra).on_chips()
     grid.require_same(spectra.grid, f"the spectrum in {file.name}")
@@ -159,6 +162,8 @@ class ObservedPanel(pn.viewable.Viewer):
 
     def open_example(self) -> None:
         """Open the star that comes with the package."""
+        from ..core.io.apstar import example_apstar
+
         self.receive(example_apstar().name, example_apstar())
 
     def receive(self, name: str, source: bytes | Path) -> None:

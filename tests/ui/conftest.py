@@ -68,7 +68,12 @@ DEEP = """
 
 
 def find_browser(own: str) -> str:
-    """Return Playwright's own Chromium if it is there, else one of the system's."""
+    """Return the browser that is asked for, else Playwright's Chromium, else the system's."""
+    asked = os.environ.get("SPECTRABRIDGE_BROWSER", "")
+    if asked:
+        if Path(asked).exists() or shutil.which(asked):
+            return shutil.which(asked) or asked
+        pytest.fail(f"SPECTRABRIDGE_BROWSER names {asked}, which is not there.")
     if Path(own).exists():
         return own
     for name in ("chromium", "chromium-browser", "google-chrome"):
