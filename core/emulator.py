@@ -47,6 +47,11 @@ def _perceptron(sizes: tuple[int, ...], activation: Callable[[], nn.Module]) -> 
     return nn.Sequential(*layers)
 
 
+def _short(limit: float) -> str:
+    """Write a limit of a range with two decimals, or none where it is large."""
+    return f"{limit:.0f}" if abs(limit) >= 100 else f"{limit:.2f}".rstrip("0").rstrip(".")
+
+
 @dataclass(frozen=True)
 class Extrapolation:
     """One input of an emulator outside its trained range.
@@ -68,7 +73,7 @@ class Extrapolation:
     high: float
 
     def __str__(self) -> str:
-        return f"{self.title} {self.value:.4g} (trained {self.low:.4g} to {self.high:.4g})"
+        return f"{self.title} {self.value:.4g} (trained {_short(self.low)} to {_short(self.high)})"
 
 
 class Emulator(nn.Module):
