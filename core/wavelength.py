@@ -180,7 +180,7 @@ class WavelengthGrid:
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, WavelengthGrid):
-            return NotImplemented
+            return False
         return self is other or (
             self.n_pixels == other.n_pixels
             and self.chips == other.chips
