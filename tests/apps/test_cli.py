@@ -229,6 +229,40 @@ def test_train_adaptation_on_own_spectra(
     fails(run(*words), "bad.h5", "HDF5")
 
 
+def test_a_bundle_s_emulator_can_be_adapted_to_own_spectra(grid_file: Path, tmp_path: Path) -> None:
+    observed = _own_spectra(grid_file, tmp_path / "mine.h5", 100)
+    words = ["train-adaptation", "mock-lines", "--observed", observed, "--out", tmp_path / "b"]
+    short = ["--members", "1", "--iterations", "10", "--n-basis", "32", "--json"]
+    fails(run(*words, *short[:4]), "at least 202", "--n-basis")
+    result = run(*words, *short)
+    assert result.exit_code == 0, result.stderr
+    assert run("bundles", "verify", tmp_path / "b").exit_code == 0
+
+
+def test_observed_spectra_without_errors_are_refused(grid_file: Path, tmp_path: Path) -> None:
+    with np.load(grid_file) as file:
+        Spectra(APSTAR_GRID, file["flux"][:210]).save(tmp_path / "bare.h5")
+    words = ["train-adaptation", "mock-lines", "--observed", tmp_path / "bare.h5"]
+    fails(run(*words, "--out", tmp_path / "b"), "inverse", "Give ivar")
+
+
+def test_a_grid_of_box_draws_alone_is_scored_too(grid_file: Path, tmp_path: Path) -> None:
+    with np.load(grid_file) as file:
+        arrays = dict(file) | {"kind": np.zeros(400, int)}
+    np.savez(tmp_path / "box.npz", **arrays)
+    result = run("train-emulator", tmp_path / "box.npz", "--steps", "50", "--json")
+    assert result.exit_code == 0, result.stderr
+    figures = json.loads(result.stdout)
+    assert figures["box"]["median_abs_error"] > 0
+    assert "median_abs_error" not in figures
+
+
+def test_serve_refuses_files_before_it_starts(tmp_path: Path) -> None:
+    (tmp_path / "a.fits").write_text("no")
+    fails(run("serve", tmp_path / "a.fits", "--port", "0"), "a.fits is not a FITS file")
+    fails(run("serve", "andromeda", "--port", "0"), "no bundle 'andromeda'")
+
+
 @pytest.mark.slow
 def test_ctrl_c_leaves_a_state_and_the_same_command_goes_on(
     emulator_folder: Path, tmp_path: Path
