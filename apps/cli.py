@@ -177,7 +177,8 @@ def train_emulator_command(
     from dataclasses import replace
 
     from ..core.continuum import normalise
-    from ..core.emulator import PAYNE_TRAINING, Emulator, EmulatorTraining, train_and_score
+    from ..core.emulator import Emulator
+    from ..core.emulator_training import PAYNE_TRAINING, EmulatorTraining, train_and_score
     from ..core.io.grid import read_grid
 
     _set_up_torch(threads, device)

@@ -21,11 +21,11 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ..errors import TrainingError
 from .adapter import Adapter
 from .basis import SpectralBasis, fit_basis
+from .losses import critics_say, pseudo_huber, sliced_distance
 from .network import AdaptationNetwork, Critics, NetworkShape
 
 CHECKPOINT_SCHEMA = 1
@@ -139,51 +139,8 @@ class TrainingResult:
     stopped_early: bool = False
 
 
-def pseudo_huber(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
-    """Return the mean robust distance of coefficients, summed over members.
-
-    Quadratic for deviations below the tolerance, linear above. Coefficients have shape
-    ``(M, B, n_basis)``; `weight` is that of the basis.
-    """
-    return (((a - b) * weight).square().add(1).sqrt() - 1).mean(dim=(1, 2)).sum()
-
-
-def _says(logits: Tensor, real: bool) -> Tensor:
-    """Binary cross-entropy of critics' logits, mean over spectra, summed over members."""
-    target = torch.ones_like(logits) if real else torch.zeros_like(logits)
-    return F.binary_cross_entropy_with_logits(logits, target, reduction="none").mean((1, 2)).sum()
-
-
 def _schedule(step: int, total: int) -> float:
     return min(1.0, (step + 1) / 200) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / total)))
-
-
-def sliced_distance(a: Tensor, b: Tensor, weight: Tensor, n_directions: int = 64) -> Tensor:
-    """Return how far two unpaired sets of coefficients are apart.
-
-    The root-mean-square difference of their quantiles along random directions, after
-    weighting by tolerance (a sliced Wasserstein distance, Rabin et al. 2012). Directions
-    are the same at every call.
-
-    Parameters
-    ----------
-    a, b : Tensor, shape ``(M, B, n_basis)``
-        Sets of the same size.
-    weight : Tensor, shape ``(n_basis,)``
-        Weight of each coefficient.
-    n_directions : int
-        Number of directions.
-
-    Returns
-    -------
-    Tensor, shape ``(M,)``
-        One distance per member.
-    """
-    generator = torch.Generator().manual_seed(20)
-    directions = torch.randn(a.shape[-1], n_directions, generator=generator).to(a)
-    directions = directions / directions.norm(dim=0)
-    pa, pb = ((x * weight) @ directions for x in (a, b))
-    return (pa.sort(dim=1).values - pb.sort(dim=1).values).square().mean(dim=(1, 2)).sqrt()
 
 
 class AdaptationTrainer:
@@ -318,9 +275,9 @@ class AdaptationTrainer:
         if share:
             # Their weights need no gradient here.
             self.critics.requires_grad_(False)
-            fooled = _says(self.critics.synth(torch.cat([r.os, r.z_o], -1)), True) + _says(
-                self.critics.obs(torch.cat([r.so, r.z_s, r.p_so], -1)), True
-            )
+            seen_s = self.critics.synth(torch.cat([r.os, r.z_o], -1))
+            seen_o = self.critics.obs(torch.cat([r.so, r.z_s, r.p_so], -1))
+            fooled = critics_say(seen_s, True) + critics_say(seen_o, True)
             loss = loss + share * t.adversarial_weight * fooled
             figures["fooled"] = fooled
         self._opt_g.zero_grad(set_to_none=True)
@@ -336,10 +293,10 @@ class AdaptationTrainer:
             real_o = torch.cat([r.oo, r.z_o, r.p_o], -1).detach()
             fake_o = torch.cat([r.so, r.z_s, r.p_so], -1).detach()
             critic = (
-                _says(self.critics.synth(real_s), True)
-                + _says(self.critics.synth(fake_s), False)
-                + _says(self.critics.obs(real_o), True)
-                + _says(self.critics.obs(fake_o), False)
+                critics_say(self.critics.synth(real_s), True)
+                + critics_say(self.critics.synth(fake_s), False)
+                + critics_say(self.critics.obs(real_o), True)
+                + critics_say(self.critics.obs(fake_o), False)
             )
             self._opt_d.zero_grad(set_to_none=True)
             critic.backward()

@@ -17,7 +17,8 @@ from click.testing import CliRunner, Result
 
 from spectrabridge.apps.cli import main
 from spectrabridge.core import draws
-from spectrabridge.core.emulator import Emulator, EmulatorTraining, train_emulator
+from spectrabridge.core.emulator import Emulator
+from spectrabridge.core.emulator_training import EmulatorTraining, train_emulator
 from spectrabridge.core.labels import APOGEE_LABELS
 from spectrabridge.core.spectra import Spectra
 from spectrabridge.core.wavelength import APSTAR_GRID

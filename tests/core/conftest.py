@@ -12,7 +12,8 @@ import torch
 from spectrabridge.core import draws
 from spectrabridge.core.adaptation.training import AdaptationTraining, TrainingResult
 from spectrabridge.core.bundle import Bundle, write_bundle
-from spectrabridge.core.emulator import Emulator, EmulatorTraining, train_emulator
+from spectrabridge.core.emulator import Emulator
+from spectrabridge.core.emulator_training import EmulatorTraining, train_emulator
 from spectrabridge.core.labels import APOGEE_LABELS
 from spectrabridge.core.missing_lines import Experiment, design_experiment
 from spectrabridge.core.mock_lines import MockSurvey, mock_trainer, reference_giant

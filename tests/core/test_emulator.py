@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from spectrabridge.core.emulator import (
+from spectrabridge.core.emulator import Emulator
+from spectrabridge.core.emulator_training import (
     PAYNE_TRAINING,
-    Emulator,
     EmulatorTraining,
     hold_out,
     train_and_score,

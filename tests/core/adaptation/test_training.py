@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from spectrabridge.core.adaptation.losses import pseudo_huber, sliced_distance
 from spectrabridge.core.adaptation.network import AdaptationNetwork, NetworkShape
 from spectrabridge.core.adaptation.training import (
     AdaptationTrainer,
     AdaptationTraining,
     TrainingResult,
-    pseudo_huber,
-    sliced_distance,
 )
 from spectrabridge.core.emulator import Emulator
 from spectrabridge.core.errors import TrainingError
