@@ -293,22 +293,26 @@ class Emulator(nn.Module):
             If a file is missing, damaged or of a newer layout.
         """
         folder = Path(folder)
+        unreadable = BundleError(
+            f"{folder} holds no emulator that can be read: expected emulator.json and "
+            "emulator.safetensors, as train-emulator writes them."
+        )
         try:
             data = json.loads((folder / "emulator.json").read_text())
             schema = int(data["schema"])
-            labels = LabelSet.from_json(data["labels"]) if schema <= 1 else None
-            grid = WavelengthGrid.from_json(data["grid"]) if schema <= 1 else None
-            description = data["emulator"] if schema <= 1 else {}
         except (OSError, ValueError, KeyError, TypeError) as problem:
-            raise BundleError(
-                f"{folder} holds no emulator that can be read: expected emulator.json and "
-                "emulator.safetensors, as train-emulator writes them."
-            ) from problem
-        if labels is None or grid is None:
+            raise unreadable from problem
+        if schema > 1:
             raise BundleError(
                 f"The emulator in {folder} has layout version {schema}; this spectrabridge "
                 "reads 1. Update spectrabridge."
             )
+        try:
+            labels = LabelSet.from_json(data["labels"])
+            grid = WavelengthGrid.from_json(data["grid"])
+            description = data["emulator"]
+        except (KeyError, TypeError) as problem:
+            raise unreadable from problem
         try:
             tensors = load_file(folder / "emulator.safetensors")
         except Exception as problem:  # safetensors raises several kinds for damaged files

@@ -304,7 +304,11 @@ class LabelSet:
         return (array < self.low - slack) | (array > self.high + slack)
 
     def describe_outside(self, values: ArrayLike) -> str:
-        """Say in words which labels of one star extrapolate; empty if none does."""
+        """Say in words which labels of one star lie outside their ranges; empty if none does.
+
+        An emulator may extrapolate all the same, because it reads abundances as [X/Fe]:
+        :meth:`~spectrabridge.core.model.Model.extrapolations` tells.
+        """
         row = self.array(values)
         parts = [
             f"{label.title} {value:g} (trained {label.low:g} to {label.high:g})"

@@ -121,15 +121,6 @@ class Adapter(nn.Module):
         shared, split = self.network.encode_obs(self.obs.encode(flux, ivar))
         return _side_by_side(shared), _side_by_side(split)
 
-    def encode_synthetic(self, flux: Tensor) -> Tensor:
-        """Return the shared latents ``(n_stars, n_shared)`` of synthetic flux."""
-        return _side_by_side(self.network.encode_synth(self.synth.encode(flux)))
-
-    def reconstruct(self, flux: Tensor, ivar: Tensor | None = None) -> Tensor:
-        """Return observed spectra after a pass through their own autoencoder."""
-        shared, split = self.network.encode_obs(self.obs.encode(flux, ivar))
-        return self.obs.decode(self.network.decode_obs(shared, split).mean(0))
-
     # ------------------------------------------------------------------ files
 
     def description(self) -> dict[str, Any]:
