@@ -27,6 +27,7 @@ from .adapter import Adapter
 from .basis import SpectralBasis, fit_basis
 from .losses import critics_say, pseudo_huber, sliced_distance
 from .network import AdaptationNetwork, Critics, NetworkShape
+from .refusals import check_observed
 
 CHECKPOINT_SCHEMA = 1
 
@@ -182,7 +183,7 @@ class AdaptationTrainer:
         self.device = torch.device(device)
         self._draw = draw_synthetic
         t = training
-        check_observed(observed, noise, ivar, t)
+        check_observed(observed, noise, ivar, t.n_basis)
         # Draws happen where the emulator lives, always on the CPU generator: the same
         # spectra on every device.
         self._generator = torch.Generator().manual_seed(1_000_003 + t.seed)
@@ -542,43 +543,3 @@ def _traces(observed: Tensor, pool: Tensor, ivar: Tensor | None, noise: float) -
     return {k: v.cpu() / observed.shape[1] ** 0.5 for k, v in out.items()} | {
         "noise": torch.tensor([100 * noise])
     }
-
-
-def check_observed(
-    observed: Tensor, noise: float, ivar: Tensor | None, training: AdaptationTraining
-) -> None:
-    """Refuse observations that no training could use, before it starts.
-
-    Raises
-    ------
-    TrainingError
-        With the remedy in words.
-    """
-    if observed.dim() != 2:
-        raise TrainingError(
-            f"Expected observed flux of shape (n_stars, n_pixels); found {tuple(observed.shape)}."
-        )
-    if noise <= 0 or not math.isfinite(noise):
-        raise TrainingError(f"The noise of the observations must be positive; found {noise}.")
-    needed = 2 * training.n_basis + 10
-    if len(observed) < needed:
-        raise TrainingError(
-            f"Expected at least {needed} observed spectra for {training.n_basis} components; found "
-            f"{len(observed)}. Give more spectra, or fewer components (--n-basis)."
-        )
-    bad = ~torch.isfinite(observed)
-    if ivar is not None:
-        if ivar.shape != observed.shape:
-            raise TrainingError(
-                f"Expected inverse variance of shape {tuple(observed.shape)}; found "
-                f"{tuple(ivar.shape)}."
-            )
-        bad &= ivar > 0
-    if bad.any():
-        row = int(torch.nonzero(bad.any(1))[0])
-        raise TrainingError(
-            f"Observed flux must be finite where it counts; {int(bad.any(1).sum())} spectra have "
-            f"NaN, the first in row {row}. Mark such pixels with zero inverse variance."
-        )
-    if not bool((observed.std(0) > 0).any()):
-        raise TrainingError("All observed spectra are the same; expected a set of stars.")
