@@ -1,0 +1,90 @@
+"""Options, figures and progress bars that the commands have in common."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from tqdm import tqdm
+
+EXISTING = click.Path(exists=True, path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+def threads_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--threads``."""
+    return click.option(
+        "--threads",
+        type=click.IntRange(1),
+        default=1,
+        show_default=True,
+        help="Threads that torch may use.",
+    )(function)
+
+
+def device_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--device``."""
+    return click.option(
+        "--device",
+        type=click.Choice(["cpu", "cuda"]),
+        default="cpu",
+        show_default=True,
+        help="Where to compute.",
+    )(function)
+
+
+def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print figures as JSON.")(function)
+
+
+def set_up_torch(threads: int, device: str) -> None:
+    """Set torch's threads; refuse a CUDA device that is not there."""
+    import torch
+
+    torch.set_num_threads(threads)
+    if device == "cuda" and not torch.cuda.is_available():
+        raise click.UsageError("--device cuda: torch finds no CUDA device on this machine.")
+
+
+def print_figures(figures: dict[str, Any], as_json: bool) -> None:
+    """Print figures as JSON, or one per line for a person."""
+    if as_json:
+        click.echo(json.dumps(figures, indent=1))
+        return
+    for key, value in figures.items():
+        if isinstance(value, float):
+            click.echo(f"{key:32s} {value:.5g}")
+        elif isinstance(value, int | str | bool):
+            click.echo(f"{key:32s} {value}")
+
+
+@contextmanager
+def bar(name: str, total: int) -> Iterator[Callable[[int, int, dict[str, float]], None]]:
+    """Yield a progress callback that draws a bar with rate, time left and figures."""
+    with tqdm(
+        total=total, desc=name, unit="step", file=sys.stderr, mininterval=0.5, dynamic_ncols=True
+    ) as bar:
+
+        def show(step: int, _total: int, figures: dict[str, float]) -> None:
+            bar.set_postfix({k: f"{v:.3g}" for k, v in figures.items()}, refresh=False)
+            bar.update(step - bar.n)
+
+        yield show
+
+
+def typed_command() -> str:
+    """Return the command as typed, for provenance; only file names of paths are kept."""
+
+    def short(word: str) -> str:
+        option, equals, value = word.rpartition("=")
+        return option + equals + (Path(value).name if "/" in value else value)
+
+    words = [short(w) for w in sys.argv[1:]]
+    return "spectrabridge " + shlex.join(words)
