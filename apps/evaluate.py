@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
 from .options import (
+    EXISTING,
     bar,
     device_option,
     json_option,
@@ -19,85 +23,228 @@ from .options import (
 @click.command("evaluate")
 @click.argument("bundle")
 @click.option(
+    "--report",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Write a page with figures and plots: one HTML file that needs no network.",
+)
+@click.option(
+    "--ablations",
+    is_flag=True,
+    help="Train again without critics, without warm start, without split latents, and compare.",
+)
+@click.option("--data", type=EXISTING, help="With --ablations: the data folder, if it is needed.")
+@click.option(
     "--mask",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Retrain with the paper's own masked lines (mock_missing_lines.npz) and score that.",
 )
 @click.option("--stars", type=click.IntRange(50), default=1000, show_default=True)
-@click.option("--members", type=click.IntRange(1, 32), help="With --mask: networks to train.")
-@click.option("--iterations", type=click.IntRange(10), help="With --mask: optimiser steps.")
+@click.option(
+    "--members", type=click.IntRange(1, 32), help="With --mask or --ablations: networks to train."
+)
+@click.option(
+    "--iterations", type=click.IntRange(10), help="With --mask or --ablations: optimiser steps."
+)
+@click.option("--seeds", is_flag=True, help="Also print the figures of every member and quartet.")
 @threads_option
 @device_option
 @json_option
 def evaluate_command(
     bundle: str,
+    report: Path | None,
+    ablations: bool,
+    data: Path | None,
     mask: Path | None,
+    stars: int,
+    members: int | None,
+    iterations: int | None,
+    seeds: bool,
+    threads: int,
+    device: str,
+    as_json: bool,
+) -> None:
+    """Measure what BUNDLE (a name or a path) is worth, on stars never used in training.
+
+    Where the truth is known: how much of the gap is left, whether labels of adapted
+    spectra hold, whether derivatives are right. With the held-out stars a bundle keeps:
+    how well the domains mix, what split latents tell of labels, and a score that needs
+    no truth. --device is where --mask and --ablations train.
+    """
+    from ..core.bundle import open_bundle
+    from ..core.evaluation import evaluate_bundle, without_plots
+
+    retrain = mask is not None or ablations
+    if mask is not None and ablations:
+        raise click.UsageError("Give one of --mask and --ablations.")
+    if not retrain and (members is not None or iterations is not None):
+        raise click.UsageError("--members and --iterations need --mask or --ablations.")
+    if data is not None and not ablations:
+        raise click.UsageError("--data needs --ablations.")
+    if report is not None and not report.resolve().parent.is_dir():
+        raise click.UsageError(f"--report: there is no folder {report.resolve().parent}.")
+    set_up_torch(threads, device)
+    opened = open_bundle(bundle)
+    if mask is not None:
+        figures = _with_mask(opened, mask, stars, members, iterations, threads, device)
+    else:
+        table = _ablations(opened, data, members, iterations, device) if ablations else None
+        figures = evaluate_bundle(opened, n_stars=stars, progress=_say)
+        if table is not None:
+            figures["ablations"] = table
+    plain = without_plots(figures)
+    if report is not None:
+        from ..explorer.evaluation_report import report_html
+
+        report.write_text(report_html(figures, opened), encoding="utf-8")
+        _say(f"the page {report}", "Wrote")
+    if as_json:
+        print_figures(plain, True)
+    else:
+        _print(plain, seeds)
+
+
+def _say(what: str, verb: str = "Measuring") -> None:
+    click.echo(f"{verb} {what}.", err=True)
+
+
+def _training(opened: Any, members: int | None, iterations: int | None) -> Any:
+    """Return the settings a bundle was trained with, changed as asked for."""
+    from dataclasses import fields, replace
+
+    from ..core.adaptation.training import AdaptationTraining
+
+    known = {f.name for f in fields(AdaptationTraining)}
+    stored = opened.provenance.get("training", {})
+    training = AdaptationTraining(**{k: v for k, v in stored.items() if k in known})
+    given: dict[str, Any] = {"members": members, "iterations": iterations}
+    return replace(training, **{k: v for k, v in given.items() if v is not None})
+
+
+def _ablations(
+    opened: Any, data: Path | None, members: int | None, iterations: int | None, device: str
+) -> list[dict[str, Any]]:
+    """Train the variants with a progress bar each."""
+    from ..core.evaluation import VARIANTS, train_ablations
+    from ..core.experiments import domains_of
+
+    training = _training(opened, members, iterations)
+    domains = domains_of(opened, data)
+    table: list[dict[str, Any]] = []
+    for variant in VARIANTS:
+        with bar(variant, training.iterations) as show:
+            table += train_ablations(
+                domains, training, variants=[variant], device=device, progress=_without_name(show)
+            )
+    return table
+
+
+def _without_name(show: Callable[[int, int, dict[str, float]], None]) -> Any:
+    """Return a progress callback that is also given the name of what is trained."""
+
+    def named(_: str, step: int, total: int, figures: dict[str, float]) -> None:
+        show(step, total, figures)
+
+    return named
+
+
+def _with_mask(
+    opened: Any,
+    mask: Path,
     stars: int,
     members: int | None,
     iterations: int | None,
     threads: int,
     device: str,
-    as_json: bool,
-) -> None:
-    """Score BUNDLE (a name or a path) against the truth, on labels never used in training."""
-    from dataclasses import replace
-
-    from ..core.adaptation.training import AdaptationTraining
-    from ..core.bundle import open_bundle
+) -> dict[str, Any]:
+    """Retrain on the paper's own mask and evaluate that."""
     from ..core.errors import BundleError
-    from ..core.evaluation import score_hidden_lines, weak_elements
-    from ..core.missing_lines import HiddenLines, hidden_pixels, read_paper_mask
-    from ..core.mock_lines import MockSurvey, mock_trainer
+    from ..core.evaluation import about, evaluate_model
+    from ..core.missing_lines import Experiment, HiddenLines, hidden_pixels, read_paper_mask
+    from ..core.mock_lines import mock_domains
     from ..core.model import Model
 
-    if mask is None and (members is not None or iterations is not None):
-        raise click.UsageError("--members and --iterations need --mask.")
-    set_up_torch(threads, device)
-    opened = open_bundle(bundle, device)
+    model = opened.model
     if opened.experiment is None:
         raise BundleError(
-            f"{opened.name} has real observations whose truth nobody knows; expected a bundle with "
-            "hidden lines, such as mock-lines."
+            f"{opened.name} hides no lines, so --mask cannot be used with it; expected a bundle "
+            "such as mock-lines."
         )
-    model, provenance = opened.model, opened.provenance
-    features = opened.experiment.features
-    if mask is not None:
-        assert model.truth_emulator is not None
-        emulator = model.truth_emulator.cpu()
-        features = read_paper_mask(mask, model.labels, model.grid.n_pixels)
-        training = AdaptationTraining(**provenance.get("training", {}))
-        if members is not None:
-            training = replace(training, members=members)
-        if iterations is not None:
-            training = replace(training, iterations=iterations)
-        trainer = mock_trainer(emulator, features, training, MockSurvey(), device)
-        with bar("adaptation", training.iterations) as show:
-            result = trainer.run(progress=show)
-        provenance = {
+    emulator = model.complete_emulator
+    features = read_paper_mask(mask, model.labels, model.grid.n_pixels)
+    training = _training(opened, members, iterations)
+    domains = mock_domains(emulator, Experiment(features, 1.0, 0.0, 0))
+    trainer = domains.trainer(training, device)
+    with bar("adaptation", training.iterations) as show:
+        result = trainer.run(progress=show)
+    hidden = hidden_pixels(features, model.grid.n_pixels)
+    trained = Model(HiddenLines(emulator, hidden), result.adapter, model.reference, emulator)
+    sample = domains.sample(result.adapter)
+    figures = evaluate_model(trained, sample, features, n_stars=stars, progress=_say)
+    return (
+        figures
+        | about(opened)
+        | {
             "train_seconds": result.seconds,
             "train_device": device,
             "train_threads": threads,
+            "mask": mask.name,
         }
-        hidden = hidden_pixels(features, model.grid.n_pixels)
-        model = Model(HiddenLines(emulator, hidden), result.adapter, model.reference, emulator)
-    figures = score_hidden_lines(
-        model,
-        features,
-        n_stars=stars,
-        progress=lambda what: click.echo(f"Scoring {what}.", err=True),
     )
-    figures |= {
-        k: provenance.get(k, "not recorded")
-        for k in ("train_seconds", "train_device", "train_threads")
-    }
-    figures |= {"bundle": opened.name, "fingerprint": opened.fingerprint}
-    if mask is not None:
-        figures["mask"] = mask.name
-    print_figures(figures, as_json)
-    if not as_json:
-        weak = weak_elements(figures, model.labels)
-        if weak:
+
+
+_MAIN = ("teff", "logg", "Fe", "C", "N", "O", "Mg", "Si")
+
+
+def _print(figures: dict[str, Any], seeds: bool) -> None:
+    """Print the main figures for a person, warnings last."""
+    print_figures({k: v for k, v in figures.items() if k != "has_truth"}, False)
+    if "label_bias" in figures:
+        click.echo("\nlabels read back from adapted spectra: bias, scatter (of true spectra)")
+        floor = figures["label_floor"]
+        for name in (n for n in _MAIN if n in figures["label_bias"]):
             click.echo(
-                f"Derivatives of {', '.join(weak)} in hidden lines correlate with the truth by "
-                "less than 0.5: do not trust them."
+                f"  {name:6s} {figures['label_bias'][name]:+9.3g} "
+                f"{figures['label_scatter'][name]:9.3g}   "
+                f"({floor['bias'][name]:+.2g} {floor['scatter'][name]:.2g})"
             )
+    if "mixing" in figures:
+        click.echo("\nmixing of the domains: purity, AUC of a classifier (0.5 is perfect)")
+        for name, found in figures["mixing"].items():
+            if isinstance(found, dict):
+                click.echo(f"  {name:14s} {found['purity']:.3f}  {found['auc']:.3f}")
+    if "reconstruction" in figures:
+        click.echo("\nreconstruction and cycle errors: flux, in units of noise")
+        for name, found in figures["reconstruction"].items():
+            noise = "" if found["noise"] is None else f"{found['noise']:.3f}"
+            click.echo(f"  {name:26s} {found['flux']:.5f}  {noise}")
+    leak = figures.get("leakage")
+    if leak and leak["split_max"] is not None:
+        click.echo(
+            f"\nlabels from split latents: R2 {leak['split_mean']:.3f} on average, "
+            f"{leak['split_max']:.3f} at most ({leak['split_max_label']}); from shared ones "
+            f"{leak['shared_mean']:.3f}"
+        )
+    if seeds:
+        click.echo("\nmembers")
+        for i, member in enumerate(figures["members"]):
+            click.echo(f"  {i + 1}: {json.dumps(_short(member))}")
+        for quartet in figures.get("quartets", {}).get("each", []):
+            click.echo(f"  quartet: {json.dumps(_short(quartet))}")
+    if "quartets" in figures:
+        click.echo(f"\nmedian of quartets: {json.dumps(_short(figures['quartets']['median']))}")
+    if "ablations" in figures:
+        click.echo("\nablations")
+        for row in figures["ablations"]:
+            click.echo(f"  {json.dumps(_short(row))}")
+    for sentence in figures["warnings"]:
+        click.echo(f"\nWarning: {sentence}")
+
+
+def _short(value: Any) -> Any:
+    """Return numbers with three digits and of labels only the main ones, for a person."""
+    if isinstance(value, dict):
+        rows = {k: v for k, v in value.items() if k != "label_consistency_by_label"}
+        if "teff" in rows:
+            rows = {k: v for k, v in rows.items() if k in _MAIN}
+        return {k: _short(v) for k, v in rows.items()}
+    return float(f"{value:.3g}") if isinstance(value, float) else value

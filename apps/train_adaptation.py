@@ -28,16 +28,48 @@ from .options import (
 @click.option("--out", type=FOLDER, required=True, help="Folder for the bundle.")
 @click.option(
     "--experiment",
-    type=click.Choice(["mock-lines"]),
-    help="A built-in observed domain: mock-lines hides line features (paper, section 3.3).",
+    type=click.Choice(["mock-lines", "tuned-gf", "apogee-giants"]),
+    help="A built-in observed domain: mock-lines hides line features (paper, section 3.3); "
+    "tuned-gf is another list of log gf (needs --truth); apogee-giants is a model of real giants "
+    "(needs --data).",
 )
 @click.option(
     "--observed",
     type=EXISTING,
-    help="Your own spectra: an HDF5 file written by Spectra.save, on the emulator's grid.",
+    help="Your own spectra: an HDF5 file written by Spectra.save, on the emulator's grid, or "
+    "csn_apogee.h5 of the paper.",
+)
+@click.option("--truth", help="With tuned-gf: the emulator of the tuned grid.")
+@click.option(
+    "--data",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="With apogee-giants: the folder with the empirical model, catalogue and real spectra.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    help="With --observed: at most this many spectra, drawn with --seed.",
+)
+@click.option(
+    "--column",
+    multiple=True,
+    metavar="LABEL=NAME",
+    help="With --observed: where the file holds a label, as in teff=T_spec.",
+)
+@click.option(
+    "--giant-branch",
+    is_flag=True,
+    help="With --observed: draw synthetic labels from the giant branch, not like the file's.",
 )
 @click.option("--name", help="Name of the bundle; the folder's name if not given.")
-@click.option("--members", type=click.IntRange(1, 32), default=4, show_default=True)
+@click.option(
+    "--preset",
+    type=click.Choice(["basis", "conv-paper", "conv-paper-apogee", "conv-small"]),
+    default="basis",
+    show_default=True,
+    help="Network and schedule: components (minutes), or the paper's convolutions (hours).",
+)
+@click.option("--members", type=click.IntRange(1, 32), help="Networks in the ensemble.")
 @click.option("--iterations", type=click.IntRange(10), help="Optimiser steps.")
 @click.option("--n-basis", type=click.IntRange(4), help="Principal components per domain.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the first member.")
@@ -50,8 +82,14 @@ def train_adaptation_command(
     out: Path,
     experiment: str | None,
     observed: Path | None,
+    truth: str | None,
+    data: Path | None,
+    limit: int | None,
+    column: tuple[str, ...],
+    giant_branch: bool,
     name: str | None,
-    members: int,
+    preset: str,
+    members: int | None,
     iterations: int | None,
     n_basis: int | None,
     seed: int,
@@ -69,50 +107,62 @@ def train_adaptation_command(
     """
     from dataclasses import asdict, replace
 
-    from ..core.adaptation.training import AdaptationTraining
+    from ..core.adaptation.settings import PRESETS
     from ..core.bundle import require_writable, store_metrics, write_bundle
-    from ..core.evaluation import score_hidden_lines
-    from ..core.mock_lines import (
-        DESCRIPTION,
-        TITLE,
-        MockSurvey,
-        mock_experiment,
-        mock_trainer,
-        reference_giant,
-    )
-    from ..core.own_spectra import own_trainer, read_observed
+    from ..core.evaluation import evaluate_bundle, without_plots
+    from ..core.experiments import build_domains
+    from ..core.mock_lines import reference_giant
+    from ..core.own_spectra import own_domains, read_observed
 
     if (experiment is None) == (observed is None):
         raise click.UsageError("Give one of --experiment and --observed.")
+    for option, value, belongs in (
+        ("--truth", truth, experiment == "tuned-gf"),
+        ("--data", data, experiment == "apogee-giants"),
+        ("--limit", limit, observed is not None),
+        ("--column", column or None, observed is not None),
+        ("--giant-branch", giant_branch or None, observed is not None),
+    ):
+        if value is not None and not belongs:
+            raise click.UsageError(f"{option} does nothing here; see --help for when it does.")
+    if any("=" not in c for c in column):
+        raise click.UsageError("--column takes LABEL=NAME, as in teff=T_spec.")
     set_up_torch(threads, device)
     out = out.resolve()
     require_writable(out)
     source, emulator_report = _emulator(emulator)
-    given: dict[str, Any] = {"iterations": iterations, "n_basis": n_basis}
-    training = AdaptationTraining(members=members, seed=seed)
+    given: dict[str, Any] = {"iterations": iterations, "n_basis": n_basis, "members": members}
+    training = replace(PRESETS[preset], seed=seed)
     training = replace(training, **{k: v for k, v in given.items() if v is not None})
+    if experiment is not None:
+        other = None if truth is None else _emulator(truth)[0]
+        domains = build_domains(experiment, source, truth=other, data=data)
+        facts = dict(domains.facts)
+    else:
+        assert observed is not None
+        columns = dict(c.split("=", 1) for c in column)
+        spectra = read_observed(observed, source, columns=columns, limit=limit, seed=seed)
+        for note in spectra.provenance.get("notes", []):
+            click.echo(note, err=True)
+        used = training.n_basis if training.backbone == "basis" else 0
+        domains = own_domains(source, spectra, used, draw_like_labels=not giant_branch, seed=seed)
+        domains = replace(
+            domains,
+            title=f"Adapted to {observed.name}",
+            description=(
+                f"Synthetic spectra of giants adapted to {len(spectra)} observed spectra from "
+                f"{observed.name}. The truth of the observed domain is not known."
+            ),
+        )
+        facts = {"file": observed.name, "n_stars": len(spectra)}
     provenance: dict[str, Any] = {
         "command": typed_command(),
+        "experiment": domains.name,
         "training": asdict(training),
         "emulator_report": emulator_report,
+        "observed": facts,
     }
-    if observed is None:
-        survey = MockSurvey()
-        design = mock_experiment(source)
-        trainer = mock_trainer(source, design.features, training, survey, device)
-        title, description = TITLE, DESCRIPTION
-        provenance["observed"] = asdict(survey)
-    else:
-        spectra = read_observed(observed, source)
-        design = None
-        trainer = own_trainer(source, spectra, training, device)
-        title = f"Adapted to {observed.name}"
-        description = (
-            f"Synthetic spectra of giants adapted to {len(spectra)} observed spectra from "
-            f"{observed.name}. The truth of the observed domain is not known."
-        )
-        provenance["observed"] = {"file": observed.name, "n_stars": len(spectra)}
-    result = _run(trainer, out, fresh)
+    result = _run(domains.trainer(training, device), out, fresh)
     provenance |= {
         "train_seconds": result.seconds,
         "train_device": device,
@@ -121,21 +171,28 @@ def train_adaptation_command(
         "stopped_early": result.stopped_early,
         "history": result.history,
     }
+    hidden = domains.experiment is not None
     bundle = write_bundle(
         out,
         name=name or out.name,
-        title=title,
-        description=description,
+        title=domains.title,
+        description=domains.description,
         emulator=source,
         adapter=result.adapter,
-        reference=reference_giant(source.labels),
-        experiment=design,
+        reference=(
+            reference_giant(source.labels)
+            if domains.reference is None
+            else source.labels.array(domains.reference)
+        ),
+        experiment=domains.experiment,
+        truth=None if hidden else domains.truth,
+        sample=domains.sample(result.adapter),
         provenance=provenance,
     )
-    figures: dict[str, Any] = {}
-    if design is not None:
-        figures = score_hidden_lines(bundle.model, design.features)
-        bundle = store_metrics(bundle, figures)
+    figures = without_plots(
+        evaluate_bundle(bundle, progress=lambda what: click.echo(f"Scoring {what}.", err=True))
+    )
+    bundle = store_metrics(bundle, figures)
     _checkpoint(out).unlink(missing_ok=True)
     figures |= {
         "train_seconds": result.seconds,

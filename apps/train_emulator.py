@@ -37,6 +37,8 @@ from .options import (
     show_default=True,
     help="pseudo: normalise like an observation first; true: keep the simulator's continuum.",
 )
+@click.option("--n-basis", type=click.IntRange(4), help="Principal components (basis).")
+@click.option("--hidden", type=click.IntRange(8), help="Width of the hidden layers.")
 @click.option("--steps", type=click.IntRange(1), help="Optimiser steps.")
 @click.option("--seconds", type=click.FloatRange(min=1), help="Stop after this much time.")
 @click.option("--seed", type=int, default=0, show_default=True)
@@ -54,6 +56,8 @@ def train_emulator_command(
     out: Path | None,
     architecture: str,
     continuum: str,
+    n_basis: int | None,
+    hidden: int | None,
     steps: int | None,
     seconds: float | None,
     seed: int,
@@ -87,6 +91,10 @@ def train_emulator_command(
     )
     if steps is not None:
         training = replace(training, steps=steps)
+    if n_basis is not None:
+        training = replace(training, n_basis=n_basis)
+    if hidden is not None:
+        training = replace(training, hidden=(hidden,) * len(training.hidden))
     options: dict[str, Any] = {"seed": seed, "continuum": continuum, "device": device}
     with bar(f"{architecture} emulator", training.steps) as show:
         report = train_and_score(spectra, training, progress=show, **options)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import h5py
@@ -27,10 +27,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .continuum import normalise
-from .emulator import Emulator
+from .domain import Domains, HeldOut
+from .emulator import Emulator, in_batches
+from .emulator_training import EmulatorTraining, train_emulator
 from .errors import SpectrumError, TrainingError
 from .labels import ELEMENTS, LabelSet
-from .mock_lines import in_batches
 from .spectra import Spectra
 from .wavelength import APOGEE_GRID, WavelengthGrid
 
@@ -62,6 +63,10 @@ UNMEASURED_SCATTER = 0.05
 
 MOST_ODD = 0.6
 """Measured [X/M] further than this (dex) from zero is taken for a failed measurement."""
+
+
+TRUTH_TRAINING = EmulatorTraining(n_basis=64, hidden=(128, 128, 128), steps=12_000)
+"""How the observed domain is learnt, to have it at any label; small, as it ships."""
 
 
 class EmpiricalGiants:
@@ -188,7 +193,7 @@ def read_giants(
     missing = [c for c in ("APOGEE_ID", *FOUR, *MEASURED.values()) if c not in table.colnames]
     if missing:
         raise SpectrumError(
-            f"{path} lacks the columns {', '.join(missing)}; expected the catalogue of APOGEE giants."
+            f"{path} lacks the columns {', '.join(missing)}; expected a catalogue of APOGEE giants."
         )
     four = np.stack([_floats(table[c]) for c in FOUR], axis=1)
     low, high = np.asarray(labels.low), np.asarray(labels.high)
@@ -335,31 +340,6 @@ class GiantSurvey:
     seed: int = 0
 
 
-@dataclass(frozen=True)
-class GiantDomains:
-    """The two sets of spectra, and stars to test on.
-
-    Parameters
-    ----------
-    synthetic : Giants
-        Stars whose labels the synthetic domain has.
-    observed : Giants
-        Stars whose spectra the observed domain has.
-    spectra : Spectra
-        Those spectra, normalised, with noise and bad pixels.
-    test : Giants
-        Stars that no training sees.
-    truth : Tensor, shape ``(n_test, n_pixels)``
-        Their noise-free normalised flux.
-    """
-
-    synthetic: Giants
-    observed: Giants
-    spectra: Spectra
-    test: Giants
-    truth: Tensor
-
-
 @torch.no_grad()
 def true_flux(emulator: Emulator, empirical: EmpiricalGiants, giants: Giants) -> Spectra:
     """Return noise-free observed-domain spectra, normalised like everything else.
@@ -380,45 +360,135 @@ def true_flux(emulator: Emulator, empirical: EmpiricalGiants, giants: Giants) ->
     return normalise(Spectra(emulator.grid, flux.numpy(), ids=giants.ids))
 
 
+def observe(
+    clean: Spectra, errors: SurveyErrors, survey: GiantSurvey, rng: np.random.Generator
+) -> Spectra:
+    """Return spectra with noise and bad pixels, normalised as any observation is."""
+    n, p = clean.flux.shape
+    snr = survey.snr * np.exp(survey.snr_scatter * rng.standard_normal(n))
+    sigma = (errors.profile / np.clip(snr, 60, 500)[:, None]).astype(np.float32)
+    noisy = clean.flux + sigma * rng.standard_normal((n, p), dtype=np.float32)
+    good = errors.good[rng.integers(0, len(errors.good), n)]
+    flux, ivar = np.where(good, noisy, 1), np.where(good, sigma**-2, 0)
+    return normalise(Spectra(clean.grid, flux, ivar, ids=clean.ids))
+
+
 def giant_domains(
     emulator: Emulator,
     empirical: EmpiricalGiants,
     giants: Giants,
     errors: SurveyErrors,
-    survey: GiantSurvey,
-) -> GiantDomains:
-    """Split a catalogue in halves and a test part, and observe one half.
+    survey: GiantSurvey | None = None,
+    truth_training: EmulatorTraining = TRUTH_TRAINING,
+) -> Domains:
+    """Split a catalogue in two halves and a test part, and observe one half.
+
+    The truth emulator that goes with the domains is learnt from the noise-free spectra of
+    both halves; the exact flux of the test stars is kept beside it.
 
     Raises
     ------
     TrainingError
         If the emulator is not normalised like observations, or on other pixels.
     """
+    survey = survey or GiantSurvey()
     if emulator.continuum != "pseudo":
         raise TrainingError(
             "Real giants need an emulator normalised like observations; train it with "
             "--continuum pseudo."
         )
+    labels = emulator.labels
     rng = np.random.default_rng(survey.seed)
     order = rng.permutation(len(giants))
     n_test = round(survey.test_fraction * len(giants))
     half = (len(giants) - n_test) // 2
     test, synthetic = giants.part(order[:n_test]), giants.part(order[n_test : n_test + half])
-    observed = giants.part(order[n_test + half :])
-    clean = true_flux(emulator, empirical, observed)
-    n, p = clean.flux.shape
-    snr = survey.snr * np.exp(survey.snr_scatter * rng.standard_normal(n))
-    sigma = (errors.profile / np.clip(snr, 60, 500)[:, None]).astype(np.float32)
-    noisy = clean.flux + sigma * rng.standard_normal((n, p), dtype=np.float32)
-    good = errors.good[rng.integers(0, len(errors.good), n)]
-    spectra = normalise(
-        Spectra(
-            emulator.grid,
-            np.where(good, noisy, 1),
-            np.where(good, sigma**-2, 0),
-            ids=observed.ids,
-            columns={"snr": snr},
-        )
+    seen = giants.part(order[n_test + half :])
+    clean = true_flux(emulator, empirical, seen)
+    other = true_flux(emulator, empirical, synthetic)
+    test_truth = true_flux(emulator, empirical, test)
+    spectra = observe(clean, errors, survey, rng)
+    held = observe(test_truth, errors, survey, rng)
+
+    def draw_labels(n: int, generator: torch.Generator) -> Tensor:
+        rows = torch.randint(0, len(synthetic), (n,), generator=generator).numpy()
+        # What the catalogue lacks is drawn anew each time.
+        seed = int(torch.randint(0, 2**31, (1,), generator=generator))
+        out = synthetic.labels[rows].copy()
+        fresh = scatter_the_rest(synthetic.expected[rows], labels, np.random.default_rng(seed))
+        columns = labels.columns(("vturb", "vmacro", "c12c13"))
+        out[:, columns] = fresh[:, columns]
+        return torch.tensor(out, dtype=torch.float32)
+
+    both = Spectra(
+        emulator.grid,
+        np.concatenate([clean.flux, other.flux]),
+        labels=np.concatenate([seen.labels, synthetic.labels]),
+        label_set=labels,
     )
-    truth = torch.from_numpy(true_flux(emulator, empirical, test).flux)
-    return GiantDomains(synthetic, observed, spectra, test, truth)
+    truth = train_emulator(both, truth_training, continuum="pseudo")
+    test_labels = torch.tensor(test.labels, dtype=torch.float32)
+    exact = torch.from_numpy(test_truth.flux)
+    miss = float((in_batches(truth, test_labels) - exact).square().mean().sqrt())
+    good = spectra.ivar > 0
+    return Domains(
+        "apogee-giants",
+        TITLE,
+        DESCRIPTION,
+        emulator,
+        emulator,
+        draw_labels,
+        torch.from_numpy(spectra.flux),
+        float(np.median(spectra.ivar[good]) ** -0.5),
+        ivar=torch.from_numpy(spectra.ivar),
+        held_out=HeldOut(torch.from_numpy(held.flux), torch.from_numpy(held.ivar), test_labels),
+        truth=truth,
+        test_labels=test_labels,
+        test_truth=exact,
+        facts=asdict(survey)
+        | {
+            "kind": "semi-empirical",
+            "n_observed": len(seen),
+            "n_synthetic": len(synthetic),
+            "n_test": len(test),
+            "truth_emulator_rms": miss,
+        },
+    )
+
+
+def read_domains(
+    folder: str | Path, emulator: Emulator, survey: GiantSurvey | None = None
+) -> Domains:
+    """Build the domains from the data pack.
+
+    Parameters
+    ----------
+    folder : path
+        Folder with ``observed/empirical_giants.npz``, ``observed/apogee_real.h5`` and
+        ``labels/apogee_dr12_labels.csv``.
+    emulator : Emulator
+        Of the simulator, normalised like observations.
+    survey : GiantSurvey, optional
+        How the stars are observed.
+
+    Raises
+    ------
+    SpectrumError
+        If a file is missing or another one.
+    """
+    folder = Path(folder)
+    names = (
+        "observed/empirical_giants.npz",
+        "labels/apogee_dr12_labels.csv",
+        "observed/apogee_real.h5",
+    )
+    missing = [n for n in names if not (folder / n).exists()]
+    if missing:
+        raise SpectrumError(
+            f"{folder} lacks {', '.join(missing)}. Give the data folder that has the empirical "
+            "model of giants, the catalogue of labels and the real spectra."
+        )
+    empirical = EmpiricalGiants(folder / names[0])
+    giants = read_giants(folder / names[1], empirical, emulator.labels)
+    errors = read_survey_errors(folder / names[2], emulator.grid)
+    return giant_domains(emulator, empirical, giants, errors, survey)

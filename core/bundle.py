@@ -32,6 +32,7 @@ from .errors import BundleError, SpectrabridgeError
 from .labels import LabelSet
 from .missing_lines import Experiment, HiddenLines, hidden_pixels
 from .model import Model
+from .sample import Sample
 from .version import __version__
 from .wavelength import WavelengthGrid
 
@@ -218,10 +219,24 @@ class Bundle:
             )
             reference = self.labels.array(self.data["reference"])
             if self.experiment is None:
-                return Model(emulator, adapter, reference, device=self.device)
+                return Model(emulator, adapter, reference, self._truth(), self.device)
             hidden = hidden_pixels(self.experiment.features, self.grid.n_pixels)
             synthetic = HiddenLines(emulator, hidden)
             return Model(synthetic, adapter, reference, truth=emulator, device=self.device)
+
+    def _truth(self) -> Emulator | None:
+        if "truth" not in self.data:
+            return None
+        tensors = self.tensors("truth.safetensors")
+        return Emulator.rebuild(self.data["truth"], self.labels, self.grid, tensors)
+
+    @cached_property
+    def sample(self) -> Sample | None:
+        """Held-out stars by which the bundle can be judged, if it keeps some."""
+        if "sample.safetensors" not in self.data["files"]:
+            return None
+        with _understood(self.path, "the sample of stars"):
+            return Sample.rebuild(self.tensors("sample.safetensors"), len(self.labels))
 
     def read(self, name: str) -> bytes:
         """Return a file's bytes after checking its hash.
@@ -412,6 +427,13 @@ def _compact(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
+def _compact_sample(sample: Sample) -> dict[str, Tensor]:
+    """Store spectra in float16; labels need more (4 K at 5000 K would be lost)."""
+    tensors = sample.tensors()
+    spectra = {k: v for k, v in tensors.items() if k in ("observed", "test_truth")}
+    return {k: v.float().contiguous() for k, v in tensors.items()} | _compact(spectra)
+
+
 def require_writable(folder: Path) -> None:
     """Raise a BundleError unless a bundle may be written to a folder.
 
@@ -435,6 +457,8 @@ def write_bundle(
     adapter: Adapter,
     reference: np.ndarray,
     experiment: Experiment | None = None,
+    truth: Emulator | None = None,
+    sample: Sample | None = None,
     provenance: Mapping[str, Any] | None = None,
 ) -> Bundle:
     """Write a bundle folder; the files of a bundle there are replaced once all is written.
@@ -453,6 +477,10 @@ def write_bundle(
         Labels that users start from.
     experiment : Experiment, optional
         For a masked-line bundle: features and which are hidden.
+    truth : Emulator, optional
+        The noise-free observed domain, where it is known and not the emulator itself.
+    sample : Sample, optional
+        Held-out stars to judge the bundle by.
     provenance : mapping, optional
         How it was made; must be JSON. Versions are added.
 
@@ -482,6 +510,11 @@ def write_bundle(
         data["experiment"] = "features.json"
         text = json.dumps(experiment.to_json(), indent=0)
         contents["features.json"] = text.encode()
+    if truth is not None:
+        data["truth"] = truth.description()
+        contents["truth.safetensors"] = safetensors.torch.save(_compact(truth.state_dict()))
+    if sample is not None:
+        contents["sample.safetensors"] = safetensors.torch.save(_compact_sample(sample))
     data["provenance"] = dict(provenance or {}) | {"versions": versions()}
     data["metrics"] = {}
     data["files"] = {

@@ -386,3 +386,9 @@ class Emulator(nn.Module):
                 layer.weight.copy_(torch.from_numpy(arrays[f"w_array_{i}"]))
                 layer.bias.copy_(torch.from_numpy(arrays[f"b_array_{i}"]))
         return out.requires_grad_(False).eval()
+
+
+@torch.no_grad()
+def in_batches(model: Callable[[Tensor], Tensor], labels: Tensor, size: int = 500) -> Tensor:
+    """Return flux of many stars without holding intermediate results of all at once."""
+    return torch.cat([model(part) for part in labels.split(size)])

@@ -8,7 +8,8 @@ set to the continuum. The two sets are drawn independently and never paired.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -17,7 +18,9 @@ from torch import Tensor
 
 from . import draws
 from .adaptation.training import AdaptationTrainer, AdaptationTraining
+from .domain import N_SAMPLE, SAMPLE_SEED, Domains, HeldOut
 from .emulator import Emulator
+from .emulator import in_batches as in_batches
 from .labels import APOGEE_LABELS, LabelSet
 from .missing_lines import Experiment, Feature, HiddenLines, design_experiment, hidden_pixels
 
@@ -61,18 +64,16 @@ def reference_giant(labels: LabelSet = APOGEE_LABELS) -> NDArray[np.float64]:
     return labels.array(values)
 
 
-@torch.no_grad()
-def in_batches(model: Callable[[Tensor], Tensor], labels: Tensor, size: int = 500) -> Tensor:
-    """Return flux of many stars without holding intermediate results of all at once."""
-    return torch.cat([model(part) for part in labels.split(size)])
+def _stars(emulator: Emulator, survey: MockSurvey) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(survey.seed)
+    labels = draws.giant_branch(survey.n_stars, generator, emulator.labels)
+    flux = in_batches(emulator, labels)
+    return labels, flux + torch.randn(flux.shape, generator=generator) / survey.snr
 
 
 def observe(emulator: Emulator, survey: MockSurvey) -> Tensor:
     """Return the noisy observed spectra, ``(n_stars, n_pixels)``."""
-    generator = torch.Generator().manual_seed(survey.seed)
-    labels = draws.giant_branch(survey.n_stars, generator, emulator.labels)
-    flux = in_batches(emulator, labels)
-    return flux + torch.randn(flux.shape, generator=generator) / survey.snr
+    return _stars(emulator, survey)[1]
 
 
 def synthetic_draws(
@@ -87,6 +88,42 @@ def synthetic_draws(
     return draw
 
 
+def mock_domains(
+    emulator: Emulator, experiment: Experiment, survey: MockSurvey | None = None
+) -> Domains:
+    """Return both domains of the experiment.
+
+    Parameters
+    ----------
+    emulator : Emulator
+        The complete emulator; also the truth.
+    experiment : Experiment
+        Its hidden features are those the synthetic domain lacks.
+    survey : MockSurvey, optional
+        The observed domain.
+    """
+    survey = survey or MockSurvey()
+    hidden = hidden_pixels(experiment.features, emulator.grid.n_pixels)
+    observed = observe(emulator, survey)
+    seen, held = _stars(emulator, replace(survey, n_stars=N_SAMPLE, seed=SAMPLE_SEED + 1))
+    test = draws.giant_branch(N_SAMPLE, torch.Generator().manual_seed(SAMPLE_SEED), emulator.labels)
+    return Domains(
+        "mock-lines",
+        TITLE,
+        DESCRIPTION,
+        emulator,
+        HiddenLines(emulator, hidden),
+        partial(draws.giant_branch, labels=emulator.labels),
+        observed,
+        1 / survey.snr,
+        held_out=HeldOut(held, labels=seen),
+        truth=emulator,
+        test_labels=test,
+        experiment=experiment,
+        facts=asdict(survey),
+    )
+
+
 def mock_trainer(
     emulator: Emulator,
     features: list[Feature],
@@ -95,9 +132,8 @@ def mock_trainer(
     device: str = "cpu",
 ) -> AdaptationTrainer:
     """Return a trainer for the experiment with these hidden features."""
-    draw = synthetic_draws(emulator, features)
-    observed = observe(emulator, survey)
-    return AdaptationTrainer(draw, observed, 1 / survey.snr, training, device=device)
+    experiment = Experiment(features, 1.0, 0.0, 0)
+    return mock_domains(emulator, experiment, survey).trainer(training, device)
 
 
 def mock_experiment(emulator: Emulator, seed: int = 0) -> Experiment:

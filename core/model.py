@@ -81,6 +81,11 @@ class Model:
         """Whether the observed domain is known, so that :meth:`truth` answers."""
         return self.truth_emulator is not None
 
+    @property
+    def complete_emulator(self) -> Emulator:
+        """The emulator of the simulator, with all of its lines."""
+        return self.emulator.complete if isinstance(self.emulator, HiddenLines) else self.emulator
+
     def extrapolations(self, labels: NDArray[np.float64]) -> list[Extrapolation]:
         """Tell what of one star's labels lies outside the trained range, ``(n_labels,)``.
 
@@ -207,11 +212,11 @@ class Model:
         if star.shape[0] != 1:
             raise LabelError(f"Expected the labels of one star; found {star.shape[0]} stars.")
         if of == "adapted":
-            slope, design = self._slopes(star[0])
-            mean = design @ slope.mean(0)
+            slope = self._slopes(star[0])
+            mean = self.adapter.obs.decode_slopes(slope.mean(0))
             if not return_std:
                 return _alike(mean, labels)
-            each = design @ slope
+            each = self.adapter.obs.decode_slopes(slope)
             std = each.std(0) if self.n_members > 1 else torch.zeros_like(mean)
             return _alike(mean, labels), _alike(std, labels)
         source = {"emulated": lambda: self.emulator, "truth": self._truth}.get(of)
@@ -229,20 +234,20 @@ class Model:
 
         Shape ``(n_members, n_pixels, n_labels)``; their mean is :meth:`jacobian`.
         """
-        slope, design = self._slopes(self._labels(labels)[0])
-        return _alike(design @ slope, labels)
+        slope = self._slopes(self._labels(labels)[0])
+        return _alike(self.adapter.obs.decode_slopes(slope), labels)
 
-    def _slopes(self, star: Tensor) -> tuple[Tensor, Tensor]:
-        """Return derivatives of coefficients ``(M, n_basis, n_labels)``, and the decoder.
+    def _slopes(self, star: Tensor) -> Tensor:
+        """Return derivatives of the members' coefficients, ``(M, n_coefficients, n_labels)``.
 
-        Decoding is linear, so it is left out of the differentiation: far fewer outputs.
+        Turning coefficients into flux is linear, so it is left out of the
+        differentiation: with a basis there are far fewer of them than pixels.
         """
 
         def coefficients(y: Tensor) -> Tensor:
             return self.adapter.adapt_members(self.emulator(y[None]))[:, 0]
 
-        design = self.adapter.obs.components.T * self.adapter.obs.scale
-        return torch.func.jacfwd(coefficients)(star), design
+        return torch.func.jacfwd(coefficients)(star)
 
     # ------------------------------------------------------------------ input
 

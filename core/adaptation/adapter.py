@@ -1,36 +1,40 @@
 """A trained adaptation: synthetic flux in, realistic flux out.
 
-The bases of both domains, the network, and the typical split latents of each member.
+The representations of both domains, the network, and the typical split latents of each
+member.
 Everything is differentiable with torch, forward and backward.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import BundleError, LabelError
-from .basis import SpectralBasis
-from .network import AdaptationNetwork, NetworkShape
+from .backbones import BACKBONES, Network, Shape, backbone_of, build_network, read_shape
+from .conv import ConvNetwork, ConvShape
+from .network import NetworkShape
+from .representation import KINDS, Representation, tensors_of
 
-_BASIS_FIELDS = ("mean", "components", "scale", "weight")
+MOST_MEMBERS = 64
+"""Largest ensemble that is read from a file."""
 
 
 class Adapter(nn.Module):
-    """An ensemble of adaptation networks with the bases they work on.
+    """An ensemble of adaptation networks with the representations they work on.
 
     Latents of all members stand side by side: `n_shared` and `n_split` of the
     ensemble are those of one member times the number of members.
 
     Parameters
     ----------
-    synth, obs : SpectralBasis
-        Bases of the synthetic and the observed domain.
-    network : AdaptationNetwork
+    synth, obs : SpectralBasis or PixelSpace
+        How the networks see the synthetic and the observed domain.
+    network : AdaptationNetwork or ConvNetwork
         Encoders and decoders.
     split_mean, split_std : Tensor, shape ``(n_members, n_split)``
         Mean and spread of the split latents over the observed training set.
@@ -38,9 +42,9 @@ class Adapter(nn.Module):
 
     def __init__(
         self,
-        synth: SpectralBasis,
-        obs: SpectralBasis,
-        network: AdaptationNetwork,
+        synth: Representation,
+        obs: Representation,
+        network: Network,
         split_mean: Tensor,
         split_std: Tensor,
     ) -> None:
@@ -57,16 +61,16 @@ class Adapter(nn.Module):
     @property
     def n_shared(self) -> int:
         """Shared latents of all members together."""
-        return self.n_members * self.network.shape.n_shared
+        return self.n_members * self.network.shared_size
 
     @property
     def n_split(self) -> int:
         """Split latents of all members together."""
-        return self.n_members * self.network.shape.n_split
+        return self.n_members * self.network.split_size
 
     def on(self, device: str | torch.device) -> Adapter:
         """Return a copy on another device."""
-        network = AdaptationNetwork(self.network.shape, self.network.seeds)
+        network = build_network(self.network.shape, self.network.seeds)
         network.load_state_dict(self.network.state_dict())
         return Adapter(
             self.synth.to(device),
@@ -89,7 +93,7 @@ class Adapter(nn.Module):
         return split.view(n, m, s).transpose(0, 1)
 
     def adapt_members(self, flux: Tensor, split: Tensor | None = None) -> Tensor:
-        """Return whitened observed coefficients ``(M, n_stars, n_basis)`` of every member."""
+        """Return observed coefficients ``(M, n_stars, n_coefficients)`` of every member."""
         latents = self.network.encode_synth(self.synth.encode(flux))
         return self.network.decode_obs(latents, self._members_split(split, flux.shape[0]))
 
@@ -126,7 +130,7 @@ class Adapter(nn.Module):
     def description(self) -> dict[str, Any]:
         """Return what is needed besides the tensors to rebuild the adapter, as JSON."""
         return {
-            "backbone": "basis",
+            "backbone": backbone_of(self.network),
             "shape": asdict(self.network.shape),
             "seeds": self.network.seeds,
         }
@@ -134,8 +138,8 @@ class Adapter(nn.Module):
     def tensors(self) -> dict[str, Tensor]:
         """Return all tensors by name."""
         out = {f"network.{k}": v for k, v in self.network.state_dict().items()}
-        for domain, basis in (("synth", self.synth), ("obs", self.obs)):
-            out |= {f"{domain}.{f}": getattr(basis, f) for f in _BASIS_FIELDS}
+        for domain, space in (("synth", self.synth), ("obs", self.obs)):
+            out |= {f"{domain}.{k}": v for k, v in tensors_of(space).items()}
         return out | {"split_mean": self.split_mean, "split_std": self.split_std}
 
     @classmethod
@@ -148,16 +152,19 @@ class Adapter(nn.Module):
             If they do not fit each other.
         """
         try:
-            if description["backbone"] != "basis":
+            backbone = description["backbone"]
+            if backbone not in BACKBONES:
                 raise BundleError(
-                    f"Expected an adaptation with backbone 'basis'; found "
-                    f"{description['backbone']!r}. Update spectrabridge."
+                    f"Expected an adaptation with backbone {' or '.join(map(repr, BACKBONES))}; "
+                    f"found {backbone!r}. Update spectrabridge."
                 )
             plain = {k: v.float() for k, v in tensors.items()}
             seeds = [int(s) for s in description["seeds"]]
-            shape = NetworkShape(**description["shape"])
+            if not 1 <= len(seeds) <= MOST_MEMBERS:
+                raise ValueError(f"an ensemble has 1 to {MOST_MEMBERS} members, not {len(seeds)}.")
+            shape = read_shape(backbone, description["shape"])
             _require_sizes(shape, len(seeds), plain)
-            network = AdaptationNetwork(shape, seeds)
+            network = build_network(shape, seeds)
             network.load_state_dict(
                 {
                     k.removeprefix("network."): v
@@ -165,34 +172,59 @@ class Adapter(nn.Module):
                     if k.startswith("network.")
                 }
             )
-            bases = [
-                SpectralBasis(*(plain[f"{domain}.{f}"] for f in _BASIS_FIELDS))
+            kind: type[Any] = KINDS[backbone]
+            synth, obs = (
+                kind(*(plain[f"{domain}.{f.name}"] for f in fields(kind)))
                 for domain in ("synth", "obs")
-            ]
-            return cls(bases[0], bases[1], network, plain["split_mean"], plain["split_std"])
-        except (KeyError, TypeError, ValueError, RuntimeError) as problem:
-            reason = str(problem).splitlines()[0]
+            )
+            return cls(synth, obs, network, plain["split_mean"], plain["split_std"])
+        except (
+            KeyError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            OverflowError,
+            RuntimeError,
+        ) as problem:
+            reason = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
             raise BundleError(f"The adaptation's weights do not fit: {reason}") from problem
 
 
-def _require_sizes(shape: NetworkShape, n_members: int, tensors: Mapping[str, Tensor]) -> None:
+def _require_sizes(shape: Shape, n_members: int, tensors: Mapping[str, Tensor]) -> None:
     """Raise a ValueError unless the tensors have these sizes; done before memory is taken."""
-    m, k, s = n_members, shape.n_basis, shape.n_split
-    n_pixels = tensors["synth.mean"].numel()
-    expected: dict[str, tuple[int, ...]] = {
-        "network.read_synth.layers.0.weight": (m, k, shape.hidden),
-        "network.to_shared.layers.1.weight": (m, shape.hidden, shape.n_shared),
-        "network.from_split.layers.0.weight": (m, s, 64),
-        "split_mean": (m, s),
-        "split_std": (m, s),
-    }
-    for domain in ("synth", "obs"):
-        expected |= {f"{domain}.{f}": (k,) for f in ("scale", "weight")}
-        expected |= {f"{domain}.mean": (n_pixels,), f"{domain}.components": (k, n_pixels)}
+    if isinstance(shape, ConvShape):
+        expected = _conv_sizes(shape, n_members)
+    else:
+        expected = _basis_sizes(shape, n_members, tensors["synth.mean"].numel())
     for name, size in expected.items():
         found = tuple(tensors[name].shape)
         if found != size:
             raise ValueError(f"{name} has shape {found}, expected {size}.")
+
+
+def _basis_sizes(shape: NetworkShape, m: int, n_pixels: int) -> dict[str, tuple[int, ...]]:
+    k, h, s = shape.n_basis, shape.hidden, shape.n_split
+    expected: dict[str, tuple[int, ...]] = {
+        "network.read_synth.layers.0.weight": (m, k, h),
+        "network.to_shared.layers.1.weight": (m, h, shape.n_shared),
+        "split_mean": (m, s),
+        "split_std": (m, s),
+    }
+    if s:
+        expected["network.from_split.layers.0.weight"] = (m, s, 64)
+    for domain in ("synth", "obs"):
+        expected |= {f"{domain}.{f}": (k,) for f in ("scale", "weight")}
+        expected |= {f"{domain}.mean": (n_pixels,), f"{domain}.components": (k, n_pixels)}
+    return expected
+
+
+def _conv_sizes(shape: ConvShape, m: int) -> dict[str, tuple[int, ...]]:
+    n, split = shape.n_pixels, shape.n_split * shape.n_positions
+    expected: dict[str, tuple[int, ...]] = {"split_mean": (m, split), "split_std": (m, split)}
+    for domain in ("synth", "obs"):
+        expected |= {f"{domain}.{f}": (n,) for f in ("mean", "centre", "weight")}
+        expected |= {f"{domain}.{f}": (1,) for f in ("scale", "noise")}
+    return expected | {f"network.{k}": v for k, v in ConvNetwork.sizes(shape, m).items()}
 
 
 def _side_by_side(latents: Tensor) -> Tensor:

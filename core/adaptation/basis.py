@@ -7,6 +7,7 @@ networks therefore work on coefficients; pixels come in and go out through this 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -44,6 +45,11 @@ class SpectralBasis:
     def n_basis(self) -> int:
         """Number of components."""
         return int(self.components.shape[0])
+
+    @property
+    def n_coefficients(self) -> int:
+        """Length of a spectrum as the network sees it: the number of components."""
+        return self.n_basis
 
     @property
     def n_pixels(self) -> int:
@@ -102,6 +108,19 @@ class SpectralBasis:
         """
         return self.scale[:, None] * (self.components @ other.components.T) / other.scale
 
+    def translation(self, other: SpectralBasis) -> Callable[[Tensor], Tensor]:
+        """Return the mean-shift translation as a function; see :meth:`change_to`."""
+        matrix = self.change_to(other)
+        return lambda c: c @ matrix
+
+    def decode_slopes(self, slopes: Tensor) -> Tensor:
+        """Return derivatives of flux, given those of coefficients.
+
+        Shape ``(..., n_basis, n_labels)`` to ``(..., n_pixels, n_labels)``. Decoding is
+        linear, so that this is exact.
+        """
+        return (self.components.T * self.scale) @ slopes
+
 
 def fit_basis(
     flux: Tensor,
@@ -124,8 +143,8 @@ def fit_basis(
     n_basis : int
         Number of components.
     ivar : Tensor, shape ``(n_stars, n_pixels)``, optional
-        Inverse variance; pixels with 0 are filled from the components, in turns
-        (`sweeps` times), so that they do not shape them.
+        Inverse variance; pixels with 0 are filled by what the good ones say, with more
+        components from turn to turn, so that they do not shape them.
     seed : int
         Of the randomised decomposition.
     tolerance : float
@@ -145,36 +164,71 @@ def fit_basis(
             f"Expected at least {2 * n_basis} spectra for {n_basis} components; found {n}. "
             "Give more spectra or ask for fewer components."
         )
-    bad = None if ivar is None else ivar <= 0
-    if bad is not None and not bad.any():
-        bad = None
-    if bad is None:
-        filled, mean = flux, flux.mean(0)
-    else:
-        count = (~bad).sum(0)
-        dead = count == 0
-        if dead.double().mean() > MOST_DEAD:
-            raise TrainingError(
-                f"{int(dead.sum())} of {dead.numel()} pixels are bad in every spectrum (the first "
-                f"is pixel {int(torch.nonzero(dead)[0])}), as if a chip were missing; give spectra "
-                f"that cover all but {MOST_DEAD:.0%} of the pixels."
-            )
-        count = count.clamp_min(1)
-        mean = torch.where(bad, torch.zeros_like(flux), flux).sum(0) / count
-        # A pixel that no spectrum has stays at the continuum and takes part in nothing.
-        mean = torch.where(dead, torch.ones_like(mean), mean)
+    bad, dead, mean = mean_of_good(flux, ivar)
+    filled = flux
+    if bad is not None and ivar is not None:
         filled = torch.where(bad, mean, flux)
+        # Few components first: with many, some would describe which pixels are bad.
+        for sweep in range(sweeps):
+            few = max(2, n_basis * (sweep + 1) // (2 * sweeps))
+            space = _components(filled, noise, few, seed, tolerance)
+            # Without its bad pixels in the projection: else what was filled in stays.
+            guess = space.decode(space.encode(flux, ivar))
+            filled = torch.where(bad, guess, flux)
+            filled[:, dead] = 1
+    return _components(filled, noise, n_basis, seed, tolerance)
+
+
+def _components(
+    flux: Tensor, noise: float, n_basis: int, seed: int, tolerance: float
+) -> SpectralBasis:
+    """Return the principal components of complete spectra."""
+    mean = flux.mean(0)
     with torch.random.fork_rng(devices=[]):
-        for _ in range(sweeps if bad is not None else 1):
-            mean = filled.mean(0)
-            torch.manual_seed(seed)
-            q = min(n_basis + 10, n)
-            _, _, v = torch.svd_lowrank(filled - mean, q=q, niter=3)
-            components = v[:, :n_basis].T.contiguous()
-            coefficients = (filled - mean) @ components.T
-            if bad is not None:
-                filled = torch.where(bad, coefficients @ components + mean, flux)
-                filled[:, dead] = 1
-    scale = coefficients.std(0) + 1e-4
+        torch.manual_seed(seed)
+        q = min(n_basis + 10, *flux.shape)
+        _, _, v = torch.svd_lowrank(flux - mean, q=q, niter=3)
+    components = v[:, :n_basis].T.contiguous()
+    scale = ((flux - mean) @ components.T).std(0) + 1e-4
     weight = scale / (noise**2 + (tolerance * scale).square()).sqrt()
     return SpectralBasis(mean, components, scale, weight)
+
+
+def mean_of_good(flux: Tensor, ivar: Tensor | None) -> tuple[Tensor | None, Tensor, Tensor]:
+    """Return the mean spectrum of a domain over its good pixels.
+
+    Parameters
+    ----------
+    flux : Tensor, shape ``(n_stars, n_pixels)``
+        Spectra of the domain.
+    ivar : Tensor, same shape, optional
+        Inverse variance, 0 at bad pixels.
+
+    Returns
+    -------
+    bad : Tensor of bool, shape ``(n_stars, n_pixels)``, or None
+        Bad pixels; None where there is none at all.
+    dead : Tensor of bool, shape ``(n_pixels,)``
+        Pixels that are bad in every spectrum.
+    mean : Tensor, shape ``(n_pixels,)``
+        Mean; 1, the continuum, in dead pixels.
+
+    Raises
+    ------
+    TrainingError
+        If more than :data:`MOST_DEAD` of the pixels are dead.
+    """
+    bad = None if ivar is None else ivar <= 0
+    if bad is None or not bad.any():
+        return None, torch.zeros(flux.shape[1], dtype=torch.bool, device=flux.device), flux.mean(0)
+    count = (~bad).sum(0)
+    dead = count == 0
+    if dead.double().mean() > MOST_DEAD:
+        raise TrainingError(
+            f"{int(dead.sum())} of {dead.numel()} pixels are bad in every spectrum (the first "
+            f"is pixel {int(torch.nonzero(dead)[0])}), as if a chip were missing; give spectra "
+            f"that cover all but {MOST_DEAD:.0%} of the pixels."
+        )
+    mean = torch.where(bad, torch.zeros_like(flux), flux).sum(0) / count.clamp_min(1)
+    # A pixel that no spectrum has stays at the continuum and takes part in nothing.
+    return bad, dead, torch.where(dead, torch.ones_like(mean), mean)

@@ -13,13 +13,56 @@ def pseudo_huber(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
     Quadratic for deviations below the tolerance, linear above. Coefficients have shape
     ``(M, B, n_basis)``; `weight` is that of the basis.
     """
-    return (((a - b) * weight).square().add(1).sqrt() - 1).mean(dim=(1, 2)).sum()
+    return member_huber(a, b, weight).sum()
+
+
+def member_huber(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
+    """Return :func:`pseudo_huber` of each member, shape ``(M,)``."""
+    return (((a - b) * weight).square().add(1).sqrt() - 1).mean(dim=(1, 2))
+
+
+def member_squares(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
+    """Return each member's weighted mean square over the pixels that count, shape ``(M,)``.
+
+    Parameters
+    ----------
+    a, b : Tensor, shape ``(M, B, n_pixels)``
+        Whitened pixels.
+    weight : Tensor, shape ``(n_pixels,)`` or ``(M, B, n_pixels)``
+        Square root of the relative inverse variance. Pixels with 0 neither enter the sum
+        nor the number it is divided by.
+    """
+    weight = weight.expand_as(a)
+    counted = (weight > 0).sum(dim=(1, 2)).clamp_min(1)
+    return ((a - b) * weight).square().sum(dim=(1, 2)) / counted
 
 
 def critics_say(logits: Tensor, real: bool) -> Tensor:
     """Binary cross-entropy of critics' logits, mean over spectra, summed over members."""
     target = torch.ones_like(logits) if real else torch.zeros_like(logits)
     return F.binary_cross_entropy_with_logits(logits, target, reduction="none").mean((1, 2)).sum()
+
+
+def sliced_square(a: Tensor, b: Tensor, directions: Tensor) -> Tensor:
+    """Return the mean squared difference of the quantiles of two sets along directions.
+
+    The square of a sliced Wasserstein distance (Rabin et al. 2012, section 2).
+
+    Parameters
+    ----------
+    a, b : Tensor, shape ``(M, B, k)``
+        Sets of the same size, not paired.
+    directions : Tensor, shape ``(k, n_directions)``
+        Any length; they are made unit vectors.
+
+    Returns
+    -------
+    Tensor, shape ``(M,)``
+        One value per member.
+    """
+    directions = directions / directions.norm(dim=0)
+    pa, pb = a @ directions, b @ directions
+    return (pa.sort(dim=1).values - pb.sort(dim=1).values).square().mean(dim=(1, 2))
 
 
 def sliced_distance(a: Tensor, b: Tensor, weight: Tensor, n_directions: int = 64) -> Tensor:
@@ -45,6 +88,4 @@ def sliced_distance(a: Tensor, b: Tensor, weight: Tensor, n_directions: int = 64
     """
     generator = torch.Generator().manual_seed(20)
     directions = torch.randn(a.shape[-1], n_directions, generator=generator).to(a)
-    directions = directions / directions.norm(dim=0)
-    pa, pb = ((x * weight) @ directions for x in (a, b))
-    return (pa.sort(dim=1).values - pb.sort(dim=1).values).square().mean(dim=(1, 2)).sqrt()
+    return sliced_square(a * weight, b * weight, directions).sqrt()

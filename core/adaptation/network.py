@@ -1,6 +1,6 @@
-"""The adaptation network on basis coefficients: shared and split latents, critics.
+"""Adaptation networks: what all share, and the one on basis coefficients with its critics.
 
-Every layer holds the weights of several members of an ensemble, stacked along a
+Every layer of the latter holds the weights of several members of an ensemble, stacked along a
 leading axis, so that all members train and answer in one batched pass. Members differ
 in their seeds only and never exchange anything.
 """
@@ -8,6 +8,7 @@ in their seeds only and never exchange anything.
 from __future__ import annotations
 
 import itertools
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -27,9 +28,14 @@ class NetworkShape:
     hidden : int
         Width of the hidden layers.
     n_shared, n_split : int
-        Dimensions of the shared and the split latent space of one member.
+        Dimensions of the shared and the split latent space of one member. With `n_split`
+        0 there is no split latent space.
     activation : {"silu", "leaky_relu"}
         Between layers. A smooth one gives derivatives that do not jump as labels move.
+    linear_path : bool
+        Whether coefficients also reach the shared latents, and these the coefficients,
+        by linear layers beside the hidden ones. Such a network starts as an exact
+        autoencoder of the leading components that shifts means and does nothing else.
     """
 
     n_basis: int = 96
@@ -37,6 +43,7 @@ class NetworkShape:
     n_shared: int = 32
     n_split: int = 2
     activation: str = "silu"
+    linear_path: bool = False
 
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -102,12 +109,12 @@ class Passes:
 
     Parameters
     ----------
-    z_s, z_o : Tensor, shape ``(M, B, n_shared)``
+    z_s, z_o : Tensor, shape ``(M, B, shared_size)``
         Shared latents.
-    p_o, p_so : Tensor, shape ``(M, B, n_split)``
+    p_o, p_so : Tensor, shape ``(M, B, split_size)``
         Split latents of observations, and of adapted spectra.
-    ss, so, sos, oo, os, oso : Tensor, shape ``(M, B, n_basis)``
-        Coefficients in the domain of the last letter.
+    ss, so, sos, oo, os, oso : Tensor, shape ``(M, B, n_coefficients)``
+        Spectra in the domain of the last letter.
     """
 
     z_s: Tensor
@@ -122,15 +129,93 @@ class Passes:
     oso: Tensor
 
 
-class AdaptationNetwork(nn.Module):
+class TwoDomainNetwork(nn.Module, ABC):
     """Encoders and decoders of both domains, as in O'Briain et al. (2020, Fig. 1).
 
-    Each domain has its first encoder and last decoder layer; what lies between is
+    Each domain has its first encoder and last decoder layers; what lies between is
     shared. Observations also have a split latent space that synthetic spectra lack.
-    Autoencoders are deterministic (section 2 of the paper). Arrays of coefficients are
-    whitened by the domain's :class:`~spectrabridge.core.adaptation.basis.SpectralBasis`
-    and have shape ``(M, B, n_basis)``, M members, B spectra; ``(B, n_basis)`` is given to
-    every member.
+    Autoencoders are deterministic (section 2 of the paper). Spectra come as the domain's
+    representation has them, shape ``(M, B, n_coefficients)``, M members, B spectra;
+    ``(B, n_coefficients)`` is given to every member. Latents have shapes
+    ``(M, B, shared_size)`` and ``(M, B, split_size)``.
+
+    Decoding has two halves. The first turns latents into features, whose shape is the
+    network's own business; the second turns features into spectra.
+    """
+
+    seeds: list[int]
+
+    @property
+    def n_members(self) -> int:
+        """Number of members."""
+        return len(self.seeds)
+
+    @property
+    @abstractmethod
+    def shared_size(self) -> int:
+        """Shared latents of one member."""
+
+    @property
+    @abstractmethod
+    def split_size(self) -> int:
+        """Split latents of one member; 0 if there is no split latent space."""
+
+    @abstractmethod
+    def encode_synth(self, c: Tensor) -> Tensor:
+        """Return the shared latents of synthetic spectra, ``(M, B, shared_size)``."""
+
+    @abstractmethod
+    def encode_obs(self, c: Tensor) -> tuple[Tensor, Tensor]:
+        """Return shared and split latents of observed spectra."""
+
+    @abstractmethod
+    def shared_features(self, shared: Tensor) -> Tensor:
+        """Return features of shared latents."""
+
+    @abstractmethod
+    def split_features(self, split: Tensor) -> Tensor | None:
+        """Return features of split latents; None if there is no split latent space."""
+
+    @abstractmethod
+    def synth_from(self, shared: Tensor) -> Tensor:
+        """Return synthetic spectra ``(M, B, n_coefficients)`` of features."""
+
+    @abstractmethod
+    def obs_from(self, shared: Tensor, split: Tensor | None) -> Tensor:
+        """Return observed spectra ``(M, B, n_coefficients)`` of features."""
+
+    def decode_synth(self, shared: Tensor) -> Tensor:
+        """Return synthetic spectra ``(M, B, n_coefficients)`` of shared latents."""
+        return self.synth_from(self.shared_features(shared))
+
+    def decode_obs(self, shared: Tensor, split: Tensor) -> Tensor:
+        """Return observed spectra ``(M, B, n_coefficients)`` of shared and split latents."""
+        return self.obs_from(self.shared_features(shared), self.split_features(split))
+
+    def passes(self, s: Tensor, o: Tensor) -> Passes:
+        """Send a batch of each domain through every route that the losses need.
+
+        What several routes have in common is computed once.
+
+        Parameters
+        ----------
+        s, o : Tensor, shape ``(M, B, n_coefficients)``
+            Synthetic and observed spectra.
+        """
+        z_s = self.encode_synth(s)
+        z_o, p_o = self.encode_obs(o)
+        from_s, from_o = self.shared_features(z_s), self.shared_features(z_o)
+        from_p = self.split_features(p_o)
+        ss, os = self.synth_from(from_s), self.synth_from(from_o)
+        so, oo = self.obs_from(from_s, from_p), self.obs_from(from_o, from_p)
+        z_so, p_so = self.encode_obs(so)
+        sos = self.decode_synth(z_so)
+        oso = self.obs_from(self.shared_features(self.encode_synth(os)), from_p)
+        return Passes(z_s, z_o, p_o, p_so, ss, so, sos, oo, os, oso)
+
+
+class AdaptationNetwork(TwoDomainNetwork):
+    """Small perceptrons on the whitened coefficients of a basis.
 
     Parameters
     ----------
@@ -146,79 +231,117 @@ class AdaptationNetwork(nn.Module):
         self.seeds = list(seeds)
         g = [torch.Generator().manual_seed(seed) for seed in seeds]
         k, h, act = shape.n_basis, shape.hidden, ACTIVATIONS[shape.activation]
+        z, p = shape.n_shared, shape.n_split
         self.read_synth = StackedPerceptron((k, h), g, act, activate_last=True)
         self.read_obs = StackedPerceptron((k, h), g, act, activate_last=True)
-        self.to_shared = StackedPerceptron((h, h, shape.n_shared), g, act)
-        self.to_split = StackedPerceptron((h, 64, shape.n_split), g, act)
-        self.from_shared = StackedPerceptron((shape.n_shared, h, h), g, act, activate_last=True)
-        self.from_split = StackedPerceptron((shape.n_split, 64, h), g, act, activate_last=True)
+        self.to_shared = StackedPerceptron((h, h, z), g, act)
+        self.to_split = StackedPerceptron((h, 64, p), g, act) if p else None
+        self.from_shared = StackedPerceptron((z, h, h), g, act, activate_last=True)
+        self.from_split = StackedPerceptron((p, 64, h), g, act, activate_last=True) if p else None
         self.write_synth = StackedLinear(h, k, g)
         self.write_obs = StackedLinear(h, k, g)
+        if shape.linear_path:
+            self.past_read_synth = StackedLinear(k, z, g)
+            self.past_read_obs = StackedLinear(k, z, g)
+            self.past_write_synth = StackedLinear(z, k, g)
+            self.past_write_obs = StackedLinear(z, k, g)
 
     @property
-    def n_members(self) -> int:
-        """Number of members."""
-        return len(self.seeds)
+    def shared_size(self) -> int:
+        """Shared latents of one member."""
+        return self.shape.n_shared
+
+    @property
+    def split_size(self) -> int:
+        """Split latents of one member."""
+        return self.shape.n_split
 
     def encode_synth(self, c: Tensor) -> Tensor:
         """Return the shared latents of synthetic spectra, ``(M, B, n_shared)``."""
-        return self.to_shared(self.read_synth(c))
+        shared = self.to_shared(self.read_synth(c))
+        return shared + self.past_read_synth(c) if self.shape.linear_path else shared
 
     def encode_obs(self, c: Tensor) -> tuple[Tensor, Tensor]:
         """Return shared and split latents of observed spectra."""
         h = self.read_obs(c)
-        return self.to_shared(h), self.to_split(h)
+        split = h.new_zeros(*h.shape[:2], 0) if self.to_split is None else self.to_split(h)
+        shared = self.to_shared(h)
+        return (shared + self.past_read_obs(c) if self.shape.linear_path else shared), split
 
-    def decode_synth(self, shared: Tensor) -> Tensor:
-        """Return synthetic coefficients ``(M, B, n_basis)`` of shared latents."""
-        return self.write_synth(self.from_shared(shared))
+    def shared_features(self, shared: Tensor) -> Tensor:
+        """Return the last hidden layer, ``(M, B, hidden)``, and the latents behind it."""
+        h = self.from_shared(shared)
+        return torch.cat([h, shared], -1) if self.shape.linear_path else h
 
-    def decode_obs(self, shared: Tensor, split: Tensor) -> Tensor:
-        """Return observed coefficients ``(M, B, n_basis)`` of shared and split latents."""
-        return self.write_obs(self.from_shared(shared) + self.from_split(split))
+    def split_features(self, split: Tensor) -> Tensor | None:
+        """Return what split latents add to the last hidden layer."""
+        return None if self.from_split is None else self.from_split(split)
 
-    def passes(self, s: Tensor, o: Tensor) -> Passes:
-        """Send a batch of each domain through every route that the losses need.
+    def synth_from(self, shared: Tensor) -> Tensor:
+        """Return synthetic coefficients ``(M, B, n_basis)`` of the last hidden layer."""
+        if not self.shape.linear_path:
+            return self.write_synth(shared)
+        h, latents = shared.split([self.shape.hidden, self.shape.n_shared], -1)
+        return self.write_synth(h) + self.past_write_synth(latents)
 
-        What several routes have in common is computed once.
-
-        Parameters
-        ----------
-        s, o : Tensor, shape ``(M, B, n_basis)``
-            Synthetic and observed coefficients.
-        """
-        z_s = self.encode_synth(s)
-        z_o, p_o = self.encode_obs(o)
-        from_s, from_o, from_p = self.from_shared(z_s), self.from_shared(z_o), self.from_split(p_o)
-        ss, os = self.write_synth(from_s), self.write_synth(from_o)
-        so, oo = self.write_obs(from_s + from_p), self.write_obs(from_o + from_p)
-        z_so, p_so = self.encode_obs(so)
-        sos = self.decode_synth(z_so)
-        oso = self.write_obs(self.from_shared(self.encode_synth(os)) + from_p)
-        return Passes(z_s, z_o, p_o, p_so, ss, so, sos, oo, os, oso)
+    def obs_from(self, shared: Tensor, split: Tensor | None) -> Tensor:
+        """Return observed coefficients ``(M, B, n_basis)`` of the last hidden layer."""
+        if not self.shape.linear_path:
+            return self.write_obs(shared if split is None else shared + split)
+        h, latents = shared.split([self.shape.hidden, self.shape.n_shared], -1)
+        return self.write_obs(h if split is None else h + split) + self.past_write_obs(latents)
 
     @torch.no_grad()
-    def start_alike(self, obs_to_synth: Tensor) -> None:
-        """Make both encoders read the same pixels alike before training starts.
+    def start_alike(self, obs_to_synth: Tensor, synth_to_obs: Tensor) -> None:
+        """Make both domains read and write the same pixels alike before training starts.
 
         The observed encoder's first layer becomes the synthetic one's, after
-        re-expressing its input by the change of basis `obs_to_synth`.
+        re-expressing its input by the change of basis `obs_to_synth`. Linear paths
+        become those of the leading synthetic components, and the layers beside them
+        start small.
         """
         synth, obs = self.read_synth.layers[0], self.read_obs.layers[0]
         assert isinstance(synth, StackedLinear) and isinstance(obs, StackedLinear)
         obs.weight.copy_(obs_to_synth @ synth.weight)
         obs.bias.copy_(synth.bias)
+        if not self.shape.linear_path:
+            return
+        leading = torch.eye(self.shape.n_basis, self.shape.n_shared, device=obs.weight.device)
+        for path, weight in (
+            (self.past_read_synth, leading),
+            (self.past_read_obs, obs_to_synth @ leading),
+            (self.past_write_synth, leading.T),
+            (self.past_write_obs, leading.T @ synth_to_obs),
+        ):
+            path.weight.copy_(weight.expand_as(path.weight))
+            path.bias.zero_()
+        for last in (self.to_shared.layers[-1], self.write_synth, self.write_obs):
+            assert isinstance(last, StackedLinear)
+            last.weight.mul_(0.1)
+            last.bias.zero_()
+
+
+class TwoCritics(nn.Module, ABC):
+    """Two critics that see a spectrum together with its latents (section 2 of the paper).
+
+    They are needed for training only and are not kept in bundles.
+    """
+
+    @abstractmethod
+    def on_synth(self, spectrum: Tensor, shared: Tensor) -> Tensor:
+        """Return logits ``(M, B, 1)`` that synthetic spectra are no translations."""
+
+    @abstractmethod
+    def on_obs(self, spectrum: Tensor, shared: Tensor, split: Tensor) -> Tensor:
+        """Return logits ``(M, B, 1)`` that observed spectra are no translations."""
 
 
 def _critic_activation(x: Tensor) -> Tensor:
     return F.leaky_relu(x, 0.2)
 
 
-class Critics(nn.Module):
-    """Two critics that see a spectrum together with its latents (section 2 of the paper).
-
-    They are needed for training only and are not kept in bundles.
-    """
+class Critics(TwoCritics):
+    """Perceptrons on coefficients and latents side by side."""
 
     def __init__(self, shape: NetworkShape, seeds: list[int]) -> None:
         super().__init__()
@@ -227,3 +350,11 @@ class Critics(nn.Module):
         z, s = shape.n_shared, shape.n_split
         self.synth = StackedPerceptron((k + z, h, h // 2, 1), g, _critic_activation)
         self.obs = StackedPerceptron((k + z + s, h, h // 2, 1), g, _critic_activation)
+
+    def on_synth(self, spectrum: Tensor, shared: Tensor) -> Tensor:
+        """Return logits ``(M, B, 1)`` that synthetic spectra are no translations."""
+        return self.synth(torch.cat([spectrum, shared], -1))
+
+    def on_obs(self, spectrum: Tensor, shared: Tensor, split: Tensor) -> Tensor:
+        """Return logits ``(M, B, 1)`` that observed spectra are no translations."""
+        return self.obs(torch.cat([spectrum, shared, split], -1))

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors import safe_open
@@ -24,95 +24,33 @@ from torch import Tensor, nn
 
 from ..errors import TrainingError
 from .adapter import Adapter
+from .backbones import Network, build_critics, build_network
 from .basis import SpectralBasis, fit_basis
-from .losses import critics_say, pseudo_huber, sliced_distance
-from .network import AdaptationNetwork, Critics, NetworkShape
-from .refusals import check_observed
+from .conv import ConvNetwork
+from .losses import critics_say, member_huber, member_squares, sliced_distance, sliced_square
+from .network import AdaptationNetwork, Passes
+from .pixels import fit_pixels
+from .precision import half_precision, matrix_precision, require_cuda_for
+from .refusals import check_observed, check_synthetic
+from .representation import KINDS, Batch, Observations, Representation, slices, tensors_of
+from .settings import PAPER_CONV as PAPER_CONV
+from .settings import PAPER_CONV_APOGEE as PAPER_CONV_APOGEE
+from .settings import SCHEDULES
+from .settings import SMALL_CONV as SMALL_CONV
+from .settings import AdaptationTraining as AdaptationTraining
 
 CHECKPOINT_SCHEMA = 1
 
+FEWEST_SPECTRA = 50
+"""Observed spectra without which convolutions are not trained."""
+
+VALIDATED_AT_ONCE, MOST_FOR_SPLIT = 50, 500
+"""With convolutions: spectra in one pass of the validation, and spectra over which the
+typical split latents are found."""
+
+
 DrawSynthetic = Callable[[int, torch.Generator], Tensor]
 """A function of (number, generator) that returns fresh synthetic flux (n, n_pixels)."""
-
-
-@dataclass(frozen=True)
-class AdaptationTraining:
-    """How an adaptation is trained.
-
-    Parameters
-    ----------
-    iterations : int
-        Optimiser steps.
-    batch : int
-        Spectra per domain and step.
-    members : int
-        Networks in the ensemble, trained together.
-    seed : int
-        Members use seeds ``seed``, ``seed + 1``, ...
-    n_basis, hidden, n_shared, n_split, activation
-        See :class:`~spectrabridge.core.adaptation.network.NetworkShape`.
-    learning_rate, critic_learning_rate : float
-        Peaks; both warm up over 200 steps and fall along a cosine.
-    pool : int
-        Synthetic spectra held at any time.
-    refresh : int
-        How many of them are replaced by fresh draws at every step.
-    validation : int
-        Observed and synthetic spectra kept for the validation figure.
-    adversarial : bool
-        Whether critics take part.
-    warm_start : bool
-        Whether pseudo-pairs take part.
-    warm_steps : int
-        Steps over which the weight of the pseudo-pairs falls to `warm_rest`.
-    warm_rest : float
-        Weight that pseudo-pairs keep to the end.
-    critics_from, critics_full : int
-        The adversarial loss enters between these steps.
-    adversarial_weight : float
-        Its weight in the generators' loss.
-    synth_tolerance : float
-        Flux error to which synthetic coefficients are held.
-    check_every : int
-        Steps between validations.
-    patience : int
-        Stop after this many validations without a new best, and return that best; 0 never
-        stops early. Validations count once critics have had time to settle, from step
-        ``2 * critics_full``.
-    """
-
-    iterations: int = 3000
-    batch: int = 256
-    members: int = 4
-    seed: int = 0
-    n_basis: int = 96
-    hidden: int = 256
-    n_shared: int = 32
-    n_split: int = 2
-    activation: str = "silu"
-    learning_rate: float = 1e-3
-    critic_learning_rate: float = 5e-4
-    pool: int = 12_000
-    refresh: int = 64
-    validation: int = 1000
-    adversarial: bool = True
-    warm_start: bool = True
-    warm_steps: int = 800
-    warm_rest: float = 0.1
-    critics_from: int = 500
-    critics_full: int = 1000
-    adversarial_weight: float = 1.0
-    synth_tolerance: float = 0.002
-    check_every: int = 100
-    patience: int = 5
-
-    def shape(self) -> NetworkShape:
-        """Return the sizes of the network."""
-        return NetworkShape(self.n_basis, self.hidden, self.n_shared, self.n_split, self.activation)
-
-    def seeds(self) -> list[int]:
-        """Return one seed per member."""
-        return [self.seed + i for i in range(self.members)]
 
 
 @dataclass
@@ -122,7 +60,7 @@ class TrainingResult:
     Parameters
     ----------
     adapter : Adapter
-        Bases and network, on the CPU.
+        Representations and network, on the CPU.
     history : list of dict
         One entry per validation: ``iteration``, losses, ``validation``.
     seconds : float
@@ -138,10 +76,6 @@ class TrainingResult:
     seconds: float = 0.0
     iterations: int = 0
     stopped_early: bool = False
-
-
-def _schedule(step: int, total: int) -> float:
-    return min(1.0, (step + 1) / 200) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / total)))
 
 
 class AdaptationTrainer:
@@ -183,34 +117,28 @@ class AdaptationTrainer:
         self.device = torch.device(device)
         self._draw = draw_synthetic
         t = training
-        check_observed(observed, noise, ivar, t.n_basis)
+        require_cuda_for(self.device, tf32=t.tf32, bf16=t.bf16)
+        self._check(observed, noise, ivar)
         # Draws happen where the emulator lives, always on the CPU generator: the same
         # spectra on every device.
         self._generator = torch.Generator().manual_seed(1_000_003 + t.seed)
         pool = draw_synthetic(t.pool, self._generator)
-        if pool.shape[1] != observed.shape[1]:
-            raise TrainingError(
-                f"Synthetic spectra have {pool.shape[1]} pixels, observed ones "
-                f"{observed.shape[1]}; both must be on one grid."
-            )
-        if not bool((pool.std(0) > 0).any()):
-            raise TrainingError("All synthetic spectra are the same; draw labels that differ.")
-        synth = fit_basis(pool, t.synth_tolerance, t.n_basis, seed=t.seed)
-        # Half the noise: a coefficient averages many pixels.
-        obs = fit_basis(observed, 0.5 * noise, t.n_basis, ivar=ivar, seed=t.seed)
+        check_synthetic(pool, observed.shape[1])
+        shape = t.shape(observed.shape[1])
+        synth, obs = self._represent(pool, observed, noise, ivar)
         self.synth, self.obs = synth.to(self.device), obs.to(self.device)
         self._pool = synth.encode(pool).to(self.device)
         self._flux, self._ivar = observed, ivar
         self._order = torch.randperm(len(observed), generator=self._generator)
         self._n_valid = min(t.validation, len(observed) // 5)
-        self._encode_observed()
+        self._take_observed()
         fresh = draw_synthetic(self._n_valid, self._generator)
         self._synth_valid = synth.encode(fresh).to(self.device)
 
-        self.network = AdaptationNetwork(t.shape(), t.seeds()).to(self.device)
-        self.network.start_alike(self.obs.change_to(self.synth))
-        self.critics = Critics(t.shape(), t.seeds()).to(self.device)
-        betas = (0.5, 0.99)
+        self.network = build_network(shape, t.seeds()).to(self.device)
+        self._start_alike()
+        self.critics = build_critics(shape, t.seeds()).to(self.device)
+        betas = (0.5, t.beta2)
         self._opt_g = torch.optim.Adam(
             self.network.parameters(), t.learning_rate, betas, fused=True
         )
@@ -225,18 +153,57 @@ class AdaptationTrainer:
         self._best: dict[str, Tensor] = {}
         self._traces = _traces(observed, pool, ivar, noise)
 
-    def _encode_observed(self) -> None:
-        """Set the coefficients of the observations, and the translations by mean shift."""
-        obs = self.obs.to(self._flux.device)
-        coefficients = obs.encode(self._flux, self._ivar)[self._order].to(self.device)
-        self._observed_valid = coefficients[: self._n_valid]
-        self._observed = coefficients[self._n_valid :]
-        self._shift_so = self.synth.change_to(self.obs)
-        self._shift_os = self.obs.change_to(self.synth)
+    def _check(self, observed: Tensor, noise: float, ivar: Tensor | None) -> None:
+        """Refuse observations that this backbone could not be trained on."""
+        t = self.training
+        basis = t.backbone == "basis"
+        if not basis and observed.dim() == 2 and len(observed) < FEWEST_SPECTRA:
+            raise TrainingError(
+                f"Expected at least {FEWEST_SPECTRA} observed spectra; found {len(observed)}. "
+                "Give more spectra."
+            )
+        check_observed(observed, noise, ivar, t.n_basis if basis else 0)
+
+    def _represent(
+        self, pool: Tensor, observed: Tensor, noise: float, ivar: Tensor | None
+    ) -> tuple[Representation, Representation]:
+        """Return how the networks are to see the synthetic and the observed domain."""
+        t = self.training
+        if t.backbone == "conv":
+            return (
+                fit_pixels(pool, noise, centre_pixels=t.centre_pixels),
+                fit_pixels(observed, noise, ivar=ivar, centre_pixels=t.centre_pixels),
+            )
+        return (
+            fit_basis(pool, t.synth_tolerance, t.n_basis, seed=t.seed),
+            # Half the noise: a coefficient averages many pixels.
+            fit_basis(observed, 0.5 * noise, t.n_basis, ivar=ivar, seed=t.seed),
+        )
+
+    def _start_alike(self) -> None:
+        """Let both encoders read the same pixels alike; see the networks' `start_alike`."""
+        if isinstance(self.network, AdaptationNetwork):
+            assert isinstance(self.obs, SpectralBasis) and isinstance(self.synth, SpectralBasis)
+            self.network.start_alike(self.obs.change_to(self.synth), self.synth.change_to(self.obs))
+        elif isinstance(self.network, ConvNetwork) and self.training.warm_start:
+            self.network.start_alike(float(self.obs.scale / self.synth.scale))
+
+    def _take_observed(self) -> None:
+        """Set the training and validation parts of the observations, and the translations."""
+        first = Observations(
+            self.obs, self._flux, self._ivar, self._order[: self._n_valid], self.device
+        )
+        self._observed_valid = first.take(torch.arange(len(first)))
+        self._observed = Observations(
+            self.obs, self._flux, self._ivar, self._order[self._n_valid :], self.device
+        )
+        # Mean shifts; both representations are of one kind.
+        self._shift_so = self.synth.translation(cast(Any, self.obs))
+        self._shift_os = self.obs.translation(cast(Any, self.synth))
 
     # ------------------------------------------------------------------ one step
 
-    def _batches(self) -> tuple[Tensor, Tensor]:
+    def _batch(self) -> Batch:
         t = self.training
         if t.refresh:
             fresh = self.synth.encode(self._draw(t.refresh, self._generator).to(self.device))
@@ -246,88 +213,158 @@ class AdaptationTrainer:
         size = (t.members, t.batch)
         rows_s = torch.randint(0, len(self._pool), size, generator=self._generator)
         rows_o = torch.randint(0, len(self._observed), size, generator=self._generator)
-        return self._pool[rows_s.to(self.device)], self._observed[rows_o.to(self.device)]
+        o, wo, good = self._observed.take(rows_o)
+        return Batch(self._pool[rows_s.to(self.device)], o, self.synth.weight, wo, good)
+
+    def _passes(self, s: Tensor, o: Tensor) -> Passes:
+        """Return all routes of a batch, in float32 however they were computed."""
+        if not self.training.bf16:
+            return self.network.passes(s, o)
+        with half_precision(self.device, True):
+            r = self.network.passes(s, o)
+        return Passes(*(getattr(r, f.name).float() for f in fields(r)))
+
+    def _distance(self, a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
+        """Return the distance of spectra that the backbone trains on, summed over members."""
+        return self._member_distance(a, b, weight).sum()
+
+    def _member_distance(self, a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
+        distance = member_huber if self.training.backbone == "basis" else member_squares
+        return distance(a, b, weight)
+
+    def _pairs_weight(self) -> float:
+        """Return the weight of the pseudo-pairs at this step."""
+        t = self.training
+        return max(0.0, 1 - self.iteration / t.warm_steps) + t.warm_rest if t.warm_start else 0.0
+
+    def _critics_share(self) -> float:
+        """Return how much of the adversarial loss counts at this step, from 0 to 1."""
+        t = self.training
+        if not t.adversarial:
+            return 0.0
+        if self.iteration >= t.critics_full:
+            return 1.0
+        ramp = (self.iteration - t.critics_from) / max(1, t.critics_full - t.critics_from)
+        return min(1.0, max(0.0, ramp))
+
+    def _generator_losses(self, r: Passes, batch: Batch) -> dict[str, tuple[float, Tensor]]:
+        """Return weight and value of every loss of encoders and decoders, by name.
+
+        Values are sums over members. A term of weight 0 is left out.
+        """
+        t, b, distance = self.training, batch, self._distance
+        on_s, on_o = t.synth_weight, t.obs_weight
+        terms = {
+            "reconstruction": (
+                1.0,
+                on_s * distance(r.ss, b.s, b.ws) + on_o * distance(r.oo, b.o, b.wo),
+            ),
+            "cycle": (
+                1.0,
+                on_s * distance(r.sos, b.s, b.ws) + on_o * distance(r.oso, b.o, b.wo),
+            ),
+        }
+        if weight := self._pairs_weight():
+            so = distance(r.so, self._shift_so(b.s), self.obs.weight)
+            os = distance(r.os, self._shift_os(b.o), b.ws_where_seen)
+            terms["pairs"] = (weight, on_o * so + on_s * os)
+        if t.matching_weight and t.backbone == "basis" and self.iteration >= t.match_from:
+            k = min(t.n_matched, r.so.shape[-1])
+            directions = torch.randn(k, 64, generator=self._generator).to(r.so)
+            apart = sliced_square(r.so[..., :k], r.oo[..., :k].detach(), directions)
+            apart = apart + sliced_square(r.os[..., :k], r.ss[..., :k].detach(), directions)
+            # Times k: as if summed over components.
+            terms["matching"] = (t.matching_weight * k, apart.sum())
+        if share := self._critics_share():
+            # Their weights need no gradient here.
+            self.critics.requires_grad_(False)
+            with half_precision(self.device, t.bf16):
+                seen_s = self.critics.on_synth(r.os, r.z_o)
+                seen_o = self.critics.on_obs(r.so, r.z_s, r.p_so)
+            fooled = critics_say(seen_s.float(), True) + critics_say(seen_o.float(), True)
+            terms["fooled"] = (share * t.adversarial_weight, fooled)
+        return terms
+
+    def _critic_loss(self, r: Passes) -> Tensor:
+        """Return the critics' own loss, summed over members.
+
+        Reconstructions, not raw noisy spectra, are what they are shown as real.
+        """
+        seen = Passes(*(getattr(r, f.name).detach() for f in fields(r)))
+        with half_precision(self.device, self.training.bf16):
+            real_s = self.critics.on_synth(seen.ss, seen.z_s)
+            fake_s = self.critics.on_synth(seen.os, seen.z_o)
+            real_o = self.critics.on_obs(seen.oo, seen.z_o, seen.p_o)
+            fake_o = self.critics.on_obs(seen.so, seen.z_s, seen.p_so)
+        return (
+            critics_say(real_s.float(), True)
+            + critics_say(fake_s.float(), False)
+            + critics_say(real_o.float(), True)
+            + critics_say(fake_o.float(), False)
+        )
 
     def _step(self) -> dict[str, float]:
-        t, net = self.training, self.network
-        rate = _schedule(self.iteration, t.iterations)
+        """Take one step of encoders and decoders, then one of the critics."""
+        t = self.training
+        rate = SCHEDULES[t.schedule](self.iteration, t.iterations)
         for group in self._opt_g.param_groups:
             group["lr"] = t.learning_rate * rate
         for group in self._opt_d.param_groups:
             group["lr"] = t.critic_learning_rate * rate
-        s, o = self._batches()
-        ws, wo = self.synth.weight, self.obs.weight
-
-        r = net.passes(s, o)
-        reconstruction = pseudo_huber(r.ss, s, ws) + pseudo_huber(r.oo, o, wo)
-        cycle = pseudo_huber(r.sos, s, ws) + pseudo_huber(r.oso, o, wo)
-        loss = reconstruction + cycle
-        figures = {"reconstruction": reconstruction, "cycle": cycle}
-        if t.warm_start:
-            weight = max(0.0, 1 - self.iteration / t.warm_steps) + t.warm_rest
-            pairs = pseudo_huber(r.so, s @ self._shift_so, wo)
-            pairs = pairs + pseudo_huber(r.os, o @ self._shift_os, ws)
-            loss = loss + weight * pairs
-            figures["pairs"] = pairs
-        share = 0.0
-        if t.adversarial:
-            ramp = (self.iteration - t.critics_from) / max(1, t.critics_full - t.critics_from)
-            share = min(1.0, max(0.0, ramp))
-        if share:
-            # Their weights need no gradient here.
-            self.critics.requires_grad_(False)
-            seen_s = self.critics.synth(torch.cat([r.os, r.z_o], -1))
-            seen_o = self.critics.obs(torch.cat([r.so, r.z_s, r.p_so], -1))
-            fooled = critics_say(seen_s, True) + critics_say(seen_o, True)
-            loss = loss + share * t.adversarial_weight * fooled
-            figures["fooled"] = fooled
+        batch = self._batch()
+        r = self._passes(batch.s, batch.o)
+        terms = self._generator_losses(r, batch)
+        figures = {name: value for name, (_, value) in terms.items()}
+        loss = torch.stack([weight * value for weight, value in terms.values()]).sum()
         self._opt_g.zero_grad(set_to_none=True)
         loss.backward()
         self._opt_g.step()
 
-        # Critics start a little before they count. Reconstructions, not raw noisy
-        # spectra, are what they are shown as real.
+        # Critics start a little before they count.
         if t.adversarial and self.iteration > t.critics_from - 200:
             self.critics.requires_grad_(True)
-            real_s = torch.cat([r.ss, r.z_s], -1).detach()
-            fake_s = torch.cat([r.os, r.z_o], -1).detach()
-            real_o = torch.cat([r.oo, r.z_o, r.p_o], -1).detach()
-            fake_o = torch.cat([r.so, r.z_s, r.p_so], -1).detach()
-            critic = (
-                critics_say(self.critics.synth(real_s), True)
-                + critics_say(self.critics.synth(fake_s), False)
-                + critics_say(self.critics.obs(real_o), True)
-                + critics_say(self.critics.obs(fake_o), False)
-            )
+            critic = self._critic_loss(r)
             self._opt_d.zero_grad(set_to_none=True)
-            critic.backward()
+            (t.critic_weight * critic).backward()
             self._opt_d.step()
             figures["critic"] = critic
         self.iteration += 1
         return {k: float(v.detach()) / t.members for k, v in figures.items()}
 
-    @torch.no_grad()
-    def validate(self) -> dict[str, float]:
-        """Return held-out figures that need no truth, averaged over members.
+    # ------------------------------------------------------------------ validation
 
-        ``cycle_error`` is the robust distance of spectra from themselves after a round
-        trip through the other domain, both ways; ``mismatch`` the sliced distance of
-        adapted to observed and of translated-back to synthetic spectra, in tolerances;
-        ``validation`` their sum.
+    @torch.no_grad()
+    def validate_members(self) -> dict[str, Tensor]:
+        """Return held-out figures that need no truth, of each member, shape ``(M,)``.
+
+        ``cycle_error`` is the distance of spectra from themselves after a round trip
+        through the other domain, both ways; ``mismatch`` the sliced distance of adapted
+        to observed and of translated-back to synthetic spectra, in units of what a
+        deviation costs; ``validation`` their sum.
         """
-        net, s, o = self.network, self._synth_valid, self._observed_valid
         m = self.training.members
-        s_all, o_all = s.expand(m, *s.shape), o.expand(m, *o.shape)
-        r = net.passes(s_all, o_all)
-        ws, wo = self.synth.weight, self.obs.weight
-        cycle = pseudo_huber(r.sos, s_all, ws) + pseudo_huber(r.oso, o_all, wo)
-        mismatch = sliced_distance(r.so, o_all, wo) + sliced_distance(r.os, s_all, ws)
-        cycle_error, distance = float(cycle) / m, float(mismatch.mean())
-        return {
-            "cycle_error": cycle_error,
-            "mismatch": distance,
-            "validation": cycle_error + distance,
-        }
+        o, wo, good = self._observed_valid
+        s = self._synth_valid
+        many = VALIDATED_AT_ONCE if self.training.backbone == "conv" else len(s)
+        parts = [
+            self._passes(s[rows].expand(m, -1, -1), o[rows].expand(m, -1, -1))
+            for rows in slices(len(s), max(1, many))
+        ]
+        sos, oso, so, os = (
+            torch.cat([getattr(r, name) for r in parts], 1) for name in ("sos", "oso", "so", "os")
+        )
+        held = Batch(s.expand_as(sos), o.expand_as(oso), self.synth.weight, wo, good)
+        cycle = self._member_distance(sos, held.s, held.ws)
+        cycle = cycle + self._member_distance(oso, held.o, held.wo)
+        # Pixels that were not observed are the same, 0, on both sides.
+        seen_so, seen_o = held.where_seen(so), held.where_seen(held.o)
+        mismatch = sliced_distance(seen_so, seen_o, self.obs.weight)
+        mismatch = mismatch + sliced_distance(os, held.s, held.ws)
+        return {"cycle_error": cycle, "mismatch": mismatch, "validation": cycle + mismatch}
+
+    def validate(self) -> dict[str, float]:
+        """Return :meth:`validate_members` averaged over members."""
+        return {k: float(v.mean()) for k, v in self.validate_members().items()}
 
     # ------------------------------------------------------------------ whole run
 
@@ -367,7 +404,8 @@ class AdaptationTrainer:
         latest: dict[str, float] = self.history[-1] if self.history else {}
         stopped = self._should_stop()
         while self.iteration < t.iterations and not stopped:
-            figures = self._step()
+            with matrix_precision(self.device, t.tf32):
+                figures = self._step()
             if not all(math.isfinite(v) for v in figures.values()):
                 raise TrainingError(
                     f"A loss stopped being finite at step {self.iteration}: {figures}. "
@@ -414,17 +452,22 @@ class AdaptationTrainer:
     @torch.no_grad()
     def adapter(self, best: bool = False) -> Adapter:
         """Return the adaptation as it stands, or the best that was validated, on the CPU."""
-        t = self.training
+        network = build_network(self.network.shape, self.training.seeds())
         state = self._best if best and self._best else self.network.state_dict()
-        network = AdaptationNetwork(t.shape(), t.seeds())
         network.load_state_dict({k: v.cpu() for k, v in state.items()})
-        split = network.encode_obs(self._observed.cpu())[1]
-        return Adapter(
-            self.synth.to("cpu"),
-            self.obs.to("cpu"),
-            network,
-            split.mean(1).cpu(),
-            split.std(1).cpu(),
+        split = self._typical_split(network)
+        # Without split latents there is nothing to take a spread of.
+        spread = split.std(1) if split.shape[2] else split.mean(1)
+        return Adapter(self.synth.to("cpu"), self.obs.to("cpu"), network, split.mean(1), spread)
+
+    def _typical_split(self, network: Network) -> Tensor:
+        """Return split latents ``(M, n_stars, split_size)`` of training spectra."""
+        if self.training.backbone == "basis":
+            parts = [torch.arange(len(self._observed))]
+        else:
+            parts = slices(min(MOST_FOR_SPLIT, len(self._observed)), VALIDATED_AT_ONCE)
+        return torch.cat(
+            [network.encode_obs(self._observed.take(rows)[0].cpu())[1] for rows in parts], 1
         )
 
     # ------------------------------------------------------------------ checkpoints
@@ -441,7 +484,7 @@ class AdaptationTrainer:
         tensors |= {f"best.{k}": v for k, v in self._best.items()}
         # Refitted bases may differ in sign from run to run; the weights know only these.
         for domain, basis in (("synth", self.synth), ("obs", self.obs)):
-            tensors |= {f"{domain}.{f.name}": getattr(basis, f.name) for f in fields(basis)}
+            tensors |= {f"{domain}.{k}": v for k, v in tensors_of(basis).items()}
         modules: dict[str, nn.Module] = {"network": self.network, "critics": self.critics}
         for name, module in modules.items():
             tensors |= {f"{name}.{k}": v for k, v in module.state_dict().items()}
@@ -477,9 +520,11 @@ class AdaptationTrainer:
             raise TrainingError(
                 f"The checkpoint {path} cannot be read: {problem}. Delete it to start anew."
             ) from problem
-        if state["training"] != asdict(self.training):
-            ours = asdict(self.training)
-            differ = [k for k in ours if state["training"].get(k) != ours[k]]
+        # Through JSON, which knows no tuples; settings of later versions have their defaults.
+        ours = json.loads(json.dumps(asdict(self.training)))
+        theirs = json.loads(json.dumps(asdict(AdaptationTraining()))) | state["training"]
+        if theirs != ours:
+            differ = [k for k in ours if theirs[k] != ours[k]]
             raise TrainingError(
                 f"The checkpoint {path} was made with other settings ({', '.join(differ)}). "
                 "Give the same settings, or delete it to start anew."
@@ -496,13 +541,13 @@ class AdaptationTrainer:
         self._pool = tensors.pop("pool").to(self.device)
         self._synth_valid = tensors.pop("synth_valid").to(self.device)
         self._generator.set_state(tensors.pop("generator"))
-        names = [f.name for f in fields(SpectralBasis)]
+        kind: type[Any] = KINDS[self.training.backbone]
+        names = [f.name for f in fields(kind)]
         synth, obs = (
-            SpectralBasis(*(tensors.pop(f"{domain}.{n}") for n in names))
-            for domain in ("synth", "obs")
+            kind(*(tensors.pop(f"{domain}.{n}") for n in names)) for domain in ("synth", "obs")
         )
         self.synth, self.obs = synth.to(self.device), obs.to(self.device)
-        self._encode_observed()
+        self._take_observed()
         self._best = {
             k.removeprefix("best."): v.to(self.device)
             for k, v in tensors.items()

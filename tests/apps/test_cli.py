@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,6 +91,9 @@ def test_version_and_help() -> None:
         ["fly"],
         ["evaluate"],
         ["evaluate", "mock-lines", "--members", "2"],
+        ["evaluate", "mock-lines", "--data", "."],
+        ["evaluate", "mock-lines", "--report", "/no/such/folder/page.html"],
+        ["evaluate", "mock-lines", "--ablations", "--mask", __file__],
         ["train-emulator", "/no/such/file.npz"],
         ["evaluate", "mock-lines", "--threads", "0"],
         ["serve", "--port", "99999"],
@@ -156,8 +160,9 @@ def test_a_damaged_bundle_is_said_to_be_damaged(tmp_path: Path) -> None:
     fails(run("bundles", "info", "no-such-bundle"), "no-such-bundle", "mock-lines")
 
 
-def test_evaluate_prints_the_promised_keys() -> None:
-    result = run("evaluate", "mock-lines", "--stars", "60", "--json")
+def test_evaluate_prints_the_promised_keys_and_writes_a_page(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    result = run("evaluate", "mock-lines", "--stars", "60", "--json", "--report", page)
     assert result.exit_code == 0, result.stderr
     figures = json.loads(result.stdout)
     for key in (
@@ -165,11 +170,48 @@ def test_evaluate_prints_the_promised_keys() -> None:
         "unmasked_r2",
         "derivative_r2",
         "attribution_agreement",
+        "gap_ratio",
+        "label_bias",
+        "label_floor",
+        "weak_elements",
+        "warnings",
         "train_seconds",
         "train_device",
+        "fingerprint",
     ):
         assert key in figures
+    assert "plots" not in figures
     assert figures["train_device"] == "cpu"
+    text = page.read_text()
+    assert text.startswith("<!DOCTYPE html>")
+    assert figures["fingerprint"] in text
+
+
+def test_evaluate_trains_ablations_and_lists_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    seen = []
+
+    def train(domains: str, training: Any, *, variants: list[str], **rest: Any) -> list[dict]:
+        seen.append((domains, training.members, training.iterations, training.batch))
+        rest["progress"](variants[0], 10, 10, {"cycle": 1.0})
+        return [{"variant": variants[0], "gap_ratio": 0.5}]
+
+    monkeypatch.setattr(
+        "spectrabridge.core.experiments.domains_of", lambda bundle, data: f"{bundle.name} {data}"
+    )
+    monkeypatch.setattr("spectrabridge.core.evaluation.train_ablations", train)
+    words = ["evaluate", "mock-lines", "--ablations", "--members", "2", "--iterations", "10"]
+    result = run(*words, "--data", tmp_path, "--stars", "50", "--json")
+    assert result.exit_code == 0, result.stderr
+    assert seen == [(f"mock-lines {tmp_path}", 2, 10, 256)] * 4
+    table = json.loads(result.stdout)["ablations"]
+    assert [row["variant"] for row in table] == [
+        "full",
+        "no critics",
+        "no warm start",
+        "no split latents",
+    ]
 
 
 def test_evaluate_with_the_paper_s_mask_retrains(data_file: Callable[[str], Path]) -> None:
@@ -180,6 +222,7 @@ def test_evaluate_with_the_paper_s_mask_retrains(data_file: Callable[[str], Path
     figures = json.loads(result.stdout)
     assert figures["n_features"] == 415
     assert figures["mask"] == "mock_missing_lines.npz"
+    assert figures["train_seconds"] < 300
     assert figures["masked_r2"] < 0.99  # ten steps do not make an adaptation
 
 
@@ -221,7 +264,11 @@ def test_train_adaptation_on_own_spectra(
     info = json.loads(run("bundles", "info", out, "--json").stdout)
     assert "mine.h5" in info["description"]
     assert info["provenance"]["observed"] == {"file": "mine.h5", "n_stars": 300}
-    fails(run("evaluate", out), "mock-lines")
+    evaluated = run("evaluate", out, "--seeds")
+    assert evaluated.exit_code == 0, evaluated.stderr
+    assert "No truth is known" in evaluated.stdout
+    fails(run("evaluate", out, "--mask", __file__), "hides no lines")
+    fails(run("evaluate", out, "--ablations"), "cannot be trained again")
     _own_spectra(grid_file, tmp_path / "few.h5", 30)
     words[3] = tmp_path / "few.h5"
     fails(run(*words), "at least", "found 30")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
+from spectrabridge.core.adaptation.adapter import Adapter
 from spectrabridge.core.adaptation.losses import pseudo_huber, sliced_distance
 from spectrabridge.core.adaptation.network import AdaptationNetwork, NetworkShape
 from spectrabridge.core.adaptation.training import (
@@ -15,6 +19,7 @@ from spectrabridge.core.adaptation.training import (
     AdaptationTraining,
     TrainingResult,
 )
+from spectrabridge.core.bundle import write_bundle
 from spectrabridge.core.emulator import Emulator
 from spectrabridge.core.errors import TrainingError
 from spectrabridge.core.evaluation import score_hidden_lines
@@ -180,3 +185,59 @@ def test_losses_and_distances() -> None:
 
 def test_defaults_have_one_seed_per_member() -> None:
     assert AdaptationTraining(members=3, seed=5).seeds() == [5, 6, 7]
+
+
+def test_without_split_latents_the_basis_trains_is_stored_and_goes_on(
+    tmp_path: Path, toy_emulator: Emulator, toy_experiment: Experiment
+) -> None:
+    training = dataclasses.replace(BRIEF, n_split=0, iterations=20)
+    trainer = mock_trainer(toy_emulator, toy_experiment.features, training, TOY_SURVEY)
+    result = trainer.run(checkpoint=tmp_path / "state")
+    again = mock_trainer(toy_emulator, toy_experiment.features, training, TOY_SURVEY)
+    again.resume(tmp_path / "state")
+    adapter = result.adapter
+    assert adapter.n_split == 0
+    flux = trainer.synth.decode(trainer._synth_valid[:3])
+    assert torch.equal(again.adapter().adapt(flux), adapter.adapt(flux))
+    rebuilt = Adapter.rebuild(adapter.description(), adapter.tensors())
+    assert torch.equal(rebuilt.adapt(flux), adapter.adapt(flux))
+    split = adapter.encode_observed(flux)[1]
+    assert split.shape == (3, 0)
+    assert torch.isfinite(adapter.adapt(flux, split)).all()
+    bundle = write_bundle(
+        tmp_path / "bundle",
+        name="no-split",
+        title="A toy",
+        description="No split latents.",
+        emulator=toy_emulator,
+        adapter=adapter,
+        reference=reference_giant(toy_emulator.labels),
+    )
+    assert bundle.model.n_split == 0
+
+
+def test_checkpoints_of_earlier_versions_go_on(
+    tmp_path: Path, toy_emulator: Emulator, toy_experiment: Experiment
+) -> None:
+    """Settings that a checkpoint does not name have their defaults."""
+    path = tmp_path / "state"
+    short = dataclasses.replace(BRIEF, iterations=12)
+    mock_trainer(toy_emulator, toy_experiment.features, short, TOY_SURVEY).run(checkpoint=path)
+    with safe_open(str(path), "pt") as file:
+        state = json.loads(file.metadata()["state"])
+        tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
+    for name in ("backbone", "conv", "schedule", "bf16"):
+        del state["training"][name]
+    save_file(tensors, path, metadata={"state": json.dumps(state)})
+    later = mock_trainer(toy_emulator, toy_experiment.features, short, TOY_SURVEY)
+    later.resume(path)
+    assert later.iteration == 12
+
+
+def test_figures_of_members_average_to_those_of_the_ensemble(
+    toy_emulator: Emulator, toy_experiment: Experiment
+) -> None:
+    trainer = mock_trainer(toy_emulator, toy_experiment.features, BRIEF, TOY_SURVEY)
+    each, mean = trainer.validate_members(), trainer.validate()
+    assert all(v.shape == (2,) for v in each.values())
+    assert mean == {k: pytest.approx(float(v.mean())) for k, v in each.items()}

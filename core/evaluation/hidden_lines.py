@@ -1,4 +1,4 @@
-"""Scores of a bundle against the truth, where the truth is known."""
+"""Scores on lines that were hidden from the synthetic domain, where the truth is known."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from . import draws
-from .errors import BundleError
-from .labels import LabelSet
-from .missing_lines import Feature, HiddenLines, hidden_pixels
-from .mock_lines import in_batches
-from .model import Model
+from .. import draws
+from ..emulator import in_batches
+from ..errors import BundleError
+from ..labels import LabelSet
+from ..missing_lines import Feature, HiddenLines, hidden_pixels
+from ..model import Model
 
 TEST_SEED = 2_000_003
 """Seed of the labels on which bundles are scored; training never uses it."""
@@ -171,14 +171,17 @@ def score_hidden_lines(
     }
 
 
-def weak_elements(scores: dict[str, Any], labels: LabelSet, threshold: float = 0.5) -> list[str]:
-    """Name elements whose derivatives in hidden lines should not be trusted.
+def weak_elements(
+    scores: dict[str, Any], labels: LabelSet, threshold: float = 0.5, spread: float = 0.15
+) -> list[str]:
+    """Name elements whose derivatives should not be trusted.
 
-    Those with a correlation below `threshold`, or unknown.
+    Those with a correlation with the truth below `threshold` or unknown, and those for
+    which it differs between members by `spread` (standard deviation) or more.
     """
     out = []
     for element in labels.elements:
-        value = scores["derivative_correlation"][element]["ensemble"]
-        if not value >= threshold:
+        found = scores["derivative_correlation"][element]
+        if not (found["ensemble"] >= threshold and found["member_spread"] < spread):
             out.append(element)
     return out

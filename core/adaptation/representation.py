@@ -1,0 +1,133 @@
+"""What the networks need to know of a domain, whichever backbone they are.
+
+A representation turns flux into an array that a network can work on and back:
+principal components (:class:`~spectrabridge.core.adaptation.basis.SpectralBasis`) or
+whitened pixels (:class:`~spectrabridge.core.adaptation.pixels.PixelSpace`). Both are
+frozen dataclasses of tensors, so that they can be stored field by field.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TypeAlias, TypeVar
+
+import torch
+from torch import Tensor
+
+from .basis import SpectralBasis
+from .pixels import PixelSpace
+
+Representation: TypeAlias = SpectralBasis | PixelSpace
+Kind = TypeVar("Kind", SpectralBasis, PixelSpace)
+
+KINDS: dict[str, type[SpectralBasis] | type[PixelSpace]] = {
+    "basis": SpectralBasis,
+    "conv": PixelSpace,
+}
+"""The representation that each backbone works on."""
+
+
+def tensors_of(space: Representation) -> dict[str, Tensor]:
+    """Return the tensors of a representation by name."""
+    return {f.name: getattr(space, f.name) for f in fields(space)}
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch of each domain, with what each value counts in the losses.
+
+    Parameters
+    ----------
+    s, o : Tensor, shape ``(M, B, n_coefficients)``
+        Synthetic and observed spectra.
+    ws : Tensor, shape ``(n_coefficients,)``
+        Weight of deviations from synthetic spectra.
+    wo : Tensor, shape ``(n_coefficients,)`` or ``(M, B, n_coefficients)``
+        Weight of deviations from observed spectra; 0 at bad pixels.
+    good : Tensor of bool, shape ``(M, B, n_coefficients)``, optional
+        Pixels where `o` was observed; None where every coefficient was.
+    """
+
+    s: Tensor
+    o: Tensor
+    ws: Tensor
+    wo: Tensor
+    good: Tensor | None = None
+
+    @property
+    def ws_where_seen(self) -> Tensor:
+        """Weight of deviations from observed spectra that were moved to the other domain."""
+        return self.ws if self.good is None else self.ws * self.good
+
+    def where_seen(self, x: Tensor) -> Tensor:
+        """Return `x` with the pixels that were not observed set to 0."""
+        return x if self.good is None else x * self.good
+
+
+class Observations:
+    """Observed spectra in the order of training, represented when they are asked for.
+
+    Coefficients of a basis are few and dear, so they are computed once. Whitened pixels
+    are as many as the flux and cost nothing, so they are made batch by batch, and only
+    the caller's own array is held.
+
+    Parameters
+    ----------
+    space : SpectralBasis or PixelSpace
+        Representation of the observed domain.
+    flux, ivar : Tensor, shape ``(n_stars, n_pixels)``
+        The observations; `ivar` may be None.
+    order : Tensor of int, shape ``(n_stars,)``
+        Order in which rows are counted.
+    device : torch.device
+        Where batches go.
+    """
+
+    def __init__(
+        self,
+        space: Representation,
+        flux: Tensor,
+        ivar: Tensor | None,
+        order: Tensor,
+        device: torch.device,
+    ) -> None:
+        self.space = space.to(flux.device)
+        self.weight = space.weight.to(device)
+        self.device = device
+        self._flux, self._ivar, self._order = flux, ivar, order.to(flux.device)
+        self._kept: Tensor | None = None
+        if isinstance(self.space, SpectralBasis):
+            self._kept = self.space.encode(flux, ivar)[order].to(device)
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def take(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return spectra, weights and good pixels of some rows.
+
+        Parameters
+        ----------
+        rows : Tensor of int
+            Rows, of any shape.
+
+        Returns
+        -------
+        coefficients : Tensor, shape ``(*rows.shape, n_coefficients)``
+        weight : Tensor, shape ``(n_coefficients,)`` or that of the coefficients
+        good : Tensor of bool or None
+        """
+        if self._kept is not None:
+            return self._kept[rows.to(self.device)], self.weight, None
+        assert isinstance(self.space, PixelSpace)
+        rows = self._order[rows.to(self._flux.device)]
+        if self._ivar is None:
+            return self.space.encode(self._flux[rows]).to(self.device), self.weight, None
+        ivar = self._ivar[rows]
+        coefficients = self.space.encode(self._flux[rows], ivar)
+        weight = self.space.weights(ivar)
+        return coefficients.to(self.device), weight.to(self.device), (ivar > 0).to(self.device)
+
+
+def slices(n: int, size: int) -> list[Tensor]:
+    """Return the rows 0 to n in parts of at most `size`."""
+    return list(torch.arange(n).split(size))
