@@ -76,14 +76,15 @@ def gap_plot(plots: Mapping[str, Any]) -> Any:
         tools="xwheel_zoom,xpan,reset",
     )
     top = float(max(raw.max(), adapted.max(), 0.1))
-    plot.y_range = Range1d(start=max(1e-3, 0.5 * float(np.quantile(adapted, 0.02))), end=2.5 * top)
+    lowest = max(1e-3, 0.5 * float(np.quantile(adapted, 0.02)))
+    plot.y_range = Range1d(start=lowest, end=2.5 * top)
     plot.x_range.range_padding = 0.01
     plot.yaxis.formatter = PrintfTickFormatter(format="%g")
     for name, values, colour in (("emulated", raw, EMULATED), ("adapted", adapted, ADAPTED)):
         for start, stop in plots["chips"]:
             plot.line(
                 wavelength[start:stop],
-                np.maximum(values[start:stop], 1e-4),
+                np.where(values[start:stop] > 0.5 * lowest, values[start:stop], np.nan),
                 color=colour,
                 line_width=1,
                 legend_label=name,
@@ -216,7 +217,7 @@ def derivative_plot(correlations: Mapping[str, Mapping[str, float]]) -> Any:
     )
     lowest = min([0.0, *(v - s for v, s in zip(value, spread, strict=True) if v == v and s == s)])
     plot = _figure(
-        "Derivatives: correlation with the truth, and its spread between members",
+        "Correlation with true derivatives, and its spread",
         x_range=FactorRange(factors=list(elements)),
         y_range=Range1d(start=max(-1.05, lowest - 0.05), end=1.05),
         y_axis_label="correlation",

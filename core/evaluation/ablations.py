@@ -29,6 +29,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no critics": {"adversarial": False},
     "no warm start": {"warm_start": False},
     "no split latents": {"n_split": 0},
+    "no distribution matching": {"matching_weight": 0.0},
+    "no linear path": {"linear_path": False},
 }
 """Settings that differ from those of the training, by variant."""
 
