@@ -212,9 +212,8 @@ def _emulator(where: str) -> tuple[Any, dict[str, Any]]:
     folder = Path(where)
     if (folder / "bundle.json").exists() or not folder.is_dir():
         bundle = open_bundle(where)
-        model = bundle.model
-        complete = model.truth_emulator or model.emulator
-        return complete, bundle.provenance.get("emulator_report", {})
+        # Not its truth: that is the observed domain's, unless lines are hidden.
+        return bundle.model.complete_emulator, bundle.provenance.get("emulator_report", {})
     emulator = Emulator.load(folder)
     return emulator, json.loads((folder / "emulator.json").read_text()).get("report", {})
 

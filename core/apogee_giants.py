@@ -303,7 +303,7 @@ def read_survey_errors(
             pixels = np.searchsorted(wavelength, grid.wavelength - 0.01)
             err = np.asarray(file["err"][rows])[:, pixels]
             good = np.asarray(file["good"][rows])[:, pixels].astype(bool)
-    except (OSError, KeyError, ValueError, IndexError, AttributeError) as problem:
+    except (OSError, KeyError, TypeError, ValueError, IndexError, AttributeError) as problem:
         raise SpectrumError(
             f"{path} cannot be read as a set of real APOGEE spectra with err, good and kind: "
             f"{problem}."

@@ -236,7 +236,14 @@ class Bundle:
         if "sample.safetensors" not in self.data["files"]:
             return None
         with _understood(self.path, "the sample of stars"):
-            return Sample.rebuild(self.tensors("sample.safetensors"), len(self.labels))
+            sample = Sample.rebuild(self.tensors("sample.safetensors"), len(self.labels))
+        found, expected = sample.observed.shape[1], self.model.adapter.obs.n_coefficients
+        if found != expected:
+            raise BundleError(
+                f"{self.path}: the observed stars of the sample have {found} coefficients; the "
+                f"adaptation has {expected}. Get the bundle again."
+            )
+        return sample
 
     def read(self, name: str) -> bytes:
         """Return a file's bytes after checking its hash.
@@ -430,8 +437,12 @@ def _compact(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _compact_sample(sample: Sample) -> dict[str, Tensor]:
     """Store spectra in float16; labels need more (4 K at 5000 K would be lost)."""
     tensors = sample.tensors()
-    spectra = {k: v for k, v in tensors.items() if k in ("observed", "test_truth")}
-    return {k: v.float().contiguous() for k, v in tensors.items()} | _compact(spectra)
+    # One absurd pixel must not become infinite.
+    most = torch.finfo(torch.float16).max
+    kept = {k: v for k, v in tensors.items() if k in ("observed", "test_truth")}
+    spectra = {k: v.clamp(-most, most) for k, v in kept.items()}
+    # Copies: the same stars may be in it twice, and safetensors refuses shared memory.
+    return {k: v.float().clone() for k, v in tensors.items()} | _compact(spectra)
 
 
 def require_writable(folder: Path) -> None:

@@ -116,7 +116,10 @@ class Domains:
             return None
         n = N_SAMPLE
         held, generator = self.held_out, torch.Generator().manual_seed(SAMPLE_SEED)
-        ivar = None if held.ivar is None else held.ivar[:n]
+        flux = held.flux[:n]
+        # Without inverse variance, that of the noise: what training saw was drawn to the
+        # mean by as much.
+        ivar = torch.full_like(flux, self.noise**-2) if held.ivar is None else held.ivar[:n]
         truth, test = None, None
         if self.test_labels is not None:
             test = self.test_labels[:n]
@@ -124,7 +127,7 @@ class Domains:
             truth = log_components(self.test_truth[:n], self.truth)
         return Sample(
             self.draw_labels(n, generator),
-            adapter.obs.encode(held.flux[:n], ivar),
+            adapter.obs.encode(flux, ivar),
             None if held.labels is None else held.labels[:n],
             test,
             truth,

@@ -53,10 +53,15 @@ class Sample:
         Raises
         ------
         BundleError
-            If the sample has no test stars.
+            If the sample has no test stars, or their spectra belong to another emulator.
         """
         if self.test_labels is None:
             raise BundleError("This bundle keeps no stars whose truth is known.")
+        if self.test_truth is not None and self.test_truth.shape[1] != emulator.n_basis:
+            raise BundleError(
+                f"The sample's test_truth has {self.test_truth.shape[1]} columns; the truth "
+                f"emulator has {emulator.n_basis} components."
+            )
         with torch.no_grad():
             if self.test_truth is None:
                 return torch.cat([emulator(y) for y in self.test_labels.split(250)])
@@ -93,6 +98,18 @@ class Sample:
                     f"The sample's {name} have shape {tuple(plain[name].shape)}; expected "
                     f"{n_labels} columns."
                 )
+        for name in ("observed", "test_truth"):
+            if name in plain and plain[name].dim() != 2:
+                raise BundleError(
+                    f"The sample's {name} has shape {tuple(plain[name].shape)}; expected a row of "
+                    "coefficients per star."
+                )
+        if plain["noise"].numel() != 1:
+            raise BundleError(f"The sample has {plain['noise'].numel()} values of noise, not one.")
+        for name, values in plain.items():
+            # Labels of observed stars may be unknown, NaN.
+            if name != "observed_labels" and not values.isfinite().all():
+                raise BundleError(f"The sample's {name} has values that are not finite.")
         for a, b in (("observed", "observed_labels"), ("test_labels", "test_truth")):
             if a in plain and b in plain and len(plain[a]) != len(plain[b]):
                 raise BundleError(

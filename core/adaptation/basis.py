@@ -8,15 +8,24 @@ networks therefore work on coefficients; pixels come in and go out through this 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from ..errors import TrainingError
 
+N_FOLDS = 10
+"""One spectrum in so many is left out of the components, to tell signal from noise."""
+
+LEAST_SIGNAL = 0.5
+"""Smallest spread of a coefficient, in errors of a pixel."""
+
 MOST_DEAD = 0.05
 """Part of the pixels that may be bad in all spectra of a domain."""
+
+PULL = 0.1
+"""Pull to zero, in stars, on how a pixel follows the coefficients: for those seen in few."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +139,8 @@ def fit_basis(
     ivar: Tensor | None = None,
     seed: int = 0,
     tolerance: float = 0.03,
-    sweeps: int = 4,
+    sweeps: int = 10,
+    sigma: float | None = None,
 ) -> SpectralBasis:
     """Find the principal components of a domain.
 
@@ -143,14 +153,20 @@ def fit_basis(
     n_basis : int
         Number of components.
     ivar : Tensor, shape ``(n_stars, n_pixels)``, optional
-        Inverse variance; pixels with 0 are filled by what the good ones say, with more
-        components from turn to turn, so that they do not shape them.
+        Inverse variance; pixels with 0 are filled by what good ones say, those of the
+        star and, on how the pixel follows them, those of other stars, so that bad pixels
+        do not shape the components.
     seed : int
         Of the randomised decomposition.
     tolerance : float
         A coefficient is never held closer than this fraction of its spread.
     sweeps : int
-        Rounds of filling bad pixels.
+        Rounds of filling bad pixels, with more components from one to the next.
+    sigma : float, optional
+        1-sigma error of the flux per pixel, where there is no `ivar`. With either, the
+        spread of a coefficient is that of the stars without their noise, as far as it
+        shows in a tenth of the spectra that did not shape the components: most of the
+        later components of noisy spectra describe the noise they were found in.
 
     Raises
     ------
@@ -166,17 +182,50 @@ def fit_basis(
         )
     bad, dead, mean = mean_of_good(flux, ivar)
     filled = flux
-    if bad is not None and ivar is not None:
+    if bad is not None:
         filled = torch.where(bad, mean, flux)
-        # Few components first: with many, some would describe which pixels are bad.
         for sweep in range(sweeps):
-            few = max(2, n_basis * (sweep + 1) // (2 * sweeps))
+            # Few components first: with many, some would describe which pixels are bad.
+            few = max(2, round(n_basis * 0.5 ** (0.4 * (sweeps - 1 - sweep))))
             space = _components(filled, noise, few, seed, tolerance)
-            # Without its bad pixels in the projection: else what was filled in stays.
-            guess = space.decode(space.encode(flux, ivar))
-            filled = torch.where(bad, guess, flux)
+            # Both fits leave out what was filled in; else it would confirm itself.
+            own = _fit_seen(flux - space.mean, bad, space.components.T * space.scale, noise**2)
+            own = torch.cat([torch.ones_like(own[:, :1]), own], 1)
+            slopes = _fit_seen((flux - mean).T, bad.T, own, PULL)
+            filled = torch.where(bad, own @ slopes.T + mean, flux)
             filled[:, dead] = 1
-    return _components(filled, noise, n_basis, seed, tolerance)
+    if sigma is None:
+        return _components(filled, noise, n_basis, seed, tolerance)
+    kept = torch.ones(n, dtype=torch.bool, device=flux.device)
+    kept[::N_FOLDS] = False
+    space = _components(filled[kept], noise, n_basis, seed, tolerance)
+    scale = _signal(space, flux[~kept], None if ivar is None else ivar[~kept], sigma)
+    return replace(space, scale=scale, weight=_weight(scale, noise, tolerance))
+
+
+def _signal(space: SpectralBasis, flux: Tensor, ivar: Tensor | None, sigma: float) -> Tensor:
+    """Return the spread of coefficients over stars beyond their noise, ``(n_basis,)``.
+
+    Each star's unbiased coefficients have the variance of the stars plus their own known
+    noise; the former is the mean of squares minus noise, stars weighing by what they tell.
+    """
+    centred = flux - space.mean
+    if ivar is None:
+        values = centred @ space.components.T
+        noise = torch.full_like(values, sigma**2)
+    else:
+        ridge = 1e-4 * ivar.max() * torch.eye(space.n_basis).to(flux)
+        parts = []
+        for c, w in zip(centred.split(64), ivar.split(64), strict=True):
+            weighted = space.components * w[:, None, :]
+            inverse = torch.linalg.inv(weighted @ space.components.T + ridge)
+            solved = (inverse @ (weighted @ c[:, :, None]))[..., 0]
+            parts.append((solved, inverse.diagonal(dim1=1, dim2=2)))
+        values = torch.cat([p[0] for p in parts])
+        noise = torch.cat([p[1] for p in parts])
+    trust = 1 / (noise + space.scale.square()).square()
+    variance = (trust * (values.square() - noise)).sum(0) / trust.sum(0)
+    return variance.clamp_min((LEAST_SIGNAL * sigma) ** 2).sqrt()
 
 
 def _components(
@@ -190,8 +239,49 @@ def _components(
         _, _, v = torch.svd_lowrank(flux - mean, q=q, niter=3)
     components = v[:, :n_basis].T.contiguous()
     scale = ((flux - mean) @ components.T).std(0) + 1e-4
-    weight = scale / (noise**2 + (tolerance * scale).square()).sqrt()
-    return SpectralBasis(mean, components, scale, weight)
+    return SpectralBasis(mean, components, scale, _weight(scale, noise, tolerance))
+
+
+def _weight(scale: Tensor, noise: float, tolerance: float) -> Tensor:
+    return scale / (noise**2 + (tolerance * scale).square()).sqrt()
+
+
+def _fit_seen(
+    values: Tensor, missing: Tensor, design: Tensor, ridge: float, chunk: int = 256
+) -> Tensor:
+    """Fit every row of values by the columns of a design, leaving out what is missing.
+
+    Parameters
+    ----------
+    values : Tensor, shape ``(n_rows, n_values)``
+        What to fit.
+    missing : Tensor of bool, same shape
+        Values that do not count.
+    design : Tensor, shape ``(n_values, k)``
+        Common to all rows.
+    ridge : float
+        Penalty on the square of a coefficient.
+    chunk : int
+        Rows solved at a time; bounds the memory.
+
+    Returns
+    -------
+    Tensor, shape ``(n_rows, k)``
+        Coefficients.
+    """
+    whole = design.T @ design
+    penalty = ridge * torch.eye(design.shape[1], dtype=design.dtype, device=design.device)
+    out = []
+    for some, lost in zip(values.split(chunk), missing.split(chunk), strict=True):
+        right = torch.where(lost, torch.zeros_like(some), some) @ design
+        normal = whole.expand(len(some), -1, -1).clone()
+        for row, gone in zip(normal, lost, strict=True):
+            # Whichever are fewer: those to take away, or those to add up.
+            mostly = 2 * int(gone.sum()) > len(gone)
+            part = design[~gone if mostly else gone]
+            row.copy_(part.T @ part if mostly else row - part.T @ part)
+        out.append(torch.linalg.solve(normal + penalty, right))
+    return torch.cat(out)
 
 
 def mean_of_good(flux: Tensor, ivar: Tensor | None) -> tuple[Tensor | None, Tensor, Tensor]:

@@ -36,6 +36,9 @@ class NetworkShape:
         Whether coefficients also reach the shared latents, and these the coefficients,
         by linear layers beside the hidden ones. Such a network starts as an exact
         autoencoder of the leading components that shifts means and does nothing else.
+    split_limit : float
+        Largest size of a split latent, approached smoothly; 0 for none. Without it a star
+        unlike those of training may get one of fifty.
     """
 
     n_basis: int = 96
@@ -44,6 +47,7 @@ class NetworkShape:
     n_split: int = 2
     activation: str = "silu"
     linear_path: bool = False
+    split_limit: float = 0.0
 
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -265,6 +269,8 @@ class AdaptationNetwork(TwoDomainNetwork):
         """Return shared and split latents of observed spectra."""
         h = self.read_obs(c)
         split = h.new_zeros(*h.shape[:2], 0) if self.to_split is None else self.to_split(h)
+        if limit := self.shape.split_limit:
+            split = limit * torch.tanh(split / limit)
         shared = self.to_shared(h)
         return (shared + self.past_read_obs(c) if self.shape.linear_path else shared), split
 

@@ -81,6 +81,9 @@ class Observations:
         Order in which rows are counted.
     device : torch.device
         Where batches go.
+    noise : float
+        1-sigma error of the flux, where there is no `ivar`. Coefficients are drawn to the
+        mean by as much as it asks for, as they are with `ivar`.
     """
 
     def __init__(
@@ -90,6 +93,7 @@ class Observations:
         ivar: Tensor | None,
         order: Tensor,
         device: torch.device,
+        noise: float = 0.0,
     ) -> None:
         self.space = space.to(flux.device)
         self.weight = space.weight.to(device)
@@ -98,6 +102,9 @@ class Observations:
         self._kept: Tensor | None = None
         if isinstance(self.space, SpectralBasis):
             self._kept = self.space.encode(flux, ivar)[order].to(device)
+            if ivar is None:
+                relative = noise / self.space.scale.to(device)
+                self._kept = self._kept / (1 + relative.square())
 
     def __len__(self) -> int:
         return len(self._order)

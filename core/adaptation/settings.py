@@ -92,7 +92,7 @@ class AdaptationTraining:
     critic_weight : float
         Factor on the critics' own loss. Adam makes it nearly void; it is there because
         the paper's configurations name it.
-    linear_path : bool
+    linear_path, split_limit
         See :class:`~spectrabridge.core.adaptation.network.NetworkShape`; basis only.
     matching_weight : float
         Weight of the sliced distance between adapted and observed, and translated-back
@@ -102,11 +102,15 @@ class AdaptationTraining:
         labels.
     n_matched, match_from : int
         See `matching_weight`.
+    noisy_synthetic : float
+        Part of the synthetic spectra of a batch that encoders see with noise like that of
+        the observed stars, and have to clean; basis only. Else critics learn to tell the
+        domains apart by the noise of their latents.
     tf32, bf16 : bool
         Let a CUDA device round products to TensorFloat-32, or compute them in bfloat16.
     """
 
-    iterations: int = 3000
+    iterations: int = 2500
     batch: int = 256
     members: int = 4
     seed: int = 0
@@ -123,7 +127,7 @@ class AdaptationTraining:
     adversarial: bool = True
     warm_start: bool = True
     warm_steps: int = 800
-    warm_rest: float = 0.1
+    warm_rest: float = 0.03
     critics_from: int = 500
     critics_full: int = 1000
     adversarial_weight: float = 1.0
@@ -139,9 +143,11 @@ class AdaptationTraining:
     obs_weight: float = 1.0
     critic_weight: float = 1.0
     linear_path: bool = True
+    split_limit: float = 3.0
     matching_weight: float = 1.0
     n_matched: int = 24
     match_from: int = 300
+    noisy_synthetic: float = 0.0
     tf32: bool = False
     bf16: bool = False
 
@@ -170,6 +176,7 @@ class AdaptationTraining:
                 self.n_split,
                 self.activation,
                 self.linear_path,
+                self.split_limit,
             )
         try:
             return ConvShape(n_pixels, self.n_shared, self.n_split, self.activation, self.conv)
@@ -206,6 +213,7 @@ PAPER_CONV = AdaptationTraining(
     critic_weight=1.0,
     linear_path=False,
     matching_weight=0.0,
+    noisy_synthetic=0.0,
     check_every=1000,
     patience=0,
 )

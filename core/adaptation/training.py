@@ -129,6 +129,7 @@ class AdaptationTrainer:
         self.synth, self.obs = synth.to(self.device), obs.to(self.device)
         self._pool = synth.encode(pool).to(self.device)
         self._flux, self._ivar = observed, ivar
+        self._sigma, self._noise = _star_errors(observed, ivar, noise), noise
         self._order = torch.randperm(len(observed), generator=self._generator)
         self._n_valid = min(t.validation, len(observed) // 5)
         self._take_observed()
@@ -177,7 +178,7 @@ class AdaptationTrainer:
         return (
             fit_basis(pool, t.synth_tolerance, t.n_basis, seed=t.seed),
             # Half the noise: a coefficient averages many pixels.
-            fit_basis(observed, 0.5 * noise, t.n_basis, ivar=ivar, seed=t.seed),
+            fit_basis(observed, 0.5 * noise, t.n_basis, ivar=ivar, seed=t.seed, sigma=noise),
         )
 
     def _start_alike(self) -> None:
@@ -191,11 +192,11 @@ class AdaptationTrainer:
     def _take_observed(self) -> None:
         """Set the training and validation parts of the observations, and the translations."""
         first = Observations(
-            self.obs, self._flux, self._ivar, self._order[: self._n_valid], self.device
+            self.obs, self._flux, self._ivar, self._order[: self._n_valid], self.device, self._noise
         )
         self._observed_valid = first.take(torch.arange(len(first)))
         self._observed = Observations(
-            self.obs, self._flux, self._ivar, self._order[self._n_valid :], self.device
+            self.obs, self._flux, self._ivar, self._order[self._n_valid :], self.device, self._noise
         )
         # Mean shifts; both representations are of one kind.
         self._shift_so = self.synth.translation(cast(Any, self.obs))
@@ -215,6 +216,21 @@ class AdaptationTrainer:
         rows_o = torch.randint(0, len(self._observed), size, generator=self._generator)
         o, wo, good = self._observed.take(rows_o)
         return Batch(self._pool[rows_s.to(self.device)], o, self.synth.weight, wo, good)
+
+    def _with_noise(self, s: Tensor) -> Tensor:
+        """Return synthetic coefficients as encoders are to see them.
+
+        A part of them with noise of the size of an observed star's, drawn to the mean as
+        the weighted projection of a noisy spectrum is.
+        """
+        t = self.training
+        if not t.noisy_synthetic or not isinstance(self.synth, SpectralBasis):
+            return s
+        rows = torch.randint(0, len(self._sigma), s.shape[:2], generator=self._generator)
+        chosen = torch.rand(s.shape[:2], generator=self._generator) < t.noisy_synthetic
+        relative = (self._sigma[rows] * chosen)[..., None].to(s) / self.synth.scale
+        noise = torch.randn(s.shape, generator=self._generator).to(s)
+        return (s + relative * noise) / (1 + relative.square())
 
     def _passes(self, s: Tensor, o: Tensor) -> Passes:
         """Return all routes of a batch, in float32 however they were computed."""
@@ -312,7 +328,7 @@ class AdaptationTrainer:
         for group in self._opt_d.param_groups:
             group["lr"] = t.critic_learning_rate * rate
         batch = self._batch()
-        r = self._passes(batch.s, batch.o)
+        r = self._passes(self._with_noise(batch.s), batch.o)
         terms = self._generator_losses(r, batch)
         figures = {name: value for name, (_, value) in terms.items()}
         loss = torch.stack([weight * value for weight, value in terms.values()]).sum()
@@ -571,6 +587,15 @@ class AdaptationTrainer:
         self.seconds = float(state["seconds"])
         self.history = state["history"]
         self._next_in_pool = int(state["next_in_pool"])
+
+
+def _star_errors(observed: Tensor, ivar: Tensor | None, noise: float) -> Tensor:
+    """Return a typical error per pixel of every star, bad pixels making it larger."""
+    if ivar is None:
+        return torch.full((len(observed),), noise)
+    used = (ivar > 0).sum(1).clamp_min(1)
+    mean = (ivar.sum(1) / used).clamp_min(1e-12)
+    return (mean.rsqrt() * (observed.shape[1] / used).sqrt()).cpu()
 
 
 def _traces(observed: Tensor, pool: Tensor, ivar: Tensor | None, noise: float) -> dict[str, Tensor]:

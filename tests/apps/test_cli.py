@@ -125,6 +125,23 @@ def test_train_emulator_reports_every_figure_and_writes_an_emulator(
     assert "/" not in stored["command"]
 
 
+def test_train_emulator_takes_sizes_and_steps(grid_file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "e"
+    words = ["train-emulator", grid_file, "--steps", "5", "--no-yardstick", "--json", "--out", out]
+    result = run(*words, "--n-basis", "12", "--hidden", "24", "--seed", "3")
+    assert result.exit_code == 0, result.stderr
+    training = json.loads(result.stdout)["training"]
+    assert (training["n_basis"], training["steps"], training["seed"]) == (12, 5, 3)
+    assert training["hidden"] == [24, 24, 24]
+    emulator = Emulator.load(out)
+    assert (emulator.n_basis, emulator.hidden) == (12, (24, 24, 24))
+    assert "payne" not in json.loads(result.stdout)
+    for option in (["--n-basis", "3"], ["--hidden", "7"], ["--steps", "0"], ["--seconds", "0"]):
+        assert run(*words, *option).exit_code == 2
+    result = run(*words[:-2], "--architecture", "payne", "--hidden", "16")
+    assert json.loads(result.stdout)["training"]["hidden"] == [16, 16]
+
+
 def test_train_emulator_refuses_what_is_no_grid(tmp_path: Path) -> None:
     (tmp_path / "a.npz").write_bytes(b"not a zip file")
     fails(run("train-emulator", tmp_path / "a.npz"), "a.npz")
@@ -240,6 +257,94 @@ def test_train_adaptation_needs_one_observed_domain(emulator_folder: Path, tmp_p
         "is no bundle",
     )
     assert (tmp_path / "thesis.tex").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (["--experiment", "mock-lines", "--observed", __file__], "--experiment and --observed"),
+        (["--experiment", "mock-lines", "--truth", "mock-lines"], "--truth"),
+        (["--experiment", "apogee-giants", "--truth", "mock-lines"], "--truth"),
+        (["--observed", __file__, "--truth", "mock-lines"], "--truth"),
+        (["--experiment", "mock-lines", "--data", "."], "--data"),
+        (["--experiment", "tuned-gf", "--data", "."], "--data"),
+        (["--observed", __file__, "--data", "."], "--data"),
+        (["--experiment", "mock-lines", "--limit", "5"], "--limit"),
+        (["--experiment", "mock-lines", "--column", "teff=T"], "--column"),
+        (["--experiment", "tuned-gf", "--giant-branch"], "--giant-branch"),
+        (["--observed", __file__, "--column", "teff"], "LABEL=NAME"),
+        (["--observed", __file__, "--limit", "0"], "--limit"),
+        (["--observed", "/no/such/file.h5"], "--observed"),
+        (["--experiment", "andromeda"], "--experiment"),
+        (["--experiment", "mock-lines", "--preset", "huge"], "--preset"),
+        (["--experiment", "mock-lines", "--iterations", "9"], "--iterations"),
+        (["--experiment", "mock-lines", "--members", "0"], "--members"),
+    ],
+)
+def test_options_that_do_not_belong_together_exit_with_2(
+    words: list[str], option: str, tmp_path: Path
+) -> None:
+    result = run("train-adaptation", "mock-lines", "--out", tmp_path / "b", *words)
+    assert result.exit_code == 2
+    assert option in result.stderr
+    assert not (tmp_path / "b").exists()
+
+
+def test_experiments_say_what_they_need(emulator_folder: Path, tmp_path: Path) -> None:
+    words = ["train-adaptation", emulator_folder, "--out", tmp_path / "b", "--experiment"]
+    fails(run(*words, "tuned-gf"), "tuned-gf needs an emulator of the tuned grid", "--truth")
+    fails(run(*words, "tuned-gf", "--truth", tmp_path), "no emulator that can be read")
+    fails(run(*words, "apogee-giants"), "apogee-giants needs", "--data")
+    fails(run(*words, "apogee-giants", "--data", tmp_path), "lacks observed/empirical_giants.npz")
+    assert not (tmp_path / "b").exists()
+
+
+def test_a_bundle_s_own_emulator_is_taken_not_its_truth(
+    emulator_folder: Path, tmp_path: Path
+) -> None:
+    from spectrabridge.apps.train_adaptation import _emulator
+    from spectrabridge.core.bundle import open_bundle, write_bundle
+    from spectrabridge.core.missing_lines import HiddenLines
+
+    model = open_bundle("mock-lines").model
+    complete, _ = _emulator("mock-lines")
+    assert not isinstance(complete, HiddenLines)
+    own = Emulator.load(emulator_folder)
+    write_bundle(
+        tmp_path / "b",
+        name="b",
+        title="x",
+        description="x",
+        emulator=own,
+        adapter=model.adapter,
+        reference=own.labels.array(dict(model.labels.mapping(model.reference))),
+        truth=complete,
+        provenance={"emulator_report": {"steps": 300}},
+    )
+    taken, report = _emulator(str(tmp_path / "b"))
+    assert taken.n_basis == own.n_basis != complete.n_basis
+    assert report == {"steps": 300}
+
+
+def test_the_convolutions_of_the_paper_are_a_preset(
+    grid_file: Path, emulator_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    from spectrabridge.core.adaptation import settings
+
+    small = replace(settings.SMALL_CONV, batch=2, pool=60, refresh=2, validation=10)
+    monkeypatch.setitem(settings.PRESETS, "conv-small", small)
+    observed = _own_spectra(grid_file, tmp_path / "mine.h5", 60)
+    words = ["train-adaptation", emulator_folder, "--observed", observed, "--seed", "4"]
+    words += ["--preset", "conv-small", "--iterations", "10", "--out", tmp_path / "b", "--json"]
+    result = run(*words)
+    assert result.exit_code == 0, result.stderr
+    info = json.loads(run("bundles", "info", tmp_path / "b", "--json").stdout)
+    training = info["provenance"]["training"]
+    assert (training["backbone"], training["iterations"], training["seed"]) == ("conv", 10, 4)
+    assert training["n_shared"] == settings.SMALL_CONV.n_shared
+    assert run("bundles", "verify", tmp_path / "b").exit_code == 0
 
 
 def _own_spectra(grid_file: Path, path: Path, n: int = 300) -> Path:

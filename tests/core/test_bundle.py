@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
 import shutil
 import zipfile
@@ -10,8 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
+import torch
 
 from spectrabridge.core import bundle as bundle_module
+from spectrabridge.core import draws
+from spectrabridge.core.adaptation.training import TrainingResult
 from spectrabridge.core.bundle import (
     Bundle,
     list_bundles,
@@ -21,7 +27,10 @@ from spectrabridge.core.bundle import (
     verify_bundle,
     write_bundle,
 )
+from spectrabridge.core.emulator import Emulator
 from spectrabridge.core.errors import BundleError
+from spectrabridge.core.mock_lines import reference_giant
+from spectrabridge.core.sample import Sample, log_components
 
 
 @pytest.fixture
@@ -37,8 +46,6 @@ def _edit(folder: Path, **changes: object) -> None:
 
 def test_a_stored_model_gives_nearly_the_same_spectra(toy_bundle: Bundle, toy_adaptation) -> None:
     """Matrices are stored in half precision; that must not show."""
-    import torch
-
     model = toy_bundle.model
     flux = torch.tensor(model.emulate(model.reference))
     before = toy_adaptation.adapter.adapt(flux).numpy()
@@ -259,3 +266,152 @@ def test_a_name_with_two_meanings_is_asked_about(
     with pytest.raises(BundleError, match=r"\./mock-lines"):
         open_bundle("mock-lines")
     assert open_bundle("./mock-lines").name == "toy"
+
+
+# ---------------------------------------------------------------------- stars and a truth kept
+
+
+@pytest.fixture(scope="module")
+def kept(toy_emulator: Emulator) -> Sample:
+    """A sample with everything, for the toy's adaptation."""
+    labels = draws.giant_branch(90, torch.Generator().manual_seed(4))
+    generator = torch.Generator().manual_seed(5)
+    exact = toy_emulator(labels[50:]) * (1 - 0.01 * torch.rand(40, 640, generator=generator))
+    truth = log_components(exact, toy_emulator)
+    # Enough stars that their spectra are stored in half precision.
+    observed = 2 * torch.randn(200, 32, generator=generator)
+    seen = draws.giant_branch(200, generator)
+    return Sample(labels[:50], observed, seen, labels[50:], truth, 0.0123)
+
+
+@pytest.fixture
+def write_kept(
+    toy_emulator: Emulator, toy_adaptation: TrainingResult, tmp_path: Path
+) -> Callable[[Sample], Bundle]:
+    def write(sample: Sample) -> Bundle:
+        return write_bundle(
+            tmp_path / "kept",
+            name="kept",
+            title="A toy",
+            description="With stars and a truth.",
+            emulator=toy_emulator,
+            adapter=toy_adaptation.adapter,
+            reference=reference_giant(toy_emulator.labels),
+            truth=toy_emulator,
+            sample=sample,
+        )
+
+    return write
+
+
+def test_kept_stars_come_back_with_exact_labels(
+    write_kept: Callable[[Sample], Bundle], kept: Sample, toy_emulator: Emulator
+) -> None:
+    bundle = write_kept(kept)
+    assert verify_bundle(bundle.path) == []
+    stored = bundle.tensors("sample.safetensors")
+    assert stored["observed"].dtype == torch.float16
+    sample = bundle.sample
+    assert sample is not None
+    for name in ("synthetic_labels", "observed_labels", "test_labels"):
+        assert torch.equal(getattr(sample, name), getattr(kept, name))
+    assert (sample.observed - kept.observed).abs().max() < 2e-3 * kept.observed.abs().max()
+    assert sample.noise == pytest.approx(0.0123)
+    truth = bundle.model.truth_emulator
+    assert truth is not None
+    before = kept.truth(toy_emulator)
+    assert (sample.truth(truth) - before).abs().max() < 5e-3
+    assert (sample.truth(truth) - before).square().mean().sqrt() < 1e-3
+
+
+def test_a_stored_truth_is_not_the_emulator(
+    write_kept: Callable[[Sample], Bundle], kept: Sample
+) -> None:
+    model = write_kept(kept).model
+    assert model.has_truth
+    assert np.abs(model.truth(model.reference) - model.emulate(model.reference)).max() < 1e-6
+    assert model.truth_emulator is not model.emulator
+
+
+def test_absurd_spectra_are_kept_finite(
+    write_kept: Callable[[Sample], Bundle], kept: Sample
+) -> None:
+    observed = kept.observed.clone()
+    observed[3, 4] = 1e9
+    sample = write_kept(dataclasses.replace(kept, observed=observed)).sample
+    assert sample is not None
+    assert sample.observed[3, 4] > 6e4
+
+
+def test_bundles_without_stars_or_truth_say_so(toy_bundle: Bundle) -> None:
+    assert toy_bundle.sample is None
+    assert open_bundle("mock-lines").model.has_truth
+    assert "truth" not in toy_bundle.data
+
+
+def _replace_sample(bundle: Bundle, content: bytes) -> Bundle:
+    """Put another sample file into a bundle, and its hash into bundle.json."""
+    (bundle.path / "sample.safetensors").write_bytes(content)
+    files = dict(bundle.data["files"])
+    files["sample.safetensors"] = {
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "bytes": len(content),
+    }
+    _edit(bundle.path, files=files)
+    return read_bundle(bundle.path)
+
+
+def test_damaged_stars_are_refused(write_kept: Callable[[Sample], Bundle], kept: Sample) -> None:
+    bundle = write_kept(kept)
+    file = bundle.path / "sample.safetensors"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-4] + b"abcd")
+    with pytest.raises(BundleError, match=r"sample.safetensors is not the file .*SHA-256"):
+        _ = read_bundle(bundle.path).sample
+    for content in (b"", b"text", whole[:500], whole[:-8]):
+        with pytest.raises(BundleError, match="not a safetensors file"):
+            _ = _replace_sample(bundle, content).sample
+    file.unlink()
+    with pytest.raises(BundleError, match=r"sample\.safetensors is missing"):
+        _ = read_bundle(bundle.path).sample
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"synthetic_labels": torch.zeros(50, 24)}, "25 columns"),
+        ({"observed": torch.zeros(7, 32)}, "7 rows of observed and 200"),
+        ({"observed": torch.zeros(200, 31)}, "31 coefficients; the adaptation has 32"),
+        ({"observed": torch.full((200, 32), torch.nan)}, "not finite"),
+        ({"test_truth": torch.zeros(40, 3, 3)}, "per star"),
+        ({"noise": torch.zeros(0)}, "noise"),
+        ({"noise": torch.zeros(2, 2)}, "noise"),
+    ],
+)
+def test_stars_of_a_stranger_that_do_not_fit_are_refused(
+    write_kept: Callable[[Sample], Bundle], kept: Sample, changes: dict, words: str
+) -> None:
+    content = safetensors.torch.save(kept.tensors() | changes)
+    with pytest.raises(BundleError, match=words):
+        _ = _replace_sample(write_kept(kept), content).sample
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _set("truth", value=3),
+        _set("truth", "n_basis", value=10**9),
+        _set("truth", "hidden", value=[7]),
+        _set("truth", "architecture", value="eval"),
+    ],
+)
+def test_a_malformed_truth_is_refused(
+    write_kept: Callable[[Sample], Bundle], kept: Sample, change
+) -> None:
+    folder = write_kept(kept).path
+    data = json.loads((folder / "bundle.json").read_text())
+    change(data)
+    (folder / "bundle.json").write_text(json.dumps(data))
+    with pytest.raises(BundleError):
+        _ = read_bundle(folder).model
+    assert verify_bundle(folder)
