@@ -72,6 +72,13 @@ from .options import (
 @click.option("--members", type=click.IntRange(1, 32), help="Networks in the ensemble.")
 @click.option("--iterations", type=click.IntRange(10), help="Optimiser steps.")
 @click.option("--n-basis", type=click.IntRange(4), help="Principal components per domain.")
+@click.option(
+    "--setting",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Any other setting of the training, as in warm_rest=0.03; see AdaptationTraining.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the first member.")
 @click.option("--fresh", is_flag=True, help="Start anew even if a checkpoint is there.")
 @threads_option
@@ -92,6 +99,7 @@ def train_adaptation_command(
     members: int | None,
     iterations: int | None,
     n_basis: int | None,
+    settings: tuple[str, ...],
     seed: int,
     fresh: bool,
     threads: int,
@@ -134,6 +142,7 @@ def train_adaptation_command(
     given: dict[str, Any] = {"iterations": iterations, "n_basis": n_basis, "members": members}
     training = replace(PRESETS[preset], seed=seed)
     training = replace(training, **{k: v for k, v in given.items() if v is not None})
+    training = replace(training, **_other_settings(training, settings))
     if experiment is not None:
         other = None if truth is None else _emulator(truth)[0]
         domains = build_domains(experiment, source, truth=other, data=data)
@@ -202,6 +211,25 @@ def train_adaptation_command(
         "out": str(out),
     }
     print_figures(figures, as_json)
+
+
+def _other_settings(training: Any, words: tuple[str, ...]) -> dict[str, Any]:
+    """Return settings given as NAME=VALUE, each of the kind that it has in `training`."""
+    out: dict[str, Any] = {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        now = getattr(training, name, None)
+        if not equals or not isinstance(now, bool | int | float | str):
+            raise click.UsageError(f"--setting takes NAME=VALUE of a training setting; got {word}.")
+        try:
+            if isinstance(now, bool):
+                out[name] = {"true": True, "false": False}[text.lower()]
+            else:
+                out[name] = type(now)(text)
+        except (ValueError, KeyError):
+            kind = "true or false" if isinstance(now, bool) else type(now).__name__
+            raise click.UsageError(f"--setting {name} takes {kind}; got {text!r}.") from None
+    return out
 
 
 def _emulator(where: str) -> tuple[Any, dict[str, Any]]:

@@ -40,7 +40,7 @@ SCHEMA = 1
 """Version of the layout that this code writes, and the newest that it reads."""
 
 SHIPPED = Path(__file__).parent / "bundles"
-DEFAULT = "mock-lines"
+DEFAULT = "apogee-giants"
 """The bundle that the explorer opens when none is named."""
 
 _MAIN = "bundle.json"

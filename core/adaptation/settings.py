@@ -72,7 +72,7 @@ class AdaptationTraining:
     patience : int
         Stop after this many validations without a new best, and return that best; 0 never
         stops early. Validations count once critics have had time to settle, from step
-        ``2 * critics_full``.
+        ``1.5 * critics_full``.
     backbone : {"basis", "conv"}
         Perceptrons on principal components, with a robust distance in tolerances; or the
         paper's convolutions on pixels, with the mean square over good pixels, weighted by
@@ -127,7 +127,7 @@ class AdaptationTraining:
     adversarial: bool = True
     warm_start: bool = True
     warm_steps: int = 800
-    warm_rest: float = 0.03
+    warm_rest: float = 0.1
     critics_from: int = 500
     critics_full: int = 1000
     adversarial_weight: float = 1.0

@@ -41,6 +41,9 @@ from .settings import AdaptationTraining as AdaptationTraining
 
 CHECKPOINT_SCHEMA = 1
 
+RAN_AWAY = 1.5
+"""A member whose validation figure is so many times its best is taken from then."""
+
 FEWEST_SPECTRA = 50
 """Observed spectra without which convolutions are not trained."""
 
@@ -151,7 +154,10 @@ class AdaptationTrainer:
         self.history: list[dict[str, float]] = []
         self._next_in_pool = 0
         self._stop_requested = False
+        # Of each member, or of the only one: its best weights, and how good they were.
         self._best: dict[str, Tensor] = {}
+        self._best_values = torch.full((t.members,), math.inf)
+        self._values = torch.zeros(t.members)
         self._traces = _traces(observed, pool, ivar, noise)
 
     def _check(self, observed: Tensor, noise: float, ivar: Tensor | None) -> None:
@@ -379,8 +385,10 @@ class AdaptationTrainer:
         return {"cycle_error": cycle, "mismatch": mismatch, "validation": cycle + mismatch}
 
     def validate(self) -> dict[str, float]:
-        """Return :meth:`validate_members` averaged over members."""
-        return {k: float(v.mean()) for k, v in self.validate_members().items()}
+        """Return the median over members of :meth:`validate_members`."""
+        members = self.validate_members()
+        self._values = members["validation"].cpu()
+        return {k: float(v.median()) for k, v in members.items()}
 
     # ------------------------------------------------------------------ whole run
 
@@ -453,7 +461,7 @@ class AdaptationTrainer:
 
     def _counted(self) -> list[float]:
         """Return the validation figures that count: those after the critics have settled."""
-        first = 2 * self.training.critics_full
+        first = 1.5 * self.training.critics_full
         return [h["validation"] for h in self.history if h["iteration"] >= first]
 
     def _should_stop(self) -> bool:
@@ -461,15 +469,37 @@ class AdaptationTrainer:
         return bool(patience and seen and len(seen) - 1 - seen.index(min(seen)) >= patience)
 
     def _keep_best(self) -> None:
-        seen = self._counted()
-        if self.training.patience and seen and seen[-1] == min(seen):
-            self._best = {k: v.clone() for k, v in self.network.state_dict().items()}
+        if not self._counted():
+            return
+        better = self._values < self._best_values
+        self._best_values = torch.where(better, self._values, self._best_values)
+        self._best = self._merged(self._best or self.network.state_dict(), better)
+
+    def _merged(self, others: dict[str, Tensor], own: Tensor) -> dict[str, Tensor]:
+        """Return weights of the network for the members `own`, and others for the rest."""
+        out = {}
+        for name, value in self.network.state_dict().items():
+            if isinstance(self.network, AdaptationNetwork):
+                chosen = own.to(value.device).view(-1, *[1] * (value.dim() - 1))
+            else:
+                # Members of the convolutions are modules of their own: "members.2.weight".
+                parts = [int(p) for p in name.split(".") if p.isdigit()]
+                chosen = own[parts[0] if parts and len(own) > 1 else 0].to(value.device)
+            out[name] = torch.where(chosen, value, others[name]).clone()
+        return out
 
     @torch.no_grad()
     def adapter(self, best: bool = False) -> Adapter:
-        """Return the adaptation as it stands, or the best that was validated, on the CPU."""
+        """Return the adaptation as it stands, or the best that was validated, on the CPU.
+
+        Members that ran away, now much worse than they once were, are always taken from
+        when they were best.
+        """
         network = build_network(self.network.shape, self.training.seeds())
-        state = self._best if best and self._best else self.network.state_dict()
+        state = self.network.state_dict()
+        if self._best:
+            stay = self._values <= RAN_AWAY * self._best_values
+            state = self._best if best else self._merged(self._best, stay)
         network.load_state_dict({k: v.cpu() for k, v in state.items()})
         split = self._typical_split(network)
         # Without split latents there is nothing to take a spread of.
@@ -514,6 +544,8 @@ class AdaptationTrainer:
             "seconds": self.seconds,
             "history": self.history,
             "next_in_pool": self._next_in_pool,
+            "best_values": [v if math.isfinite(v) else None for v in self._best_values.tolist()],
+            "values": self._values.tolist(),
         }
         partial = path.with_name(path.name + ".partial")
         plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
@@ -587,6 +619,9 @@ class AdaptationTrainer:
         self.seconds = float(state["seconds"])
         self.history = state["history"]
         self._next_in_pool = int(state["next_in_pool"])
+        if "best_values" in state:
+            best = [math.inf if v is None else float(v) for v in state["best_values"]]
+            self._best_values, self._values = torch.tensor(best), torch.tensor(state["values"])
 
 
 def _star_errors(observed: Tensor, ivar: Tensor | None, noise: float) -> Tensor:

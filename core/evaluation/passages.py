@@ -58,6 +58,9 @@ class Passages:
         Root-mean-square cycle error of both domains in tolerances of the training.
     observed_labels : Tensor, shape ``(n, n_labels)``, optional
         True labels of the observed stars, for scores only.
+    drawn_to_mean : bool
+        Whether coefficients of observed spectra come from a projection with the prior that
+        they have unit variance.
     """
 
     space: SpectralBasis
@@ -74,6 +77,7 @@ class Passages:
     errors: dict[str, Tensor]
     cycle_tolerance: Tensor
     observed_labels: Tensor | None = None
+    drawn_to_mean: bool = False
 
     @property
     def n_stars(self) -> int:
@@ -92,7 +96,10 @@ class Passages:
         coefficient. Bad pixels and stars of other brightness are not imitated.
         """
         draw = torch.randn(spectra.shape, generator=torch.Generator().manual_seed(seed))
-        return spectra + draw * self.noise / self.space.scale
+        relative = self.noise / self.space.scale
+        out = spectra + draw * relative
+        # Observed spectra in the adapter's basis were drawn to the mean by as much.
+        return out / (1 + relative.square()) if self.drawn_to_mean else out
 
 
 def common_space(adapter: Adapter, observed: Tensor, noise: float) -> SpectralBasis:
@@ -193,6 +200,7 @@ def make_passages(
         errors=scores,
         cycle_tolerance=tolerance,
         observed_labels=known,
+        drawn_to_mean=space is obs,
     )
 
 

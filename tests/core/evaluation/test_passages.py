@@ -24,7 +24,9 @@ def test_shapes_and_contents(toy_model: Model, toy_sample: Sample, toy_passages:
 
 def test_noise_in_coefficients_is_the_survey_s(toy_passages: Passages) -> None:
     p = toy_passages
-    noise = (p.noisy(torch.zeros(4000, p.space.n_basis)) * p.space.scale).std(0)
+    assert p.drawn_to_mean
+    drawn = 1 + (p.noise / p.space.scale).square()
+    noise = (p.noisy(torch.zeros(4000, p.space.n_basis)) * drawn * p.space.scale).std(0)
     assert noise.mean() == pytest.approx(p.noise, rel=0.02)
     assert not torch.equal(p.noisy(p.emulated, 1), p.noisy(p.emulated, 2))
 
