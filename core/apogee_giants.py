@@ -26,6 +26,7 @@ from astropy.table import Table
 from numpy.typing import NDArray
 from torch import Tensor
 
+from . import draws
 from .continuum import normalise
 from .domain import Domains, HeldOut
 from .emulator import Emulator, in_batches
@@ -33,6 +34,7 @@ from .emulator_training import EmulatorTraining, train_emulator
 from .errors import SpectrumError, TrainingError
 from .labels import ELEMENTS, LabelSet
 from .spectra import Spectra
+from .tuned_gf import shifted
 from .wavelength import APOGEE_GRID, WavelengthGrid
 
 TITLE = "APOGEE giants: what real red giants show and the models lack"
@@ -368,7 +370,8 @@ def observe(
     snr = survey.snr * np.exp(survey.snr_scatter * rng.standard_normal(n))
     sigma = (errors.profile / np.clip(snr, 60, 500)[:, None]).astype(np.float32)
     noisy = clean.flux + sigma * rng.standard_normal((n, p), dtype=np.float32)
-    good = errors.good[rng.integers(0, len(errors.good), n)]
+    # Masks follow the sky, spectra the star: each star has its own velocity.
+    good = shifted(errors.good[rng.integers(0, len(errors.good), n)], rng)
     flux, ivar = np.where(good, noisy, 1), np.where(good, sigma**-2, 0)
     return normalise(Spectra(clean.grid, flux, ivar, ids=clean.ids))
 
@@ -453,6 +456,7 @@ def giant_domains(
             "n_test": len(test),
             "truth_emulator_rms": miss,
         },
+        reference=draws.ordinary_giant(labels),
     )
 
 

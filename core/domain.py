@@ -16,7 +16,7 @@ from .emulator import Emulator, in_batches
 from .missing_lines import Experiment, HiddenLines
 from .sample import Sample, log_components
 
-N_SAMPLE = 600
+N_SAMPLE = 400
 """Stars of each kind kept in a bundle."""
 
 SAMPLE_SEED = 2_000_003

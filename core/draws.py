@@ -29,6 +29,22 @@ def _require_apogee(labels: LabelSet) -> None:
         )
 
 
+def ordinary_giant(labels: LabelSet = APOGEE_LABELS) -> dict[str, float]:
+    """Return a K giant of solar composition with turbulence as APOGEE adopts for it.
+
+    4750 K, log g 2.5, 12C/13C 15; v_turb and v_macro by the relations that
+    :func:`giant_branch` scatters about.
+    """
+    values = dict.fromkeys(labels.names, 0.0)
+    return values | {
+        "teff": 4750.0,
+        "logg": 2.5,
+        "vturb": round(2.478 - 0.325 * 2.5, 2),
+        "c12c13": 15.0,
+        "vmacro": round(10 ** (0.741 - 0.0998 * 2.5), 2),
+    }
+
+
 def giant_branch(n: int, generator: torch.Generator, labels: LabelSet = APOGEE_LABELS) -> Tensor:
     """Draw stars like those of the red clump (30 %) and the red giant branch (70 %).
 
