@@ -265,7 +265,10 @@ def report_html(figures: Mapping[str, Any], bundle: Bundle) -> str:
     drawn = _drawings(figures, bundle.labels, bundle.provenance.get("history"))
     script, divs = components(drawn) if drawn else ("", {})
     # Only the core of Bokeh is needed, without its widgets and tables.
-    library = Resources(mode="inline", components=["bokeh"]).render() if drawn else ""
+    # Bokeh's own text only: rendering the resources would add links to files that other
+    # models in this process, such as Panel's, want for themselves.
+    texts = Resources(mode="inline", components=["bokeh"]).js_raw if drawn else []
+    library = "".join(f"<script>\n{text}\n</script>\n" for text in texts)
     parts = _sections(figures, bundle.labels, divs)
     body = "".join(f"<section><h2>{escape(t)}</h2>{html}</section>" for t, html in parts)
     versions = bundle.provenance.get("versions")

@@ -27,7 +27,7 @@ def test_it_is_whole_small_and_says_how_it_was_made(bundle: Bundle) -> None:
     assert made["experiment"] == bundle.name
     assert "train-adaptation" in made["command"]
     assert made["training"]["members"] == bundle.model.n_members >= 4
-    assert bundle.sample is not None and len(bundle.sample.observed) >= 500
+    assert bundle.sample is not None and len(bundle.sample.observed) >= 400
 
 
 def test_the_giants_say_that_they_are_semi_empirical() -> None:

@@ -63,19 +63,18 @@ def test_no_pixel_is_bad_in_every_star() -> None:
     for seed in range(3):
         bad = bad_pixels(200, 7214, 0.12, np.random.default_rng(seed))
         often = bad.mean(axis=0)
-        assert often.max() < 1
-        # Sky lines: bad in four stars of five. The others: now and then.
-        sky = often > 0.6
-        assert 0.04 < sky.mean() < 0.09
-        assert often[sky].mean() == pytest.approx(0.8, abs=0.1)
-        assert often[~sky].max() < 0.25
+        # Sky lines move with each star's velocity, so that every pixel is seen in many.
+        assert often.max() < 0.7
+        assert often.std() > 1.5 * np.sqrt(often.mean() * (1 - often.mean()) / 200)
 
 
 def test_bad_pixels_come_in_runs() -> None:
     bad = bad_pixels(50, 7214, 0.12, np.random.default_rng(0))
     edges = np.diff(bad.astype(np.int8), axis=1, prepend=0, append=0)
     starts, stops = np.argwhere(edges == 1), np.argwhere(edges == -1)
-    assert (stops[:, 1] - starts[:, 1]).min() >= 6
+    # A run that goes round the end is cut there.
+    whole = (starts[:, 1] > 0) & (stops[:, 1] < bad.shape[1])
+    assert (stops[:, 1] - starts[:, 1])[whole].min() >= 6
 
 
 # ---------------------------------------------------------------------- observing
@@ -146,7 +145,7 @@ def test_domains_hold_what_training_and_scores_need() -> None:
     # Observed spectra are the truth's, not the emulator's.
     good = held.ivar > 0
     clean = normalise(Spectra(SMALL_GRID, truth(held.labels).numpy())).flux
-    assert (held.flux - torch.tensor(clean))[good].std() < 0.013
+    assert (held.flux - torch.tensor(clean))[good].std() < 0.02
     assert (held.flux - emulator(held.labels))[good].std() > 0.03
     again = tuned_domains(emulator, truth, SURVEY)
     assert torch.equal(again.observed, domains.observed)
