@@ -221,13 +221,15 @@ def test_evaluate_trains_ablations_and_lists_them(
     words = ["evaluate", "mock-lines", "--ablations", "--members", "2", "--iterations", "10"]
     result = run(*words, "--data", tmp_path, "--stars", "50", "--json")
     assert result.exit_code == 0, result.stderr
-    assert seen == [(f"mock-lines {tmp_path}", 2, 10, 256)] * 4
+    assert seen == [(f"mock-lines {tmp_path}", 2, 10, 256)] * 6
     table = json.loads(result.stdout)["ablations"]
     assert [row["variant"] for row in table] == [
         "full",
         "no critics",
         "no warm start",
         "no split latents",
+        "no distribution matching",
+        "no linear path",
     ]
 
 

@@ -43,7 +43,7 @@ def test_figures_are_those_stored_with_it(bundle: Bundle) -> None:
     stored = bundle.metrics
     fresh = evaluate_bundle(bundle, n_stars=300, fit_stars=60)
     assert fresh["gap_ratio"] == pytest.approx(stored["gap_ratio"], rel=0.15)
-    assert fresh["gap_ratio"] < 0.25
+    assert fresh["gap_ratio"] < 0.3
     for label, limit in (("teff", 30), ("logg", 0.06), ("Fe", 0.03)):
         assert fresh["label_bias"][label] == pytest.approx(stored["label_bias"][label], abs=limit)
     assert fresh["derivative_r2"] == pytest.approx(stored["derivative_r2"], abs=0.02)
