@@ -30,7 +30,7 @@ from .options import (
 @click.option(
     "--ablations",
     is_flag=True,
-    help="Train again without critics, without warm start, without split latents, and compare.",
+    help="Train again with each part of the method left out in turn, and compare.",
 )
 @click.option("--data", type=EXISTING, help="With --ablations: the data folder, if it is needed.")
 @click.option(
@@ -159,7 +159,7 @@ def _with_mask(
     """Retrain on the paper's own mask and evaluate that."""
     from ..core.errors import BundleError
     from ..core.evaluation import about, evaluate_model
-    from ..core.missing_lines import Experiment, HiddenLines, hidden_pixels, read_paper_mask
+    from ..core.missing_lines import Experiment, read_paper_mask
     from ..core.mock_lines import mock_domains
     from ..core.model import Model
 
@@ -176,8 +176,7 @@ def _with_mask(
     trainer = domains.trainer(training, device)
     with bar("adaptation", training.iterations) as show:
         result = trainer.run(progress=show)
-    hidden = hidden_pixels(features, model.grid.n_pixels)
-    trained = Model(HiddenLines(emulator, hidden), result.adapter, model.reference, emulator)
+    trained = Model(domains.synthetic, result.adapter, model.reference, emulator)
     sample = domains.sample(result.adapter)
     figures = evaluate_model(trained, sample, features, n_stars=stars, progress=_say)
     return (
