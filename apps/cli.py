@@ -16,6 +16,7 @@ from ..core.errors import SpectrabridgeError
 from ..core.version import __version__
 from .bundles import bundles_group
 from .evaluate import evaluate_command
+from .fetch_apogee import fetch_apogee_command
 from .train_adaptation import train_adaptation_command
 from .train_emulator import train_emulator_command
 
@@ -55,6 +56,7 @@ for _command in (
     train_emulator_command,
     train_adaptation_command,
     evaluate_command,
+    fetch_apogee_command,
     bundles_group,
 ):
     main.add_command(_command)

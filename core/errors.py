@@ -28,3 +28,15 @@ class BundleError(SpectrabridgeError):
 
 class TrainingError(SpectrabridgeError):
     """Training cannot start or go on with what it was given."""
+
+
+class FitError(SpectrabridgeError):
+    """A fit was asked for that cannot be done."""
+
+
+class ArchiveError(SpectrabridgeError):
+    """A file of a survey's archive cannot be named or found."""
+
+
+class DownloadError(SpectrabridgeError):
+    """A file could not be fetched."""

@@ -8,6 +8,7 @@ finite it is stored as 1, so that sums over ``ivar * flux`` stay finite.
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .errors import SpectrumError
 from .labels import LabelSet
-from .wavelength import WavelengthGrid
+from .wavelength import APOGEE_GRID, APSTAR_GRID, WavelengthGrid
 
 SCHEMA = 1
 """Version of the HDF5 layout."""
@@ -177,6 +178,144 @@ class Spectra:
         """Read a whole HDF5 file of spectra into memory."""
         with SpectraFile.open(path) as file:
             return file[:]
+
+    @classmethod
+    def from_specutils(cls, spectrum: Any, grid: WavelengthGrid | None = None) -> Spectra:
+        """Return the spectra in a ``specutils.Spectrum`` (``Spectrum1D`` before version 2).
+
+        Parameters
+        ----------
+        spectrum : specutils.Spectrum
+            Flux of shape ``(n_pixels,)`` or ``(n_stars, n_pixels)``, spectral axis in any
+            unit, in vacuum, uncertainty of any kind, mask True at bad pixels. A radial
+            velocity or redshift that it carries is taken out of the wavelengths.
+        grid : WavelengthGrid, optional
+            The grid to resample to. If not given, the spectrum's own pixels, which are
+            those of the apStar grid if they are equal to them.
+
+        Returns
+        -------
+        Spectra
+            Without an uncertainty every finite pixel has an inverse variance of 1. Ids,
+            labels, columns and provenance that :meth:`to_specutils` left in ``meta`` are
+            taken from there.
+
+        Raises
+        ------
+        SpectrumError
+            If specutils is not installed, or the flux has more than two axes.
+        GridError
+            If the wavelengths do not increase or decrease.
+        """
+        _specutils()
+        from astropy import units
+        from astropy.nddata import InverseVariance
+
+        wavelength = spectrum.spectral_axis.to_value(units.AA, equivalencies=units.spectral())
+        # The axis is as observed, unless the object knows how fast its star recedes.
+        wavelength = np.asarray(wavelength, np.float64) / (
+            1 + float(np.ravel(spectrum.redshift)[0])
+        )
+        flux: NDArray[Any] = np.atleast_2d(np.array(spectrum.flux.value, dtype=np.float64))
+        if flux.ndim != 2:
+            raise SpectrumError(
+                "Expected a flux of shape (n_pixels,) or (n_stars, n_pixels); found "
+                f"{spectrum.flux.shape}. Take one row of spectra at a time."
+            )
+        good = np.isfinite(flux)
+        if spectrum.mask is not None:
+            good &= ~np.broadcast_to(np.asarray(spectrum.mask, bool), flux.shape)
+        ivar: NDArray[Any] = np.ones_like(flux)
+        if spectrum.uncertainty is not None:
+            uncertainty = spectrum.uncertainty
+            if not isinstance(uncertainty, InverseVariance):
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    uncertainty = uncertainty.represent_as(InverseVariance)
+            ivar = np.broadcast_to(np.asarray(uncertainty.array, np.float64), flux.shape)
+        ivar = np.where(good & np.isfinite(ivar), ivar, 0.0)
+        if wavelength[0] > wavelength[-1]:
+            wavelength, flux, ivar = wavelength[::-1], flux[:, ::-1], ivar[:, ::-1]
+        own = next((g for g in (APSTAR_GRID, APOGEE_GRID) if _same_pixels(g, wavelength)), None)
+        own = own or WavelengthGrid(wavelength)
+        if grid is not None and grid != own:
+            from .resample import resample
+
+            flux, ivar = resample(own.wavelength, flux, ivar, grid)
+            own = grid
+        meta = dict(spectrum.meta or {})
+        labels, label_set = meta.get("labels"), meta.get("label_set")
+        provenance = {"product": "specutils", "flux_unit": str(spectrum.flux.unit)}
+        return cls(
+            own,
+            flux,
+            ivar,
+            tuple(meta.get("ids", ())),
+            labels if label_set else None,
+            LabelSet.from_json(label_set) if label_set else None,
+            meta.get("columns", {}),
+            {**provenance, **meta.get("provenance", {})},
+        )
+
+    def to_specutils(self) -> Any:
+        """Return a ``specutils.Spectrum`` with one row per star.
+
+        Returns
+        -------
+        specutils.Spectrum
+            Spectral axis in vacuum angstrom at rest, uncertainty as inverse variance, mask
+            True at bad pixels. The flux has the unit that the provenance names as
+            ``flux_unit``, else none. Ids, labels, columns and provenance are in ``meta``.
+
+        Raises
+        ------
+        SpectrumError
+            If specutils is not installed.
+        """
+        specutils = _specutils()
+        from astropy import units
+        from astropy.nddata import InverseVariance
+
+        kind = getattr(specutils, "Spectrum", None) or specutils.Spectrum1D
+        name = str(self.provenance.get("flux_unit", "")).replace("/A", "/Angstrom")
+        try:
+            with warnings.catch_warnings():
+                # The survey's unit has two slashes, of which astropy warns.
+                warnings.simplefilter("ignore", units.UnitsWarning)
+                unit = units.Unit("" if "continuum" in self.provenance else name)
+        except ValueError:
+            unit = units.dimensionless_unscaled
+        meta: dict[str, Any] = {
+            "ids": self.ids,
+            "columns": {k: v.copy() for k, v in self.columns.items()},
+            "provenance": dict(self.provenance),
+        }
+        if self.labels is not None and self.label_set is not None:
+            meta |= {"labels": self.labels.copy(), "label_set": self.label_set.to_json()}
+        return kind(
+            flux=self.flux.astype(np.float64) * unit,
+            spectral_axis=self.grid.wavelength * units.AA,
+            uncertainty=InverseVariance(self.ivar.astype(np.float64)),
+            mask=~self.good,
+            meta=meta,
+        )
+
+
+def _specutils() -> Any:
+    """Return the specutils package, which is not needed for anything else."""
+    try:
+        import specutils
+    except ImportError as problem:
+        raise SpectrumError(
+            "Conversion to and from specutils needs the package specutils, which is not installed. "
+            "Install it with: python -m pip install 'spectrabridge[specutils]'."
+        ) from problem
+    return specutils
+
+
+def _same_pixels(grid: WavelengthGrid, wavelength: NDArray[np.float64]) -> bool:
+    return wavelength.shape == grid.wavelength.shape and bool(
+        np.allclose(wavelength, grid.wavelength, rtol=1e-9, atol=0)
+    )
 
 
 class SpectraFile:
