@@ -26,6 +26,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from .derivatives import along_unit_vectors
 from .errors import BundleError, LabelError, SpectrumError, TrainingError
 from .labels import APOGEE_LABELS, LabelSet
 from .wavelength import APOGEE_GRID, WavelengthGrid
@@ -164,6 +165,29 @@ class Emulator(nn.Module):
         if self.architecture == "payne":
             return self.net(x)
         return ((self.net(x) * self.scale) @ self.components + self.mean).exp()
+
+    def slopes(self, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return flux ``(n_stars, n_pixels)`` and its derivatives by every label.
+
+        Only the small network is differentiated by torch; what follows it is linear but for
+        the exponential, and is written out. That is many times faster than
+        differentiating pixel by pixel.
+
+        Returns
+        -------
+        flux : Tensor, shape ``(n_stars, n_pixels)``
+        slopes : Tensor, shape ``(n_stars, n_labels, n_pixels)``
+            Change of flux per unit of each label.
+        """
+
+        def network(y: Tensor) -> Tensor:
+            return self.net((self.inputs(y) - self.low) / (self.high - self.low) - 0.5)
+
+        value, slopes = along_unit_vectors(network, labels)
+        if self.architecture == "payne":
+            return value, slopes
+        flux = ((value * self.scale) @ self.components + self.mean).exp()
+        return flux, ((slopes * self.scale) @ self.components).mul_(flux[:, None, :])
 
     def extrapolations(self, labels: np.ndarray) -> list[Extrapolation]:
         """Tell which inputs of one star lie outside what the emulator was trained on.

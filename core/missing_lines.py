@@ -300,3 +300,8 @@ class HiddenLines(nn.Module):
         """Return flux ``(n_stars, n_pixels)`` with the hidden pixels at 1."""
         flux = self.complete(labels)
         return torch.where(self.hidden, torch.ones_like(flux), flux)
+
+    def slopes(self, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return flux and its derivatives; see the emulator's method."""
+        flux, slopes = self.complete.slopes(labels)
+        return torch.where(self.hidden, torch.ones_like(flux), flux), slopes * ~self.hidden

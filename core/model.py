@@ -212,21 +212,19 @@ class Model:
         if star.shape[0] != 1:
             raise LabelError(f"Expected the labels of one star; found {star.shape[0]} stars.")
         if of == "adapted":
-            slope = self._slopes(star[0])
-            mean = self.adapter.obs.decode_slopes(slope.mean(0))
+            slope = self._slopes(star)
+            mean = self.adapter.obs.decode_slopes(slope.mean(0)).T
             if not return_std:
                 return _alike(mean, labels)
             each = self.adapter.obs.decode_slopes(slope)
-            std = each.std(0) if self.n_members > 1 else torch.zeros_like(mean)
+            std = each.std(0).T if self.n_members > 1 else torch.zeros_like(mean)
             return _alike(mean, labels), _alike(std, labels)
         source = {"emulated": lambda: self.emulator, "truth": self._truth}.get(of)
         if source is None:
             raise SpectrumError(
                 f"Derivatives are those of 'adapted', 'emulated' or 'truth'; found {of!r}."
             )
-        domain = source()
-        mean = torch.func.jacfwd(lambda y: domain(y[None])[0])(star[0])
-        out = _alike(mean, labels)
+        out = _alike(source().slopes(star)[1][0].T, labels)
         return (out, out * 0) if return_std else out
 
     def member_jacobians(self, labels: Array) -> Array:
@@ -234,20 +232,16 @@ class Model:
 
         Shape ``(n_members, n_pixels, n_labels)``; their mean is :meth:`jacobian`.
         """
-        slope = self._slopes(self._labels(labels)[0])
-        return _alike(self.adapter.obs.decode_slopes(slope), labels)
+        slope = self._slopes(self._labels(labels)[:1])
+        return _alike(self.adapter.obs.decode_slopes(slope).transpose(1, 2), labels)
 
     def _slopes(self, star: Tensor) -> Tensor:
-        """Return derivatives of the members' coefficients, ``(M, n_coefficients, n_labels)``.
+        """Return derivatives of the members' coefficients, ``(M, n_labels, n_coefficients)``.
 
         Turning coefficients into flux is linear, so it is left out of the
         differentiation: with a basis there are far fewer of them than pixels.
         """
-
-        def coefficients(y: Tensor) -> Tensor:
-            return self.adapter.adapt_members(self.emulator(y[None]))[:, 0]
-
-        return torch.func.jacfwd(coefficients)(star)
+        return self.adapter.members_along(*self.emulator.slopes(star))[1][:, 0]
 
     # ------------------------------------------------------------------ input
 

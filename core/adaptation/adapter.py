@@ -14,10 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..derivatives import along, along_unit_vectors
 from ..errors import BundleError, LabelError
 from .backbones import BACKBONES, Network, Shape, backbone_of, build_network, read_shape
+from .basis import SpectralBasis
 from .conv import ConvNetwork, ConvShape
-from .network import NetworkShape
+from .network import AdaptationNetwork, NetworkShape
 from .representation import KINDS, Representation, tensors_of
 
 MOST_MEMBERS = 64
@@ -96,6 +98,45 @@ class Adapter(nn.Module):
         """Return observed coefficients ``(M, n_stars, n_coefficients)`` of every member."""
         latents = self.network.encode_synth(self.synth.encode(flux))
         return self.network.decode_obs(latents, self._members_split(split, flux.shape[0]))
+
+    def members_along(
+        self, flux: Tensor, slopes: Tensor, split: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return coefficients of every member and their change along directions of flux.
+
+        Parameters
+        ----------
+        flux : Tensor, shape ``(n_stars, n_pixels)``
+            Synthetic flux.
+        slopes : Tensor, shape ``(n_stars, k, n_pixels)``
+            Directions, such as the derivatives of the flux by `k` labels.
+        split : Tensor, shape ``(n_stars, n_split)``, optional
+            Split latents.
+
+        Returns
+        -------
+        coefficients : Tensor, shape ``(M, n_stars, n_coefficients)``
+        slopes : Tensor, shape ``(M, n_stars, k, n_coefficients)``
+        """
+        if isinstance(self.network, AdaptationNetwork) and isinstance(self.synth, SpectralBasis):
+            pushed = slopes @ self.synth.components.T / self.synth.scale
+            latents = self._members_split(split, flux.shape[0])
+            return self.network.adapt_along(self.synth.encode(flux), pushed, latents)
+        return along(lambda f: self.adapt_members(f, split), flux, slopes)
+
+    def members_by_split(self, flux: Tensor, split: Tensor) -> Tensor:
+        """Return derivatives of the mean coefficients by every split latent.
+
+        Shape ``(n_stars, n_split, n_coefficients)``, for flux ``(n_stars, n_pixels)`` and
+        split latents ``(n_stars, n_split)``.
+        """
+        with torch.no_grad():
+            shared = self.network.encode_synth(self.synth.encode(flux))
+
+        def mean(latents: Tensor) -> Tensor:
+            return self.network.decode_obs(shared, self._members_split(latents, len(flux))).mean(0)
+
+        return along_unit_vectors(mean, split)[1]
 
     def adapt(self, flux: Tensor, split: Tensor | None = None) -> Tensor:
         """Return adapted flux ``(n_stars, n_pixels)``, the mean of the members.

@@ -125,10 +125,10 @@ class SpectralBasis:
     def decode_slopes(self, slopes: Tensor) -> Tensor:
         """Return derivatives of flux, given those of coefficients.
 
-        Shape ``(..., n_basis, n_labels)`` to ``(..., n_pixels, n_labels)``. Decoding is
-        linear, so that this is exact.
+        Shape ``(..., n_basis)`` to ``(..., n_pixels)``. Decoding is linear, so that this is
+        exact.
         """
-        return (self.components.T * self.scale) @ slopes
+        return (slopes * self.scale) @ self.components
 
 
 def fit_basis(

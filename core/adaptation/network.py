@@ -56,6 +56,21 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+def _silu_slope(x: Tensor) -> Tensor:
+    gate = torch.sigmoid(x)
+    return gate * (1 + x * (1 - gate))
+
+
+_SLOPES: dict[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]] = {
+    ACTIVATIONS["silu"]: _silu_slope,
+    ACTIVATIONS["leaky_relu"]: lambda x: torch.where(x > 0, 1.0, 0.1),
+}
+"""Derivatives of the activations."""
+
+Pushed = tuple[Tensor, Tensor]
+"""Values ``(M, B, d)`` and their change along directions, ``(M, B, k, d)``."""
+
+
 class StackedLinear(nn.Module):
     """One linear layer per member: ``(M, B, n_in)`` or ``(B, n_in)`` to ``(M, B, n_out)``."""
 
@@ -76,6 +91,12 @@ class StackedLinear(nn.Module):
         if x.dim() == 2:
             x = x.expand(self.weight.shape[0], *x.shape)
         return torch.baddbmm(self.bias, x, self.weight)
+
+    def push(self, x: Pushed) -> Pushed:
+        """Return the layer's output and its change along the directions of the input."""
+        value, slopes = x
+        pushed = slopes.flatten(1, 2) @ self.weight
+        return self(value), pushed.unflatten(1, slopes.shape[1:3])
 
 
 class StackedPerceptron(nn.Module):
@@ -102,6 +123,26 @@ class StackedPerceptron(nn.Module):
             if i < last or self.activate_last:
                 x = self.activation(x)
         return x
+
+    def push(self, x: Pushed) -> Pushed:
+        """Return the output and its change along the directions of the input.
+
+        Written out instead of left to torch, which copies the weights for every direction
+        where members are stacked.
+        """
+        last = len(self.layers) - 1
+        for i, layer in enumerate(self.layers):
+            assert isinstance(layer, StackedLinear)
+            x = layer.push(x)
+            if i < last or self.activate_last:
+                value, slopes = x
+                bent = _SLOPES[self.activation](value)
+                x = self.activation(value), slopes * bent[:, :, None]
+        return x
+
+
+def _sum(a: Pushed, b: Pushed) -> Pushed:
+    return a[0] + b[0], a[1] + b[1]
 
 
 @dataclass(frozen=True)
@@ -296,6 +337,34 @@ class AdaptationNetwork(TwoDomainNetwork):
             return self.write_obs(shared if split is None else shared + split)
         h, latents = shared.split([self.shape.hidden, self.shape.n_shared], -1)
         return self.write_obs(h if split is None else h + split) + self.past_write_obs(latents)
+
+    @torch.no_grad()
+    def adapt_along(self, c: Tensor, slopes: Tensor, split: Tensor) -> Pushed:
+        """Return adapted coefficients and their change along directions.
+
+        Parameters
+        ----------
+        c : Tensor, shape ``(B, n_basis)``
+            Synthetic spectra.
+        slopes : Tensor, shape ``(B, k, n_basis)``
+            Directions.
+        split : Tensor, shape ``(M, B, n_split)``
+            Split latents, held.
+
+        Returns
+        -------
+        coefficients : Tensor, shape ``(M, B, n_basis)``
+        slopes : Tensor, shape ``(M, B, k, n_basis)``
+        """
+        m = self.n_members
+        x = c.expand(m, *c.shape), slopes.expand(m, *slopes.shape)
+        shared = self.to_shared.push(self.read_synth.push(x))
+        if self.shape.linear_path:
+            shared = _sum(shared, self.past_read_synth.push(x))
+        h, dh = self.from_shared.push(shared)
+        added = self.split_features(split)
+        out = self.write_obs.push((h if added is None else h + added, dh))
+        return _sum(out, self.past_write_obs.push(shared)) if self.shape.linear_path else out
 
     @torch.no_grad()
     def start_alike(self, obs_to_synth: Tensor, synth_to_obs: Tensor) -> None:

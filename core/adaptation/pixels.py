@@ -81,7 +81,7 @@ class PixelSpace:
         return coefficients * self.scale + self.centre
 
     def decode_slopes(self, slopes: Tensor) -> Tensor:
-        """Return derivatives of flux ``(..., n_pixels, n_labels)``, given those of pixels."""
+        """Return derivatives of flux ``(..., n_pixels)``, given those of whitened pixels."""
         return slopes * self.scale
 
     def weights(self, ivar: Tensor) -> Tensor:
