@@ -17,6 +17,7 @@ from ..core.version import __version__
 from .bundles import bundles_group
 from .evaluate import evaluate_command
 from .fetch_apogee import fetch_apogee_command
+from .fit import fit_command
 from .train_adaptation import train_adaptation_command
 from .train_emulator import train_emulator_command
 
@@ -56,6 +57,7 @@ for _command in (
     train_emulator_command,
     train_adaptation_command,
     evaluate_command,
+    fit_command,
     fetch_apogee_command,
     bundles_group,
 ):

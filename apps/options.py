@@ -66,10 +66,12 @@ def print_figures(figures: dict[str, Any], as_json: bool) -> None:
 
 
 @contextmanager
-def bar(name: str, total: int) -> Iterator[Callable[[int, int, dict[str, float]], None]]:
+def bar(
+    name: str, total: int, unit: str = "step"
+) -> Iterator[Callable[[int, int, dict[str, float]], None]]:
     """Yield a progress callback that draws a bar with rate, time left and figures."""
     with tqdm(
-        total=total, desc=name, unit="step", file=sys.stderr, mininterval=0.5, dynamic_ncols=True
+        total=total, desc=name, unit=unit, file=sys.stderr, mininterval=0.5, dynamic_ncols=True
     ) as bar:
 
         def show(step: int, _total: int, figures: dict[str, float]) -> None:

@@ -41,9 +41,7 @@ def along(
         return function(at), slopes
 
 
-def along_unit_vectors(
-    function: Callable[[Tensor], Tensor], at: Tensor
-) -> tuple[Tensor, Tensor]:
+def along_unit_vectors(function: Callable[[Tensor], Tensor], at: Tensor) -> tuple[Tensor, Tensor]:
     """Return values of a batched function and its derivatives by each of its inputs."""
     n, d = at.shape
     return along(function, at, torch.eye(d, device=at.device).expand(n, d, d))

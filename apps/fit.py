@@ -1,0 +1,241 @@
+"""``spectrabridge fit``: spectra in, stellar labels out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .options import (
+    EXISTING,
+    bar,
+    device_option,
+    json_option,
+    print_figures,
+    set_up_torch,
+    threads_option,
+)
+
+FORMATS = {".ecsv": "ascii.ecsv", ".fits": "fits", ".vot": "votable", ".xml": "votable"}
+"""Suffixes of tables that are written."""
+
+
+@click.command("fit")
+@click.argument("bundle")
+@click.argument("spectra", nargs=-1, type=EXISTING)
+@click.option(
+    "--spectrum",
+    type=click.Choice(["both", "adapted", "raw"]),
+    default="both",
+    show_default=True,
+    help="Fit with adapted spectra, with the plain emulator's, or with both.",
+)
+@click.option(
+    "--prior",
+    type=click.Choice(["population", "none"]),
+    default="population",
+    show_default=True,
+    help="Draw labels gently to those of the stars that the bundle was trained on.",
+)
+@click.option("--widening", default=3.0, show_default=True, help="Factor on the prior's variance.")
+@click.option("--fix", "fixed", multiple=True, metavar="NAME=VALUE", help="Hold a label.")
+@click.option("--velocity/--no-velocity", default=True, help="Fit the radial velocity.")
+@click.option(
+    "--search",
+    type=click.FloatRange(0),
+    default=600.0,
+    show_default=True,
+    help="Range in km/s in which a velocity is looked for before the fit; 0 for none.",
+)
+@click.option(
+    "--degree",
+    type=click.IntRange(-1, 20),
+    default=4,
+    show_default=True,
+    help="Degree of the continuum per chip; -1 for none.",
+)
+@click.option(
+    "--floor",
+    type=click.FloatRange(0, 1),
+    default=0.005,
+    show_default=True,
+    help="Error added in quadrature, part of the continuum.",
+)
+@click.option("--member-spread", is_flag=True, help="Add the spread of the networks to the errors.")
+@click.option(
+    "--split",
+    type=click.Choice(["typical", "encoded", "fitted"]),
+    default="typical",
+    show_default=True,
+    help="Split latents: typical, read off each spectrum, or fitted.",
+)
+@click.option("--starts", type=click.IntRange(1), default=1, show_default=True, help="Starts.")
+@click.option(
+    "--iterations",
+    type=click.IntRange(1),
+    default=20,
+    show_default=True,
+    help="Times that derivatives are computed at most.",
+)
+@click.option("--every-row", is_flag=True, help="Fit every spectrum of a file, visits included.")
+@click.option("--unit", type=click.Choice(["angstrom", "nm", "um"]), help="Of tables without one.")
+@click.option("--medium", type=click.Choice(["vacuum", "air"]), help="Of tables that do not say.")
+@click.option("--rv", "rv_kms", type=float, help="Velocity (km/s) to take out of tables.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Table to write: .ecsv, .fits, .vot or .xml.",
+)
+@click.option("--covariance", is_flag=True, help="Put the labels' covariance into the table.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing table.")
+@click.option(
+    "--chunk",
+    "per_task",
+    type=click.IntRange(1),
+    default=256,
+    show_default=True,
+    help="Spectra per task of a survey; a task that is done is never lost.",
+)
+@click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler to run a survey on.")
+@click.option(
+    "--workers",
+    type=click.IntRange(0),
+    help="Processes for a survey; 0 for this one only. By default one per core.",
+)
+@threads_option
+@device_option
+@json_option
+def fit_command(bundle: str, spectra: tuple[Path, ...], **given: Any) -> None:
+    """Fit labels of BUNDLE (a name or a path) to SPECTRA.
+
+    SPECTRA are files of any format that is read: apStar, aspcapStar and apVisit FITS files,
+    tables with wavelength, flux and error, npz and HDF5 files of spectra. A file that cannot be
+    read becomes a flagged row. More than --chunk spectra make a survey: it is cut into tasks,
+    --out is written as they end, and the same command goes on where it was stopped.
+    """
+    from ..core.fitting.settings import FitSettings
+    from ..core.fitting.stars import Reading
+
+    if not spectra and Path(bundle).is_file() and not bundle.lower().endswith(".zip"):
+        raise click.UsageError(
+            f"Give a bundle before the spectra, as in: fit apogee-giants {bundle}"
+        )
+    if not spectra:
+        raise click.UsageError("Give at least one file with a spectrum.")
+    out: Path | None = given["out"]
+    _check_out(out, given["overwrite"])
+    set_up_torch(given["threads"], given["device"])
+    settings = FitSettings(
+        prior=given["prior"],
+        widening=given["widening"],
+        fixed=_fixed(given["fixed"]),
+        velocity=given["velocity"],
+        search=given["search"],
+        degree=given["degree"],
+        floor=given["floor"],
+        member_spread=given["member_spread"],
+        split=given["split"],
+        starts=given["starts"],
+        iterations=given["iterations"],
+    )
+    kinds: dict[str, tuple[Any, ...]] = {
+        "both": ("emulated", "adapted"),
+        "adapted": ("adapted",),
+        "raw": ("emulated",),
+    }
+    reading = Reading(given["unit"], given["medium"], given["rv_kms"], given["every_row"])
+    job = (bundle, spectra, kinds[given["spectrum"]], settings, reading)
+    _here(*job, out, given)
+
+
+def _here(
+    bundle: str,
+    files: tuple[Path, ...],
+    kinds: tuple[Any, ...],
+    settings: Any,
+    reading: Any,
+    out: Path | None,
+    given: dict[str, Any],
+) -> None:
+    """Fit a few stars in this process."""
+    from ..core.bundle import open_bundle
+    from ..core.errors import FitError
+    from ..core.fitting.stars import fit_stars, fitters, read_stars
+
+    opened = open_bundle(bundle, given["device"])
+    ready = fitters(opened, kinds, settings)
+    stars, spectra = read_stars(files, reading)
+    for star in stars:
+        if star.error:
+            click.echo(f"spectrabridge: {star.error}", err=True)
+    if all(star.error for star in stars):
+        raise FitError("None of the files could be read; nothing was fitted.")
+    with bar("fitting", len(stars) * len(kinds), unit="fit") as show:
+        found = fit_stars(ready, stars, spectra, lambda done, total: show(done, total, {}))
+    if out is not None:
+        write_table(found.table(given["covariance"]), out)
+        click.echo(f"Wrote {out}.", err=True)
+    if given["as_json"]:
+        print_figures({"bundle": opened.name, "spectra": found.as_json()}, True)
+    elif out is None:
+        _print(found)
+
+
+def _print(found: Any) -> None:
+    """Print the main figures of every star, a line per fit."""
+    from ..core.fitting.stars import SPECTRA
+
+    width = max(len(s.id) for s in found.stars)
+    head = f"{'star':{width}s} {'fit':7s} {'chi2':>7s} {'T_eff':>11s} {'log g':>11s} "
+    click.echo(head + f"{'[Fe/H]':>13s} {'rv km/s':>8s} flags")
+    for i, star in enumerate(found.stars):
+        for kind, name in SPECTRA.items():
+            if kind not in found.fits:
+                continue
+            f = found.fits[kind]
+            if star.error:
+                click.echo(f"{star.id:{width}s} {name:7s} {'':53s} unreadable")
+                continue
+            texts = []
+            for label, digits in (("teff", 0), ("logg", 2), ("Fe", 2)):
+                if label in f.label_set.names:
+                    j = f.label_set.index(label)
+                    texts.append(f"{f.labels[i, j]:.{digits}f} +- {f.errors[i, j]:.{digits}f}")
+            columns = " ".join(f"{t:>12s}" for t in texts)
+            flags = ", ".join(f.flags[i]) or "none"
+            line = f"{star.id:{width}s} {name:7s} {f.reduced_chi2[i]:7.2f} {columns} "
+            click.echo(line + f"{f.velocity[i]:8.2f} {flags}")
+
+
+def write_table(table: Any, out: Path) -> None:
+    """Write a table in the format of its suffix; an old one is replaced once it is whole."""
+    partial = out.with_name(f".{out.name}.partial")
+    table.write(partial, format=FORMATS[out.suffix.lower()], overwrite=True)
+    partial.replace(out)
+
+
+def _check_out(out: Path | None, overwrite: bool) -> None:
+    if out is None:
+        return
+    if out.suffix.lower() not in FORMATS:
+        raise click.UsageError(
+            f"--out: expected a file that ends in {', '.join(FORMATS)}; found {out.name}."
+        )
+    if not out.resolve().parent.is_dir():
+        raise click.UsageError(f"--out: there is no folder {out.resolve().parent}.")
+    if out.exists() and not overwrite:
+        raise click.UsageError(f"--out: {out} exists; give --overwrite to replace it.")
+
+
+def _fixed(given: tuple[str, ...]) -> dict[str, float]:
+    fixed = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        try:
+            fixed[name.strip()] = float(value)
+        except ValueError:
+            equals = ""
+        if not equals:
+            raise click.UsageError(f"--fix: expected NAME=NUMBER, as vmacro=4; found {text!r}.")
+    return fixed

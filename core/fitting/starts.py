@@ -1,0 +1,86 @@
+"""Labels to start a fit from: read off the spectrum, or drawn from the population."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .forward import Forward
+from .population import LabelSpace
+
+N_EXAMPLES = 1200
+"""Spectra that the reader is trained on."""
+
+N_COMPONENTS = 40
+"""Principal components of these that it reads."""
+
+WIDER = 1.5
+"""Examples are spread so many times as wide as the population."""
+
+
+def draw_like(labels: Tensor, space: LabelSpace, n: int, seed: int, wider: float = 1.0) -> Tensor:
+    """Return coordinates ``(n, n_labels)`` of stars scattered about those of a population.
+
+    A smooth bootstrap (Silverman 1986, section 6.4): stars of the population, each moved
+    by a little noise of the same covariance; `wider` spreads all of it about the mean.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    y = labels.cpu().float()
+    x = (torch.where(space.logarithmic, y.clamp_min(1e-3).log(), y) - space.centre) / space.unit
+    rows = torch.randint(0, len(x), (n,), generator=generator)
+    mean = x.mean(0)
+    noise = torch.randn(n, x.shape[1], generator=generator)
+    covariance = (x - mean).T @ (x - mean) / max(1, len(x) - 1)
+    covariance = covariance + 0.05**2 * torch.eye(x.shape[1])
+    drawn = x[rows] + 0.5 * noise @ torch.linalg.cholesky(covariance).T
+    drawn = mean + wider * (drawn - mean)
+    return torch.where(space.free, drawn.clamp(space.low, space.high), space.held)
+
+
+@dataclass(frozen=True)
+class StartReader:
+    """Reads coordinates of labels off spectra, roughly: least squares on components.
+
+    Inputs are a few principal components of the model's own spectra and their squares.
+    """
+
+    mean: Tensor
+    components: Tensor
+    scale: Tensor
+    weights: Tensor
+
+    @classmethod
+    def train(
+        cls, forward: Forward, space: LabelSpace, population: Tensor, seed: int = 0
+    ) -> StartReader:
+        """Train on spectra of the model at labels like those of a population."""
+        x = draw_like(population, space, N_EXAMPLES, seed, WIDER)
+        device = forward.device
+        flux = torch.cat(
+            [forward.flux(space.labels(rows).to(device)).cpu() for rows in x.split(50)]
+        )
+        mean = flux.mean(0)
+        k = min(N_COMPONENTS, len(flux) // 4, flux.shape[1] // 4)
+        # Through the small of the two products; seeds play no part.
+        centred = flux - mean
+        top = torch.linalg.eigh((centred @ centred.T).double())[1][:, -k:].float()
+        components = torch.linalg.qr(centred.T @ top)[0].T
+        scale = (centred @ components.T).std(0).clamp_min(1e-9)
+        reader = cls(mean, components, scale, torch.zeros(1))
+        inputs = reader._inputs(flux).double()
+        penalty = 1e-3 * len(inputs) * torch.eye(inputs.shape[1], dtype=torch.float64)
+        weights = torch.linalg.solve(inputs.T @ inputs + penalty, inputs.T @ x.double())
+        return cls(mean, components, scale, weights.float())
+
+    def _inputs(self, flux: Tensor) -> Tensor:
+        c = ((flux - self.mean) @ self.components.T / self.scale).clamp(-4, 4)
+        return torch.cat([torch.ones(len(c), 1), c, c.square()], 1)
+
+    def __call__(self, flux: Tensor, ivar: Tensor) -> Tensor:
+        """Return coordinates ``(n_stars, n_labels)``; bad pixels count as the mean spectrum."""
+        filled = torch.where(ivar.cpu() > 0, flux.cpu(), self.mean)
+        # Deviations are clipped: a cosmic ray is no line.
+        filled = self.mean + (filled - self.mean).clamp(-0.5, 0.5)
+        return self._inputs(filled) @ self.weights
