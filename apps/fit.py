@@ -145,8 +145,14 @@ def fit_command(bundle: str, spectra: tuple[Path, ...], **given: Any) -> None:
         "raw": ("emulated",),
     }
     reading = Reading(given["unit"], given["medium"], given["rv_kms"], given["every_row"])
-    job = (bundle, spectra, kinds[given["spectrum"]], settings, reading)
-    _here(*job, out, given)
+    job = (bundle, spectra, kinds[given["spectrum"]], settings, reading, out, given)
+    from ..core.fitting.survey import count_stars
+
+    large = count_stars(spectra) > given["per_task"]
+    if large or given["scheduler"] is not None or given["workers"] is not None:
+        _survey(*job)
+    else:
+        _here(*job)
 
 
 def _here(
@@ -182,6 +188,65 @@ def _here(
         _print(found)
 
 
+def _survey(
+    bundle: str,
+    files: tuple[Path, ...],
+    kinds: tuple[Any, ...],
+    settings: Any,
+    reading: Any,
+    out: Path | None,
+    given: dict[str, Any],
+) -> None:
+    """Fit many stars in tasks, on several processes."""
+    import os
+    import time
+    from contextlib import nullcontext
+
+    from ..core.bundle import find_bundle
+    from ..core.fitting.survey import Survey, dask_client, forget_parts, run_survey
+
+    if out is None:
+        raise click.UsageError("--out is needed for more spectra than --chunk, or with --workers.")
+    # Workers may run in other folders.
+    name = str(find_bundle(bundle).resolve())
+    paths = tuple(str(f.resolve()) for f in files)
+    survey = Survey(
+        name,
+        paths,
+        kinds,
+        settings,
+        reading,
+        given["per_task"],
+        given["covariance"],
+        given["device"],
+    )
+    workers = given["workers"]
+    if workers is None:
+        workers = min(os.cpu_count() or 1, len(survey.tasks()))
+    alone = given["scheduler"] is None and (workers == 0 or workers == 1)
+    began = time.perf_counter()
+    with (
+        nullcontext(None) if alone else dask_client(given["scheduler"], workers) as client,
+        bar("fitting", 0, unit="star") as show,
+    ):
+
+        def tell(done: int, total: int) -> None:
+            show(done, total, {})
+
+        table = run_survey(survey, out, client=client, progress=tell)
+    write_table(table, out)
+    forget_parts(out)
+    flags = [str(f) for f in table["flags" if "flags" in table.colnames else "raw_flags"]]
+    figures = {
+        "out": str(out),
+        "n_stars": len(table),
+        "n_unflagged": sum(not f for f in flags),
+        "n_unreadable": flags.count("unreadable"),
+        "seconds": time.perf_counter() - began,
+    }
+    print_figures(figures, given["as_json"])
+
+
 def _print(found: Any) -> None:
     """Print the main figures of every star, a line per fit."""
     from ..core.fitting.stars import SPECTRA
@@ -210,8 +275,13 @@ def _print(found: Any) -> None:
 
 def write_table(table: Any, out: Path) -> None:
     """Write a table in the format of its suffix; an old one is replaced once it is whole."""
+    from ..core.fitting.survey import for_exchange
+
     partial = out.with_name(f".{out.name}.partial")
-    table.write(partial, format=FORMATS[out.suffix.lower()], overwrite=True)
+    kind = FORMATS[out.suffix.lower()]
+    if kind != "ascii.ecsv":
+        table = for_exchange(table)
+    table.write(partial, format=kind, overwrite=True)
     partial.replace(out)
 
 

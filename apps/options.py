@@ -74,7 +74,9 @@ def bar(
         total=total, desc=name, unit=unit, file=sys.stderr, mininterval=0.5, dynamic_ncols=True
     ) as bar:
 
-        def show(step: int, _total: int, figures: dict[str, float]) -> None:
+        def show(step: int, total: int, figures: dict[str, float]) -> None:
+            if total != bar.total:
+                bar.total = total
             bar.set_postfix({k: f"{v:.3g}" for k, v in figures.items()}, refresh=False)
             bar.update(step - bar.n)
 

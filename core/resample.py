@@ -99,8 +99,8 @@ def resample(
         Inverse variance, for independent noise in the old pixels if not told otherwise;
         0 where less than `least_covered` of the pixel is covered. New pixels that share
         an old one have correlated noise: each single inverse variance is right, but
-        their sum is too large, by about 12% from a dithered apVisit file to the apStar grid and by the
-        ratio of the widths where new pixels are finer than old ones.
+        their sum is too large, by about 12% from a dithered apVisit file to the apStar
+        grid and by the ratio of the widths where new pixels are finer than old ones.
 
     Raises
     ------

@@ -71,8 +71,9 @@ class AdaptationTraining:
         Steps between validations.
     patience : int
         Stop after this many validations without a new best, and return that best; 0 never
-        stops early. Validations count once critics have had time to settle, from step
-        ``1.5 * critics_full``.
+        stops early. Learning rates fall along a cosine, and the figure hardly moves before
+        they are small, so that stopping gains time and loses quality. Validations count
+        once critics have had time to settle, from step ``1.5 * critics_full``.
     backbone : {"basis", "conv"}
         Perceptrons on principal components, with a robust distance in tolerances; or the
         paper's convolutions on pixels, with the mean square over good pixels, weighted by
@@ -110,7 +111,7 @@ class AdaptationTraining:
         Let a CUDA device round products to TensorFloat-32, or compute them in bfloat16.
     """
 
-    iterations: int = 2500
+    iterations: int = 4500
     batch: int = 256
     members: int = 4
     seed: int = 0
@@ -133,7 +134,7 @@ class AdaptationTraining:
     adversarial_weight: float = 1.0
     synth_tolerance: float = 0.002
     check_every: int = 100
-    patience: int = 5
+    patience: int = 0
     backbone: str = "basis"
     conv: ConvLayers = field(default_factory=ConvLayers)
     centre_pixels: bool = True

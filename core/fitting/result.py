@@ -13,7 +13,18 @@ from numpy.typing import NDArray
 from ..labels import LabelSet
 from .settings import FitSettings
 
-_UNITS = {"K": units.K, "km/s": units.km / units.s, "dex": units.dex, "": None}
+
+def set_units(table: Table, labels: LabelSet) -> None:
+    """Give columns of labels, of their errors and of velocities their units."""
+    known = {label.name: _UNITS.get(label.unit) for label in labels.labels}
+    known["rv"] = units.km / units.s
+    for name in table.colnames:
+        plain = name.removeprefix("raw_").removeprefix("survey_").removesuffix("_err")
+        if plain in known:
+            table[name].unit = known[plain]
+
+
+_UNITS = {"K": units.K, "km s-1": units.km / units.s, "dex": units.dex}
 
 
 @dataclass
@@ -142,23 +153,22 @@ class LabelFits:
         out = Table(masked=True)
         out["id"] = list(self.ids)
 
-        def add(name: str, values: NDArray, unit: object = None, about: str = "") -> None:
+        def add(name: str, values: NDArray, about: str = "") -> None:
             mask = ~np.isfinite(values) if values.dtype.kind == "f" else None
-            out[prefix + name] = MaskedColumn(values, mask=mask, unit=unit, description=about)
+            out[prefix + name] = MaskedColumn(values, mask=mask, description=about)
 
         for i, label in enumerate(self.label_set.labels):
-            unit = _UNITS.get(label.unit)
-            add(label.name, self.labels[:, i], unit, label.description)
-            add(f"{label.name}_err", self.errors[:, i], unit, f"1-sigma error of {label.name}")
-        speed = units.km / units.s
-        add("rv", self.velocity, speed, "velocity in the frame of the spectrum")
-        add("rv_err", self.velocity_error, speed, "1-sigma error of the velocity")
-        add("reduced_chi2", self.reduced_chi2, None, "chi2 over degrees of freedom")
-        add("residual_mean", self.residual_mean, None, "mean of residuals in sigma")
-        add("residual_std", self.residual_std, None, "standard deviation of residuals in sigma")
-        add("n_pixels", self.n_pixels, None, "usable pixels")
+            add(label.name, self.labels[:, i], label.description)
+            add(f"{label.name}_err", self.errors[:, i], f"1-sigma error of {label.name}")
+        add("rv", self.velocity, "velocity in the frame of the spectrum")
+        add("rv_err", self.velocity_error, "1-sigma error of the velocity")
+        add("reduced_chi2", self.reduced_chi2, "chi2 over degrees of freedom")
+        add("residual_mean", self.residual_mean, "mean of residuals in sigma")
+        add("residual_std", self.residual_std, "standard deviation of residuals in sigma")
+        add("n_pixels", self.n_pixels, "usable pixels")
         out[prefix + "flags"] = [",".join(f) for f in self.flags]
         out[prefix + "remarks"] = self.remarks
         if covariance:
-            add("covariance", self.covariance, None, "covariance of the labels, in their order")
+            add("covariance", self.covariance, "covariance of the labels, in their order")
+        set_units(out, self.label_set)
         return out

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Literal, get_args
 
 from ..errors import FitError
@@ -87,4 +86,4 @@ class FitSettings:
                 raise FitError(f"{name} must be {low} or more; found {getattr(self, name)!r}.")
         if not self.widening > 0:
             raise FitError(f"widening must be positive; found {self.widening!r}.")
-        object.__setattr__(self, "fixed", MappingProxyType(dict(self.fixed)))
+        object.__setattr__(self, "fixed", {k: float(v) for k, v in self.fixed.items()})

@@ -17,7 +17,7 @@ from ..io.star_file import StarFile, read_star
 from ..spectra import Spectra
 from ..wavelength import APSTAR_GRID
 from .fit import Fitter, Progress, population_of
-from .result import LabelFits
+from .result import LabelFits, set_units
 from .settings import FitSettings, Kind
 
 UNREADABLE = "unreadable"
@@ -115,12 +115,13 @@ class StarFits:
                 for s, f in zip(self.stars, part[prefix + "flags"], strict=True)
             ]
             out[prefix + "flags"] = flags
-        names = next(iter(self.fits.values())).label_set.names
-        for name in names:
+        labels = next(iter(self.fits.values())).label_set
+        for name in labels.names:
             values = np.array([s.survey.get(name, math.nan) for s in self.stars], float)
             if np.isfinite(values).any():
                 out[f"survey_{name}"] = values
         out["notes"] = [s.error or " ".join(s.notes) for s in self.stars]
+        set_units(out, labels)
         return out
 
     def as_json(self) -> list[dict[str, Any]]:

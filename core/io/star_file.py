@@ -192,10 +192,10 @@ def _from_hdf5(path: Path, name: str) -> StarFile:
 def _plain(kind: str, name: str, spectra: Spectra) -> StarFile:
     """Return a star whose reader gave spectra only, put on the apStar grid."""
     notes = list(table.table_notes(spectra.provenance))
-    on_apstar = _on_apstar(spectra)
-    if on_apstar is not spectra and spectra.grid != APOGEE_GRID:
+    placed = on_apstar(spectra)
+    if placed is not spectra and spectra.grid != APOGEE_GRID:
         notes.append(f"The spectra were resampled from {spectra.grid!r}.")
-    if not on_apstar.good[0].any():
+    if not placed.good[0].any():
         raise SpectrumError(
             f"The first spectrum in {name} has no usable pixel on the detectors of the apStar grid."
         )
@@ -206,10 +206,10 @@ def _plain(kind: str, name: str, spectra: Spectra) -> StarFile:
     if len(spectra) > 1:
         notes.append(f"The file holds {len(spectra)} spectra; the first stands for the star.")
     star = spectra.ids[0] if spectra.ids[0] != "0" else star_in(name)
-    return StarFile(name, star, kind, on_apstar, None, labels, tuple(notes))
+    return StarFile(name, star, kind, placed, None, labels, tuple(notes))
 
 
-def _on_apstar(spectra: Spectra) -> Spectra:
+def on_apstar(spectra: Spectra) -> Spectra:
     """Return spectra on the apStar grid; those on its detectors are put in their place."""
     if spectra.grid == APSTAR_GRID:
         return spectra

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from astropy.table import Table
+from click.testing import CliRunner
+
+from spectrabridge.apps.cli import main
+from spectrabridge.core.io import example_apstar
+
+STAR = str(example_apstar())
+QUICK = ["--iterations", "3", "--search", "0"]
+
+
+def run(*words: str):
+    return CliRunner().invoke(main, ["fit", *words])
+
+
+def test_json_has_an_object_per_file_in_order(tmp_path: Path):
+    bad = tmp_path / "bad.fits"
+    bad.write_bytes(b"SIMPLE  =" + b" " * 100)
+    result = run("apogee-giants", str(bad), STAR, "--json", *QUICK)
+    assert result.exit_code == 0, result.output
+    rows = json.loads(result.stdout)["spectra"]
+    assert [r["file"] for r in rows] == ["bad.fits", example_apstar().name]
+    assert "bad.fits" in result.stderr
+    keys = {"reduced_chi2", "residual_mean", "residual_std", "labels", "errors", "flags"}
+    assert keys <= set(rows[1]["raw"]) and keys <= set(rows[1]["adapted"])
+    assert rows[0]["adapted"]["flags"] == ["unreadable"]
+
+
+@pytest.mark.parametrize("name", ["t.ecsv", "t.fits", "t.vot"])
+def test_tables(tmp_path: Path, name: str):
+    out = tmp_path / name
+    words = ["apogee-giants", STAR, "--out", str(out), "--spectrum", "adapted", *QUICK]
+    result = run(*words)
+    assert result.exit_code == 0, result.output
+    kind = {"t.ecsv": "ascii.ecsv", "t.fits": "fits", "t.vot": "votable"}[name]
+    table = Table.read(out, format=kind)
+    assert len(table) == 1 and 3000 < table["teff"][0] < 7000
+    assert table["teff"].unit == "K"
+    before = out.read_bytes()
+    again = run(*words)
+    assert again.exit_code == 2 and "--overwrite" in again.output
+    assert out.read_bytes() == before
+    assert run(*words, "--overwrite").exit_code == 0
+
+
+def test_in_tasks(tmp_path: Path):
+    out = tmp_path / "t.ecsv"
+    words = ["apogee-giants", STAR, STAR, "--chunk", "1", "--workers", "0", *QUICK]
+    result = run(*words, "--out", str(out), "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["n_stars"] == 2
+    assert len(Table.read(out, format="ascii.ecsv")) == 2
+    assert not out.with_name("t.ecsv.parts").exists()
+    assert "--out" in run(*words).output
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["apogee-giants"], "at least one file"),
+        ([STAR], "Give a bundle before the spectra"),
+        (["no-such", STAR], "no-such"),
+        (["apogee-giants", "gone.fits"], "gone.fits"),
+        (["apogee-giants", STAR, "--fix", "vmacro"], "NAME=NUMBER"),
+        (["apogee-giants", STAR, "--fix", "Zr=0"], "no label 'Zr'"),
+        (["apogee-giants", STAR, "--out", "t.txt"], ".ecsv"),
+        (["apogee-giants", STAR, "--out", "no/such/t.ecsv"], "no folder"),
+        (["apogee-giants", STAR, "--widening", "0"], "widening"),
+    ],
+)
+def test_wrong_usage_is_one_line(words: list[str], said: str):
+    result = run(*words)
+    assert result.exit_code in (1, 2)
+    assert said in result.output
+    assert "Traceback" not in result.output
+
+
+def test_nothing_readable_fails(tmp_path: Path):
+    bad = tmp_path / "bad.txt"
+    bad.write_text("nothing")
+    result = run("apogee-giants", str(bad))
+    assert result.exit_code == 1
+    assert "None of the files could be read" in result.output

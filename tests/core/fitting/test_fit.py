@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from spectrabridge.core.errors import FitError, GridError
+from spectrabridge.core.fitting import FitSettings, Fitter, fit_both, fit_labels, population_of
+from spectrabridge.core.fitting.velocity import log_step, to_velocity
+from spectrabridge.core.spectra import Spectra
+from spectrabridge.core.wavelength import WavelengthGrid
+
+STRONG = ("teff", "logg", "Fe", "Mg", "Si", "C", "N", "O")
+# The stars are drawn from the population, so that it is the right prior as it is; the toy needs
+# one, because in its spectra temperature and the abundance of all elements look the same.
+PLAIN = FitSettings(floor=0.0, search=0.0, widening=1.0)
+
+
+@pytest.fixture(scope="module")
+def stars(observe):
+    return observe(160)
+
+
+@pytest.fixture(scope="module")
+def fits(fit_bundle, stars):
+    return fit_labels(fit_bundle, stars.spectra, PLAIN)
+
+
+def test_truth_is_recovered_with_honest_errors(fits, stars, fit_bundle):
+    assert fits.fitted.all()
+    pull = (fits.labels - stars.labels) / fits.errors
+    columns = fit_bundle.labels.columns(STRONG)
+    strong = pull[:, columns]
+    assert np.abs(np.median(strong, axis=0)).max() < 0.3
+    spread = strong.std(axis=0)
+    assert (spread > 0.75).all() and (spread < 1.3).all()
+    assert 0.85 < spread.mean() < 1.15
+    assert np.median(fits.reduced_chi2) == pytest.approx(1, abs=0.03)
+    assert np.abs(np.median(fits.velocity / fits.velocity_error)) < 0.3
+    assert 0.8 < (fits.velocity / fits.velocity_error).std() < 1.2
+    assert not any("not_converged" in f for f in fits.flags)
+
+
+def test_spectra_say_more_than_the_population(fits, stars, fit_bundle):
+    mg, si = fit_bundle.labels.columns(("Mg", "Si"))
+    found, true = (y[:, mg] - y[:, si] for y in (fits.labels, stars.labels))
+    assert (found - true).std() < 0.5 * true.std()
+
+
+def test_callers_arrays_are_left_alone(fit_bundle, observe):
+    spectra = observe(3).spectra
+    flux, ivar = spectra.flux.copy(), spectra.ivar.copy()
+    fit_labels(fit_bundle, spectra, FitSettings(member_spread=True))
+    assert np.array_equal(flux, spectra.flux) and np.array_equal(ivar, spectra.ivar)
+
+
+def test_raw_and_adapted_by_the_same_code(fit_bundle, stars):
+    raw, adapted = fit_both(fit_bundle, stars.spectra[:20], PLAIN)
+    assert raw.settings.spectrum == "emulated"
+    # The toy's emulator lacks lines that the spectra have.
+    assert np.median(raw.reduced_chi2) > 1.5 * np.median(adapted.reduced_chi2)
+    assert np.nanstd(adapted.residual) == pytest.approx(1, abs=0.03)
+
+
+def test_results_do_not_depend_on_company(fit_bundle, stars, fits):
+    alone = fit_labels(fit_bundle, stars.spectra[[7, 70]], PLAIN)
+    difference = (alone.labels - fits.labels[[7, 70]]) / fits.errors[[7, 70]]
+    assert np.abs(difference).max() < 0.1
+
+
+def test_a_velocity_is_found_and_does_not_bias_labels(fit_bundle, observe):
+    moved = observe(24, whole=23)
+    settings = replace(PLAIN, search=150.0)
+    found = fit_labels(fit_bundle, moved.spectra, settings)
+    expected = to_velocity(np.array([23.0]), log_step(fit_bundle.grid))[0]
+    assert np.abs(found.velocity - expected).max() < 15
+    assert np.median(found.velocity) == pytest.approx(expected, abs=2.5)
+    pull = (found.labels - moved.labels) / found.errors
+    # Lines near the ends of the chips are lost, or wrong where the toy's spectra wrap around.
+    at = fit_bundle.labels.columns(("Fe", "teff"))
+    assert np.abs(np.median(pull[:, at])) < 1.5
+
+
+def test_a_part_of_a_pixel(fit_bundle, observe):
+    import torch
+
+    from spectrabridge.core.fitting.velocity import shift
+
+    stars = observe(16)
+    by = torch.full((16,), 0.6)
+    flux = shift(torch.from_numpy(stars.spectra.flux), by, fit_bundle.grid).numpy()
+    spectra = Spectra(
+        fit_bundle.grid, flux, stars.spectra.ivar, provenance=stars.spectra.provenance
+    )
+    found = fit_labels(fit_bundle, spectra, PLAIN)
+    expected = to_velocity(np.array([0.6]), log_step(fit_bundle.grid))[0]
+    assert np.median(found.velocity) == pytest.approx(expected, abs=0.1)
+
+
+def test_smooth_factors_change_nothing(fit_bundle, stars, fits):
+    some = stars.spectra[:12]
+    x = np.linspace(-1, 1, fit_bundle.grid.n_pixels)
+    factor = (1 + 0.03 * x - 0.02 * x**2).astype(np.float32)
+    tilted = Spectra(
+        some.grid, some.flux * factor, some.ivar / factor**2, provenance=some.provenance
+    )
+    again = fit_labels(fit_bundle, tilted, PLAIN)
+    difference = (again.labels - fits.labels[:12]) / fits.errors[:12]
+    # A star may have two minima that are nearly as deep.
+    assert np.quantile(np.abs(difference).max(axis=1), 0.75) < 0.1
+    without = fit_labels(fit_bundle, tilted, replace(PLAIN, degree=-1))
+    assert np.median(without.reduced_chi2) > 1.3
+
+
+def test_held_labels_stay(fit_bundle, stars):
+    settings = replace(PLAIN, fixed={"vmacro": 4.0, "c12c13": 12.0})
+    found = fit_labels(fit_bundle, stars.spectra[:4], settings)
+    for name, value in settings.fixed.items():
+        at = fit_bundle.labels.index(name)
+        assert found.labels[:, at] == pytest.approx(value, rel=1e-5)
+        assert (found.errors[:, at] == 0).all()
+        assert found.correlation(0)[at, 0] == 0
+    assert np.isfinite(found.correlation(0)).all()
+
+
+@pytest.mark.parametrize("split", ["encoded", "fitted"])
+def test_split_latents_of_the_star(fit_bundle, stars, split):
+    found = fit_labels(fit_bundle, stars.spectra[:8], replace(PLAIN, split=split))
+    assert np.median(found.reduced_chi2) < 1.1
+    assert found.split.shape == (8, fit_bundle.model.n_split if split == "fitted" else 0)
+
+
+def test_further_starts_are_never_worse(fit_bundle, stars):
+    some = stars.spectra[:10]
+    one = fit_labels(fit_bundle, some, PLAIN)
+    three = fit_labels(fit_bundle, some, replace(PLAIN, starts=3))
+    assert (three.chi2 < one.chi2 + 1.0).all()
+    assert (three.evaluations > one.evaluations).all()
+
+
+def test_without_a_prior_only_the_data_count(fit_bundle, stars):
+    found = fit_labels(fit_bundle, stars.spectra[:10], replace(PLAIN, prior="none"))
+    with_prior = fit_labels(fit_bundle, stars.spectra[:10], PLAIN)
+    assert np.median(found.chi2 - with_prior.chi2) < 0.1
+    assert (found.errors.mean(0) >= 0.99 * with_prior.errors.mean(0)).mean() > 0.9
+
+
+def test_unusable_stars_are_flagged_and_the_others_fitted(fit_bundle, observe):
+    stars = observe(4)
+    flux, ivar = stars.spectra.flux.copy(), stars.spectra.ivar.copy()
+    ivar[1] = 0
+    flux[2] = np.nan
+    ivar[3, :300] = 0
+    spectra = Spectra(fit_bundle.grid, flux, ivar, provenance=stars.spectra.provenance)
+    found = fit_labels(fit_bundle, spectra, PLAIN)
+    assert found.flags[1] == found.flags[2] == ("not_fitted",)
+    assert found.fitted.tolist() == [True, False, False, True]
+    assert np.isfinite(found.labels[3]).all()
+    assert "few_pixels" not in found.flags[0]
+    table = found.table()
+    assert table["teff"].mask.tolist() == [False, True, True, False]
+
+
+def test_a_star_of_another_kind_is_flagged(fit_bundle, observe):
+    stars = observe(2)
+    rng = np.random.default_rng(1)
+    flux = 1 - 0.3 * rng.random((2, fit_bundle.grid.n_pixels)).astype(np.float32)
+    spectra = Spectra(
+        fit_bundle.grid, flux, stars.spectra.ivar, provenance=stars.spectra.provenance
+    )
+    for flags in fit_labels(fit_bundle, spectra, PLAIN).flags:
+        assert "bad_chi2" in flags
+
+
+def test_refusals(fit_bundle, toy_bundle, observe):
+    spectra = observe(2).spectra
+    with pytest.raises(FitError, match="--continuum pseudo"):
+        Fitter(toy_bundle.model, population_of(fit_bundle)).fit(spectra)
+    with pytest.raises(FitError, match="keeps no sample"):
+        population_of(toy_bundle)
+    with pytest.raises(FitError, match="no label 'Zr'"):
+        fit_labels(fit_bundle, spectra, FitSettings(fixed={"Zr": 0.0}))
+    with pytest.raises(FitError, match="number to hold Fe"):
+        fit_labels(fit_bundle, spectra, FitSettings(fixed={"Fe": float("nan")}))
+    with pytest.raises(FitError, match="split must be one of"):
+        FitSettings(split="best")  # type: ignore[arg-type]
+    with pytest.raises(FitError, match="starts must be 1 or more"):
+        FitSettings(starts=0)
+    with pytest.raises(FitError, match="population"):
+        Fitter(fit_bundle.model, np.zeros((5, 3)))
+    other = Spectra(WavelengthGrid(np.linspace(15000, 16000, 640)), spectra.flux)
+    with pytest.raises(GridError):
+        fit_labels(fit_bundle, other)
+
+
+def test_table_is_kept_by_files(fits, tmp_path):
+    from astropy.table import Table
+
+    table = fits.table(covariance=True)
+    assert table["teff"].unit == "K" and table["rv"].unit == "km / s"
+    table.write(tmp_path / "t.ecsv", format="ascii.ecsv")
+    table.write(tmp_path / "t.fits")
+    table.write(tmp_path / "t.vot", format="votable")
+    for name, kind in (("t.ecsv", "ascii.ecsv"), ("t.fits", "fits"), ("t.vot", "votable")):
+        back = Table.read(tmp_path / name, format=kind)
+        assert np.allclose(back["teff"], fits.labels[:, 0])
+        assert back["covariance"].shape == (160, 25, 25)

@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from spectrabridge.core.bundle import Bundle
+from spectrabridge.core.errors import FitError, SpectrumError
+from spectrabridge.core.fitting import FitSettings, fit_labels
+from spectrabridge.core.fitting import survey as survey_module
+from spectrabridge.core.fitting.survey import (
+    Survey,
+    count_stars,
+    dask_client,
+    forget_parts,
+    parts_folder,
+    run_survey,
+)
+
+SETTINGS = FitSettings(floor=0.0, search=0.0, fixed={"vmacro": 4.0})
+
+
+@pytest.fixture
+def stars(observe, tmp_path: Path) -> Path:
+    path = tmp_path / "stars.h5"
+    observe(90).spectra.save(path)
+    return path
+
+
+def survey_of(bundle: Bundle, path: Path, chunk: int = 20, **changes) -> Survey:
+    settings = {"kinds": ("adapted",), "settings": SETTINGS, "chunk": chunk} | changes
+    return Survey(str(bundle.path), (str(path),), **settings)
+
+
+def test_tasks_make_the_table_of_one_fit(fit_bundle, stars, observe, tmp_path):
+    out = tmp_path / "labels.ecsv"
+    told = []
+    table = run_survey(
+        survey_of(fit_bundle, stars), out, progress=lambda done, total: told.append((done, total))
+    )
+    assert told == [(0, 90), (20, 90), (40, 90), (60, 90), (80, 90), (90, 90)]
+    whole = fit_labels(fit_bundle, observe(90).spectra, SETTINGS)
+    assert list(table["id"]) == list(whole.ids)
+    assert table["row"].tolist() == list(range(90))
+    assert np.abs((table["teff"] - whole.labels[:, 0]) / whole.errors[:, 0]).max() < 0.2
+    assert table["vmacro_err"].tolist() == [0.0] * 90
+    forget_parts(out)
+    assert not parts_folder(out).exists()
+
+
+def test_a_rerun_does_only_what_is_missing(fit_bundle, stars, tmp_path, monkeypatch):
+    out = tmp_path / "labels.fits"
+    survey = survey_of(fit_bundle, stars)
+    done = []
+    real = survey_module.fit_task
+
+    def interrupted(survey, task):
+        if task.number == 2:
+            raise KeyboardInterrupt
+        done.append(task.number)
+        return real(survey, task)
+
+    monkeypatch.setattr(survey_module, "fit_task", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_survey(survey, out)
+    assert done == [0, 1]
+    # A file that a killed process left half written is no part.
+    (parts_folder(out) / "000002.99.partial").write_bytes(b"SIMPLE")
+    monkeypatch.setattr(survey_module, "fit_task", lambda s, t: done.append(t.number) or real(s, t))
+    table = run_survey(survey, out)
+    assert done == [0, 1, 2, 3, 4]
+    assert list(table["id"]) == [f"star{i}" for i in range(90)]
+
+
+def test_parts_of_another_survey_are_refused(fit_bundle, stars, tmp_path):
+    out = tmp_path / "labels.fits"
+    run_survey(survey_of(fit_bundle, stars), out)
+    with pytest.raises(FitError, match="other chunk"):
+        run_survey(survey_of(fit_bundle, stars, chunk=30), out)
+    with pytest.raises(FitError, match="other settings"):
+        run_survey(survey_of(fit_bundle, stars, settings=FitSettings()), out)
+    stars.touch()
+    with pytest.raises(FitError, match="other sources"):
+        run_survey(survey_of(fit_bundle, stars), out)
+    (parts_folder(out) / "plan.json").write_text("{")
+    with pytest.raises(FitError, match="is damaged"):
+        run_survey(survey_of(fit_bundle, stars), out)
+    foreign = tmp_path / "x.fits.parts"
+    foreign.mkdir()
+    (foreign / "precious.txt").write_text("mine")
+    with pytest.raises(FitError, match="other files"):
+        run_survey(survey_of(fit_bundle, stars), tmp_path / "x.fits")
+    forget_parts(tmp_path / "x.fits")
+    assert (foreign / "precious.txt").read_text() == "mine"
+
+
+def test_damaged_and_empty_sets(fit_bundle, stars, tmp_path, observe):
+    with pytest.raises(FitError, match="nothing to fit"):
+        Survey(str(fit_bundle.path), ()).tasks()
+    cut = tmp_path / "cut.h5"
+    cut.write_bytes(stars.read_bytes()[:2000])
+    with pytest.raises(SpectrumError):
+        run_survey(survey_of(fit_bundle, cut), tmp_path / "o.ecsv")
+    assert count_stars([stars, tmp_path / "gone.fits"]) == 91
+
+
+def test_a_scheduler_that_does_not_answer():
+    with pytest.raises(FitError, match="does not answer"), dask_client("tcp://127.0.0.1:9"):
+        pass
+
+
+DRIVER = """
+import sys, json
+from pathlib import Path
+from spectrabridge.core.fitting import FitSettings
+from spectrabridge.core.fitting.survey import Survey, dask_client, run_survey
+if __name__ == "__main__":
+    bundle, stars, out = sys.argv[1:]
+    settings = FitSettings(floor=0.0, search=0.0, fixed={"vmacro": 4.0})
+    survey = Survey(bundle, (stars,), ("adapted",), settings, chunk=100)
+    with dask_client(workers=2) as client:
+        pids = client.run(lambda: __import__("os").getpid())
+        print(json.dumps(list(pids.values())), flush=True)
+        table = run_survey(
+            survey, out, client=client, progress=lambda a, b: print(a, flush=True)
+        )
+    table.write(out, format="fits")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_killed_workers_and_a_killed_driver_lose_nothing(fit_bundle, observe, tmp_path):
+    """2,000 stars on two workers: one is killed half way, then the driver; all come out once."""
+    stars, out = tmp_path / "stars.h5", tmp_path / "labels.fits"
+    made = observe(2000)
+    made.spectra.save(stars)
+    script = tmp_path / "driver.py"
+    script.write_text(DRIVER)
+    command = [sys.executable, str(script), str(fit_bundle.path), str(stars), str(out)]
+
+    def start() -> tuple[subprocess.Popen, list[int]]:
+        driver = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert driver.stdout is not None
+        return driver, json.loads(driver.stdout.readline())
+
+    def until(driver: subprocess.Popen, n: int) -> int:
+        assert driver.stdout is not None
+        for line in driver.stdout:
+            if int(line) >= n:
+                return int(line)
+        raise AssertionError("the driver ended too early")
+
+    driver, workers = start()
+    until(driver, 300)
+    os.kill(workers[0], signal.SIGKILL)
+    until(driver, 1000)
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    for pid in workers:
+        _gone(pid)
+    kept = sorted(p.name for p in parts_folder(out).glob("*.fits"))
+    assert 10 <= len(kept) < 20 and not out.exists()
+
+    driver, _ = start()
+    assert driver.stdout is not None
+    first = int(driver.stdout.readline())
+    assert first == 100 * len(kept)  # what was done is not done again
+    driver.stdout.read()
+    assert driver.wait() == 0
+    table = Table.read(out, character_as_bytes=False)
+    assert list(table["id"]) == [f"star{i}" for i in range(2000)]
+    some = np.arange(0, 2000, 97)
+    alone = fit_labels(fit_bundle, made.spectra[some], SETTINGS)
+    off = np.abs((np.asarray(table["Mg"])[some] - alone.labels[:, 7]) / alone.errors[:, 7])
+    assert np.median(off) < 0.05
+
+
+def _gone(pid: int) -> None:
+    """Wait until a worker whose nanny died has ended too."""
+    for _ in range(100):
+        try:
+            os.kill(pid, 0)
+        except OSError:
+            return
+        time.sleep(0.2)
