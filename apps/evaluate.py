@@ -38,6 +38,13 @@ from .options import (
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Retrain with the paper's own masked lines (mock_missing_lines.npz) and score that.",
 )
+@click.option(
+    "--fit",
+    "fit_files",
+    multiple=True,
+    type=EXISTING,
+    help="Also fit the star in this file, and report residuals; may be given many times.",
+)
 @click.option("--stars", type=click.IntRange(50), default=1000, show_default=True)
 @click.option(
     "--members", type=click.IntRange(1, 32), help="With --mask or --ablations: networks to train."
@@ -55,6 +62,7 @@ def evaluate_command(
     ablations: bool,
     data: Path | None,
     mask: Path | None,
+    fit_files: tuple[Path, ...],
     stars: int,
     members: int | None,
     iterations: int | None,
@@ -91,6 +99,8 @@ def evaluate_command(
         figures = evaluate_bundle(opened, n_stars=stars, progress=_say)
         if table is not None:
             figures["ablations"] = table
+    if fit_files:
+        figures = _with_fits(figures, opened, fit_files)
     plain = without_plots(figures)
     if report is not None:
         from ..explorer.evaluation_report import report_html
@@ -101,6 +111,16 @@ def evaluate_command(
         print_figures(plain, True)
     else:
         _print(plain, seeds)
+
+
+def _with_fits(figures: dict[str, Any], opened: Any, files: tuple[Path, ...]) -> dict[str, Any]:
+    """Return the figures with those of fits of stars in files."""
+    from ..core.evaluation.fits import score_fits
+
+    with bar("fitting", 2 * len(files), unit="fit") as show:
+        found = score_fits(opened, files, progress=lambda done, total: show(done, total, {}))
+    drawn = {**(figures.get("plots") or {}), **found.pop("plots")}
+    return {**figures, **found, "plots": drawn}
 
 
 def _say(what: str, verb: str = "Measuring") -> None:
@@ -223,6 +243,12 @@ def _print(figures: dict[str, Any], seeds: bool) -> None:
             f"{leak['split_max']:.3f} at most ({leak['split_max_label']}); from shared ones "
             f"{leak['shared_mean']:.3f}"
         )
+    if "fits" in figures:
+        click.echo("\nresiduals of fitted stars in sigma: mean, standard deviation, median chi2")
+        for name in ("raw", "adapted"):
+            found = figures["fits"][name]
+            numbers = (found[k] for k in ("mean", "std", "reduced_chi2"))
+            click.echo(f"  {name:8s} " + " ".join(f"{x:8.3f}" for x in numbers if x is not None))
     if seeds:
         click.echo("\nmembers")
         for i, member in enumerate(figures["members"]):

@@ -22,6 +22,8 @@ from .theme import ADAPTED, EMULATED, LIGHT, TRUTH, element_colour
 
 QUIET = "#9aa1a9"
 GOOD = 0.5
+DENSITY = ("#ffffff", *(f"#{v:02x}{v:02x}{v:02x}" for v in range(235, 20, -1)))
+"""White where nothing is, then from light to dark."""
 
 
 def _figure(title: str, **settings: Any) -> Any:
@@ -164,6 +166,55 @@ MIXING_NAMES = {
     "truth_noisy": "truth + noise / observed",
     "latents": "shared latents",
 }
+
+
+def residual_plots(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return residuals against wavelength, emulated and adapted, and how they are distributed."""
+    wavelength = np.asarray(found["wavelength"])
+    out: dict[str, Any] = {}
+    both = figure_of_distributions(found)
+    for name, title in (("raw", "emulated"), ("adapted", "adapted")):
+        edges = np.asarray(found[name]["edges"])
+        counts = np.asarray(found[name]["counts"], np.float32)
+        plot = _figure(
+            f"Residuals, {title}",
+            height=210,
+            x_axis_label="vacuum wavelength (Å)",
+            y_axis_label="sigma",
+            tools="xwheel_zoom,xpan,reset",
+            x_range=Range1d(wavelength[0], wavelength[-1]),
+            y_range=Range1d(edges[0], edges[-1]),
+        )
+        # Few stars leave most bins empty; logarithms keep single outliers visible.
+        plot.image(
+            image=[np.log1p(counts)],
+            x=wavelength[0],
+            y=edges[0],
+            dw=wavelength[-1] - wavelength[0],
+            dh=edges[-1] - edges[0],
+            palette=DENSITY,
+        )
+        for level in (-3, 0, 3):
+            _line_at(plot, level)
+        out[f"residuals_{name}"] = plot
+    return out | {"residuals_all": both}
+
+
+def figure_of_distributions(found: Mapping[str, Any]) -> Any:
+    """Return the distributions of residuals beside the normal one."""
+    edges = np.asarray(found["raw"]["edges"])
+    middle = (edges[1:] + edges[:-1]) / 2
+    plot = _figure("All residuals", height=240, x_axis_label="sigma", y_axis_label="density")
+    normal = np.exp(-0.5 * middle**2) / math.sqrt(2 * math.pi)
+    plot.line(middle, normal, color=QUIET, line_dash="4 3", width=2, legend_label="normal")
+    for name, colour, title in (
+        ("raw", EMULATED, "emulated"),
+        ("adapted", ADAPTED, "adapted"),
+    ):
+        density = np.asarray(found[name]["distribution"])
+        plot.step(middle, density, color=colour, width=2, mode="center", legend_label=title)
+    _legend(plot)
+    return plot
 
 
 def mixing_plot(found: Mapping[str, Any]) -> Any:

@@ -7,7 +7,7 @@ is escaped.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -145,7 +145,7 @@ def _drawings(figures: Mapping[str, Any], labels: LabelSet, history: Any) -> dic
     """Return the plots that the figures allow, by name."""
     out: dict[str, Any] = {}
     data = figures.get("plots") or {}
-    if data:
+    if "gap" in data:
         out["gap"] = plots.gap_plot(data)
         out |= {f"read{i}": p for i, p in enumerate(plots.read_plots(data, labels))}
     if "label_bias" in figures:
@@ -157,6 +157,8 @@ def _drawings(figures: Mapping[str, Any], labels: LabelSet, history: Any) -> dic
     if "mixing" in figures:
         out["mixing"] = plots.mixing_plot(figures["mixing"])
         out["leakage"] = plots.leakage_plot(figures["leakage"], labels)
+    if "residuals" in data:
+        out |= plots.residual_plots(data["residuals"])
     drawn = plots.history_plot(history)
     return out if drawn is None else out | {"history": drawn}
 
@@ -183,6 +185,8 @@ def _sections(
         body = f'<p>{text}</p><div class="three">{three}</div>'
         body += f'<div class="lop">{card("bias_teff")}{card("bias_dex")}</div>'
         out.append(("Do labels hold?", body + _labels_table(figures, labels)))
+    if "fits" in figures:
+        out.append(("Fits of real stars", _fits(figures["fits"], labels, card)))
     if "derivatives" in divs:
         weak = figures.get("weak_elements") or []
         text = "Derivatives of the reference star's flux by abundance. " + (
@@ -204,6 +208,38 @@ def _sections(
     if "history" in divs:
         out.append(("Training", card("history")))
     return out
+
+
+def _fits(fits: Mapping[str, Any], labels: LabelSet, card: Callable[[str], str]) -> str:
+    """Return the part on fits of stars: figures, residuals as in the paper's Fig. 3, labels."""
+    named = {"raw": "emulated", "adapted": "adapted"}
+    keys = ("reduced_chi2", "mean", "std", "beyond_3_sigma")
+    rows = [[title, *(number(fits[k].get(f)) for f in keys)] for k, title in named.items()]
+    head = ("fitted with", "reduced chi2, median", "mean", "standard deviation", "beyond 3 sigma")
+    text = (
+        f"{fits['n_stars']} stars, residuals in units of their errors (the paper's Fig. 3). Those "
+        "of a perfect model have mean 0 and standard deviation 1 at every wavelength; 0.3 % of "
+        "them lie beyond 3."
+    )
+    shown = [n for n in ("teff", "logg", "Fe") if n in labels.names]
+    stars = []
+    for star in fits["stars"]:
+        cells = [escape(str(star["id"]))]
+        for kind in named:
+            fit = star[kind]
+            cells += [number(fit["reduced_chi2"]), *(number(fit["labels"][n]) for n in shown)]
+        known = star.get("survey") or {}
+        cells += [number(known[n]) if known.get(n) is not None else "" for n in shown]
+        stars.append([*cells, escape(", ".join(star["adapted"]["flags"]))])
+    titles = [escape(labels[n].title) for n in shown]
+    star_head = ["star", "chi2, emulated", *titles, "chi2, adapted", *titles]
+    star_head += [f"survey {t}" for t in titles] + ["flags"]
+    both = "".join(card(f"residuals_{k}") for k in named) + card("residuals_all")
+    table = _table(stars, star_head)
+    return (
+        f'<p>{text}</p><div class="card">{_table(rows, head)}</div>{both}'
+        f"<details open><summary>All stars</summary>{table}</details>"
+    )
 
 
 def _reconstruction(figures: Mapping[str, Any]) -> str:

@@ -14,7 +14,10 @@ import torch
 from torch import Tensor
 
 from ..adaptation.basis import SpectralBasis
+from ..derivatives import along_unit_vectors
+from ..emulator import Emulator
 from ..labels import LabelSet
+from ..missing_lines import HiddenLines
 
 PRIOR_WIDENING = 3.0
 """Factor on the covariance of the labels that the prior has."""
@@ -132,11 +135,14 @@ def fit_labels(
     target = spectra * unit
     mean, project = space.mean, space.components.T / sigma
 
-    def one(x: Tensor) -> tuple[Tensor, Tensor]:
-        value = (model(prior.labels(x)[None])[0] - mean) @ project
-        return value, value
+    def derivative(x: Tensor) -> tuple[Tensor, Tensor]:
+        labels, turn = along_unit_vectors(prior.labels, x)
+        if isinstance(model, Emulator | HiddenLines):
+            flux, by = model.slopes(labels)
+        else:
+            flux, by = along_unit_vectors(model, labels)
+        return (turn @ (by @ project)).transpose(1, 2), (flux - mean) @ project
 
-    derivative = torch.func.vmap(torch.func.jacfwd(one, has_aux=True))
     x = torch.zeros(n, k) if start is None else prior.coordinates(start)
     best = torch.full((n,), torch.inf, dtype=torch.float64)
     damping = torch.full((n,), 1e-2, dtype=torch.float64)
