@@ -45,6 +45,12 @@ from .options import (
     type=EXISTING,
     help="Also fit the star in this file, and report residuals; may be given many times.",
 )
+@click.option(
+    "--recovery",
+    type=click.IntRange(10),
+    metavar="N",
+    help="Also fit N adapted spectra with noise (S/N 100) and compare with their labels.",
+)
 @click.option("--stars", type=click.IntRange(50), default=1000, show_default=True)
 @click.option(
     "--members", type=click.IntRange(1, 32), help="With --mask or --ablations: networks to train."
@@ -63,6 +69,7 @@ def evaluate_command(
     data: Path | None,
     mask: Path | None,
     fit_files: tuple[Path, ...],
+    recovery: int | None,
     stars: int,
     members: int | None,
     iterations: int | None,
@@ -101,6 +108,12 @@ def evaluate_command(
             figures["ablations"] = table
     if fit_files:
         figures = _with_fits(figures, opened, fit_files)
+    if recovery is not None:
+        from ..core.evaluation.recovery import score_recovery
+
+        with bar("recovery", recovery, unit="star") as show:
+            found = score_recovery(opened, recovery, progress=lambda d, n: show(d, n, {}))
+        figures = {**figures, "recovery": found}
     plain = without_plots(figures)
     if report is not None:
         from ..explorer.evaluation_report import report_html
@@ -243,6 +256,12 @@ def _print(figures: dict[str, Any], seeds: bool) -> None:
             f"{leak['split_max']:.3f} at most ({leak['split_max_label']}); from shared ones "
             f"{leak['shared_mean']:.3f}"
         )
+    if "recovery" in figures:
+        click.echo("\nfits of adapted spectra: bias, scatter, bias in errors, spread in errors")
+        found = figures["recovery"]
+        for name in found["bias"]:
+            keys = ("bias", "scatter", "bias_sigma", "pull_std")
+            click.echo(f"  {name:7s} " + " ".join(f"{found[k][name]:+9.3f}" for k in keys))
     if "fits" in figures:
         click.echo("\nresiduals of fitted stars in sigma: mean, standard deviation, median chi2")
         for name in ("raw", "adapted"):
