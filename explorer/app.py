@@ -1,10 +1,10 @@
-"""The explorer: one page that puts the components together."""
+"""The explorer: pages that put the components together, and the way between them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import panel as pn
 import panel_material_ui as pmui
@@ -13,17 +13,27 @@ from panel.util import edit_readonly
 from . import shelf
 from .labels_panel import LabelsPanel
 from .messages import Messages
-from .observed import ObservedPanel
+from .navigation import Navigation
+from .observed import ObservedPanel, ObservedStar
 from .spectrum import SpectrumView
 from .state import ViewState
 from .theme import FIGURES, PALETTE
 
+if TYPE_CHECKING:
+    from .fit_page import FitPage, Handed
+
 SIDEBAR_WIDTH = 292
 """Width of the column of labels, in pixels."""
 
+PAGES = [["spectrum", "Spectrum"], ["fit", "Fit"]]
+"""Key and title of every page, in their order; keys are those of :attr:`.ViewState.page`."""
+
 
 class Explorer(pn.viewable.Viewer):
-    """Sliders on the left, spectra on the right.
+    """Pages with controls on the left and what they show on the right.
+
+    *Spectrum* has sliders and spectra. *Fit*, which is built when it is first opened, has
+    files and fits.
 
     Parameters
     ----------
@@ -58,6 +68,9 @@ class Explorer(pn.viewable.Viewer):
             sx=_HEADER_SELECT,
         )
         self.title = pmui.Typography("", variant="body2", sx={"color": "#ffffff"}, margin=0)
+        self.navigation = Navigation(pages=PAGES, margin=(0, 14, 0, 4))
+        self.navigation.param.watch(self._page_chosen, "value")
+        self.fit: FitPage | None = None
         self._started = False
         self._open(name, **state)
         self.choice.param.watch(self._switch, "value")
@@ -65,7 +78,7 @@ class Explorer(pn.viewable.Viewer):
             self.observed.receive(path.name, path)
         self.page = pmui.Page(
             title="spectrabridge",
-            header=[self.choice, self.title],
+            header=[self.choice, self.navigation, self.title],
             sidebar=[self.sidebar],
             sidebar_width=SIDEBAR_WIDTH,
             sidebar_variant="permanent",
@@ -98,12 +111,57 @@ class Explorer(pn.viewable.Viewer):
             self.messages.tell,
         )
         self.title.object = bundle.title
-        self.sidebar[:] = [
-            self.labels,
-            self.observed,
-            self.messages,
-        ]
-        self.main[:] = [self.view]
+        # Pages that are not open stay where they are, invisible.
+        self._spectrum = (
+            pn.Column(
+                self.labels, self.observed, self.messages, sizing_mode="stretch_width", margin=0
+            ),
+            pn.Column(self.view, sizing_mode="stretch_both", margin=0),
+        )
+        self.sidebar[:], self.main[:] = self._spectrum[:1], self._spectrum[1:]
+        self.fit = None
+        self.state.param.watch(self._show_page, "page")
+        self._show_page()
+
+    # Pages
+
+    def _page_chosen(self, event: Any) -> None:
+        self.state.page = event.new
+
+    def _show_page(self, *_: object) -> None:
+        """Show the page that is asked for, and build it if that has not been done."""
+        page = self.state.page
+        if page == "fit":
+            self.open_fit()
+        for part in self._spectrum:
+            part.visible = page == "spectrum"
+        if self.fit is not None:
+            for part in self.fit.parts:
+                part.visible = page == "fit"
+        self.navigation.value = page
+
+    def open_fit(self) -> FitPage:
+        """Return the Fit page; it is built if it is not there yet."""
+        if self.fit is None:
+            # Its imports take part of a second, which the first screen need not wait for.
+            from .fit_page import FitPage
+
+            self.fit = FitPage(self.bundle, self.state, self._show_fitted)
+            controls, view = self.fit.parts
+            controls.visible = view.visible = False
+            self.sidebar.append(controls)
+            self.main.append(view)
+            if self._started:
+                self.fit.start()
+        return self.fit
+
+    def _show_fitted(self, labels: Mapping[str, float], star: ObservedStar) -> None:
+        """Show a fitted star on the Spectrum page."""
+        self.state.page = "spectrum"
+        self.state.show(labels)
+        self.observed.add(star)
+
+    # Bundles
 
     def _switch(self, event: Any) -> None:
         """Show another bundle; labels that both have stay where they are."""
@@ -111,7 +169,7 @@ class Explorer(pn.viewable.Viewer):
         if event.new == old.bundle:
             return
         stars = list(self.observed.stars.values())
-        kept = {k: getattr(old, k) for k in ("unit", "medium", "dark", "with_fe")}
+        kept = {k: getattr(old, k) for k in ("unit", "medium", "dark", "with_fe", "page")}
         try:
             self._open_kept(event.new, old, kept)
         except Exception as problem:
@@ -131,6 +189,10 @@ class Explorer(pn.viewable.Viewer):
             zip(bundle.model.labels.names, map(float, bundle.model.reference), strict=True)
         )
         values |= {k: v for k, v in old.labels.items() if k in values}
+        handed: Handed | None = None
+        if self.fit is not None:
+            handed = self.fit.hand_over()
+            self.fit.close()
         self._open(name, labels=values, **kept)
         view.close()
         labels.close()
@@ -138,6 +200,8 @@ class Explorer(pn.viewable.Viewer):
         if self._started:
             self.view.start()
             self.observed.start()
+        if handed is not None:
+            self.open_fit().take(handed)
 
     def _dark(self, *_: object) -> None:
         self.state.dark = self.page.dark_theme
@@ -156,6 +220,8 @@ class Explorer(pn.viewable.Viewer):
         self.view.close()
         self.labels.close()
         self.observed.close()
+        if self.fit is not None:
+            self.fit.close()
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self.page

@@ -48,6 +48,8 @@ export function render({model}) {
     }
   })
 
+  // A zone on a page that is not open takes no files, but the browser must not open them.
+  const shown = () => zone.getClientRects().length > 0
   const carries = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files")
   const over = (event) => {
     if (carries(event)) {
@@ -65,7 +67,9 @@ export function render({model}) {
     zone.classList.remove("over")
     if (carries(event)) {
       event.preventDefault()
-      send([...event.dataTransfer.files])
+      if (shown()) {
+        send([...event.dataTransfer.files])
+      }
     }
   }
   document.addEventListener("dragover", over)

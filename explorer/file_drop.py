@@ -29,18 +29,25 @@ class FileDrop(JSComponent):
         """Called with name and content of each file."""
         self.on_problem: Callable[[str], None] = lambda sentence: None
         """Called with a sentence for each file that could not be received."""
+        self.on_refused: Callable[[str, str], None] = lambda name, sentence: self.on_problem(
+            sentence
+        )
+        """Called with name and sentence for each such file; tells the sentence if not set."""
         self._pieces: dict[str, list[bytes]] = {}
 
     def _handle_msg(self, message: dict[str, Any]) -> None:
         name = str(message.get("name", "the file"))
         problem = message.get("problem")
         if problem == "large":
-            self.on_problem(
-                f"{name} is larger than {self.largest // 10**6} MB; apStar files are below 100 MB."
+            self.on_refused(
+                name,
+                f"{name} is larger than {self.largest // 10**6} MB; apStar files are below 100 MB.",
             )
         elif problem:
             self._pieces.pop(name, None)
-            self.on_problem(f"{name} cannot be read by the browser; expected a file, not a folder.")
+            self.on_refused(
+                name, f"{name} cannot be read by the browser; expected a file, not a folder."
+            )
         else:
             pieces = self._pieces.setdefault(name, [])
             if message["piece"] == 0:

@@ -35,7 +35,7 @@ from .legend import CurveLegend
 from .scheduler import LatestWins, under_lock
 from .state import ALL, ViewState
 from .status_line import StatusLine
-from .theme import ADAPTED, ELEMENT_COLOURS, TRUTH, element_colour, surface
+from .theme import ADAPTED, ELEMENT_COLOURS, TRUTH, element_colour, paint, surface
 
 UNIT_SYMBOLS = {"angstrom": "\u00c5", "nm": "nm", "um": "\u00b5m"}
 """How units are written on buttons and axes."""
@@ -638,15 +638,7 @@ class SpectrumView(pn.viewable.Viewer):
     def _paint_theme(self, *_: object) -> None:
         colours = surface(self.state.dark)
         for plot in (self.flux, self.middle, self.lower):
-            # What is not filled shows the page, in any theme.
-            plot.background_fill_color = None
-            plot.border_fill_color = None
-            plot.outline_line_color = colours.line
-            plot.grid.grid_line_color = colours.grid
-            plot.axis.axis_line_color = colours.line
-            plot.axis.major_tick_line_color = colours.line
-            plot.axis.major_label_text_color = colours.text
-            plot.axis.axis_label_text_color = colours.text
+            paint(plot, self.state.dark)
         for span in self.zero:
             span.line_color = colours.line
         self.lines["emulated"].glyph.line_color = colours.emulated

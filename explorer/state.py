@@ -77,12 +77,14 @@ class ViewState(param.Parameterized):
         default=True, doc="Moving [Fe/H] moves every other [X/H] along, so that [X/Fe] stays."
     )
     bundle = param.String(default="", doc="Name of the bundle.")
+    page: str = param.Selector(default="spectrum", objects=["spectrum", "fit"])  # type: ignore[assignment]
     unit: str = param.Selector(default="angstrom", objects=["angstrom", "nm", "um"])  # type: ignore[assignment]
     medium: str = param.Selector(default="vacuum", objects=["vacuum", "air"])  # type: ignore[assignment]
     chip = param.String(default=ALL, doc="Chip on show, or 'all'.")
     element = param.String(default=ALL, doc="Element of the derivative panel, or 'all'.")
     star = param.String(default="", doc="Key of the observed star laid over, empty for none.")
     row = param.Integer(default=0, bounds=(0, None), doc="Row of that star: combination, visits.")
+    fitted = param.String(default="", doc="Key of the star chosen on the Fit page, or empty.")
     dark = param.Boolean(default=False, doc="Dark theme.")
 
     def __init__(

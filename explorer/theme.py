@@ -10,6 +10,7 @@ on white and on black.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from bokeh.themes import Theme
 
@@ -88,6 +89,20 @@ DARK = Surface("#ffffff", "#3ea0e0", "#121212", "#c3c8ce", "#5b636c", "#2a2d31")
 def surface(dark: bool) -> Surface:
     """Return the surroundings of the dark or the light theme."""
     return DARK if dark else LIGHT
+
+
+def paint(plot: Any, dark: bool) -> None:
+    """Give a Bokeh figure the surroundings of a theme."""
+    colours = surface(dark)
+    # What is not filled shows the page, in any theme.
+    plot.background_fill_color = None
+    plot.border_fill_color = None
+    plot.outline_line_color = colours.line
+    plot.grid.grid_line_color = colours.grid
+    plot.axis.axis_line_color = colours.line
+    plot.axis.major_tick_line_color = colours.line
+    plot.axis.major_label_text_color = colours.text
+    plot.axis.axis_label_text_color = colours.text
 
 
 PALETTE = {

@@ -4,13 +4,20 @@ from .fit import Fitter, fit_both, fit_labels, population_of
 from .flags import FLAGS
 from .result import LabelFits
 from .settings import FitSettings
+from .stars import Reading, Star, StarFits, fit_stars, fitters, read_stars
 
 __all__ = [
     "FLAGS",
     "FitSettings",
     "Fitter",
     "LabelFits",
+    "Reading",
+    "Star",
+    "StarFits",
     "fit_both",
     "fit_labels",
+    "fit_stars",
+    "fitters",
     "population_of",
+    "read_stars",
 ]

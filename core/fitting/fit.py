@@ -273,7 +273,11 @@ class Fitter:
         outside = self.population.outside(x.cpu()).tolist()
         at_edge = (pixels.abs() > 0.99 * MOST_PIXELS).tolist()
         for i, row in enumerate(rows.tolist()):
-            bounds = tuple(n for n, at in zip(space.names, at_bound[i].tolist(), strict=True) if at)
+            bounds = tuple(
+                label.title
+                for label, at in zip(out.label_set.labels, at_bound[i].tolist(), strict=True)
+                if at
+            )
             evidence = Evidence(
                 converged=bool(found.converged[i]),
                 at_bound=bounds,

@@ -11,7 +11,8 @@ LITTLE_DATA = 0.5
 """With fewer of the pixels usable, a fit is flagged."""
 
 FLAGS: dict[str, str] = {
-    "not_fitted": "too few usable pixels, or the file could not be read",
+    "unreadable": "no spectrum could be read from the file",
+    "not_fitted": "too few usable pixels",
     "not_converged": "the fit was still moving when it was stopped",
     "at_bound": "a label or the velocity is at the edge of its range",
     "bad_chi2": f"reduced chi2 above {BAD_CHI2:g}",

@@ -7,6 +7,7 @@ from spectrabridge.core.errors import BundleError, SpectrabridgeError
 from spectrabridge.core.io.apstar import example_apstar
 from spectrabridge.explorer import shelf
 from spectrabridge.explorer.app import Explorer
+from spectrabridge.explorer.observed import open_star
 
 
 def test_a_bundle_is_opened_once_for_all_sessions(bundles):
@@ -73,3 +74,45 @@ def test_a_busy_port_is_one_sentence(bundles):
         port = other.getsockname()[1]
         with pytest.raises(SpectrabridgeError, match=rf"port {port}.*Choose another port"):
             serve(port=port, host="127.0.0.1")
+
+
+def test_the_fit_page_is_built_when_it_is_opened(bundles):
+    explorer = Explorer()
+    assert explorer.fit is None
+    spectrum = explorer._spectrum
+    explorer.navigation.value = "fit"
+    assert explorer.state.page == "fit"
+    assert all(part.visible for part in explorer.fit.parts)
+    assert not any(part.visible for part in spectrum)
+    fit = explorer.fit
+    explorer.state.page = "spectrum"
+    assert explorer.navigation.value == "spectrum"
+    assert not any(part.visible for part in fit.parts)
+    explorer.state.page = "fit"
+    assert explorer.fit is fit
+    explorer.close()
+
+
+def test_switching_the_bundle_keeps_page_and_dropped_stars(bundles):
+    explorer = Explorer(page="fit")
+    explorer.fit.receive("notes.txt", b"no star")
+    explorer.fit.receive("star.fits", example_apstar().read_bytes())
+    old = explorer.fit
+    # These toys cannot be fitted with, which is told and ends nothing.
+    assert [s.stage for s in old.queue.stars.values()] == ["unreadable", "failed"]
+    explorer.choice.value = "other-lines"
+    assert explorer.state.page == "fit"
+    assert explorer.fit is not old
+    assert list(explorer.fit.queue.stars) == ["notes.txt#0", "star.fits#0"]
+    assert explorer.main[-1] is explorer.fit.parts[1]
+    explorer.close()
+
+
+def test_a_fitted_star_is_laid_over_the_model(bundles, model):
+    explorer = Explorer(page="fit")
+    star = open_star(example_apstar(), model.grid)
+    explorer._show_fitted(dict(explorer.state.labels) | {"teff": 4321.0}, star)
+    assert explorer.state.page == "spectrum"
+    assert explorer.state.labels["teff"] == 4321.0
+    assert explorer.view.lines["observed"].visible
+    explorer.close()

@@ -31,7 +31,9 @@ DEEP = """
   }
   // Canvases of figure `k`, counted from the top of the page.
   const canvases = (k) => {
-    const wide = all(document).filter((el) => el.tagName === "CANVAS" && el.width > 500)
+    // Pages that are not open are there, but have no place.
+    const wide = all(document).filter(
+      (el) => el.tagName === "CANVAS" && el.width > 500 && el.getClientRects().length > 0)
     const tops = [...new Set(wide.map((el) => Math.round(el.getBoundingClientRect().top)))]
     tops.sort((a, b) => a - b)
     return wide.filter((el) => Math.round(el.getBoundingClientRect().top) === tops[k])

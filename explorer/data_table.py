@@ -1,0 +1,71 @@
+"""A table whose rows can be sorted and chosen, by mouse or keyboard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar, TypedDict
+
+import param
+from panel.custom import JSComponent
+
+
+class Column(TypedDict):
+    """A column of a :class:`DataTable`.
+
+    Parameters
+    ----------
+    title : str
+        What stands above it.
+    group : str
+        What stands above it and its neighbours of the same group; empty for none.
+    number : bool
+        Whether it holds numbers, which stand to the right.
+    about : str
+        Shown while the pointer is over the title.
+    colour : str
+        Of the title; empty for that of the text.
+    """
+
+    title: str
+    group: str
+    number: bool
+    about: str
+    colour: str
+
+
+class Row(TypedDict):
+    """A row of a :class:`DataTable`.
+
+    Parameters
+    ----------
+    key : str
+        Names the row.
+    cells : list
+        ``[text, value to sort by, explanation]`` for each column; values are numbers,
+        texts, or None, which comes last.
+    mark : str
+        ``bad`` or ``quiet`` for another colour, else empty.
+    """
+
+    key: str
+    cells: list[list[Any]]
+    mark: str
+
+
+class DataTable(JSComponent):
+    """Rows of text that stay quick when there are thousands: only those in view are drawn.
+
+    A click on a title sorts. With the focus in the table the arrow keys, Page Up, Page
+    Down, Home and End choose another row.
+    """
+
+    label = param.String(default="", doc="What the table shows, for screen readers.")
+    columns: list[Column] = param.List(default=[], doc="See Column.")  # type: ignore[assignment]
+    rows: list[Row] = param.List(default=[], doc="See Row.")  # type: ignore[assignment]
+    chosen = param.String(default="", doc="Key of the chosen row, empty for none.")
+    selectable = param.Boolean(default=True, doc="Whether rows can be chosen.")
+    row_height = param.Integer(default=22, doc="Height of a row, in pixels.")
+    empty = param.String(default="", doc="What it says without rows.")
+
+    _esm = Path(__file__).with_name("data_table.js")
+    _stylesheets: ClassVar[list[Any]] = [Path(__file__).with_name("data_table.css")]

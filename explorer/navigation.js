@@ -1,0 +1,33 @@
+// Names of pages, one of which is open.
+
+export function render({model}) {
+  const list = document.createElement("nav")
+  list.setAttribute("aria-label", "Pages")
+
+  const draw = () => {
+    const at = [...list.children].indexOf(list.getRootNode().activeElement)
+    list.replaceChildren(...model.pages.map(([key, title]) => {
+      const button = document.createElement("button")
+      button.type = "button"
+      button.textContent = title
+      if (key === model.value) {
+        button.setAttribute("aria-current", "page")
+      }
+      button.addEventListener("click", () => { model.value = key })
+      return button
+    }))
+    list.children[at]?.focus()
+  }
+  list.addEventListener("keydown", (event) => {
+    const by = {ArrowRight: 1, ArrowLeft: -1}[event.key]
+    if (by) {
+      const buttons = [...list.children]
+      const at = buttons.indexOf(list.getRootNode().activeElement)
+      buttons[(at + by + buttons.length) % buttons.length].focus()
+      event.preventDefault()
+    }
+  })
+  model.on(["pages", "value"], draw)
+  draw()
+  return list
+}

@@ -1,0 +1,19 @@
+"""The list of pages in the header."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import param
+from panel.custom import JSComponent
+
+
+class Navigation(JSComponent):
+    """Names of pages; a click, or Enter, opens one."""
+
+    pages = param.List(default=[], doc="A list [key, title] for each page.")
+    value = param.String(default="", doc="Key of the page that is open.")
+
+    _esm = Path(__file__).with_name("navigation.js")
+    _stylesheets: ClassVar[list[Any]] = [Path(__file__).with_name("navigation.css")]
