@@ -70,9 +70,10 @@ MOST_ODD = 0.6
 TRUSTED = 0.97
 """Part of the empirical model's training stars among which it is trusted.
 
-With 0.985 giants down to 3900 K are in, though hardly any below 4050 K, and the networks do
-not learn them from so few: after 2,000 steps the gap left is 0.17 instead of 0.15, and the
-real star 2M17334253-1654573 (3788 K in the survey) still comes out at 4035 K.
+With 0.985 there would be giants down to 3900 K, though hardly any below 4050 K. Trained
+alike, what adaptation leaves of the gap is then 0.152 instead of 0.125, and the real star
+2M17334253-1654573 (3788 K, log g 1.08, [Fe/H] 0.01 in the survey) comes out at 3970 K, 1.12
+and -0.14 instead of 3909 K, 0.84 and -0.25.
 """
 
 TRUTH_TRAINING = EmulatorTraining(n_basis=64, hidden=(128, 128, 128), steps=12_000)

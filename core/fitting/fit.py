@@ -29,6 +29,9 @@ from .settings import FitSettings
 from .starts import StartReader, draw_like
 from .velocity import LIGHT, MOST_PIXELS, log_step, shift, to_velocity
 
+PREPARED_AT_ONCE = 512
+"""Stars normalised and searched for a velocity at a time."""
+
 NEGLIGIBLE = 0.02
 """Shifts of derivatives by less than this many pixels are left out."""
 
@@ -121,22 +124,29 @@ class Fitter:
         LabelFits
             One row per spectrum, in their order. What cannot be fitted is flagged.
         """
-        ready = self.prepare(spectra)
+        n, size = len(spectra), self.settings.chunk
         out = LabelFits.empty(
             spectra.ids, self.model.labels, self.settings, self.model.grid.n_pixels, self.n_split
         )
-        rows = np.flatnonzero(ready.usable)
-        size = self.settings.chunk
-        for start in range(0, len(rows), size):
-            some = rows[start : start + size]
-            self._fit_some(ready, some, out)
-            if progress is not None:
-                progress(min(start + size, len(rows)), len(rows))
+        # Preparing takes many times the memory of the spectra, so it goes in blocks.
+        for first in range(0, n, PREPARED_AT_ONCE):
+            ready = self.prepare(spectra[first : first + PREPARED_AT_ONCE])
+            rows = np.flatnonzero(ready.usable)
+            for start in range(0, len(rows), size):
+                some = rows[start : start + size]
+                self._fit_some(ready, some, out, first)
+                if progress is not None:
+                    progress(first + int(some[-1]) + 1, n)
+        if progress is not None and n:
+            progress(n, n)
         return out
 
     # ------------------------------------------------------------------ one batch
 
-    def _fit_some(self, ready: Prepared, rows: NDArray[np.intp], out: LabelFits) -> None:
+    def _fit_some(
+        self, ready: Prepared, rows: NDArray[np.intp], out: LabelFits, first: int
+    ) -> None:
+        """Fit some rows of a block that starts at row `first` of the results."""
         s, space, device = self.settings, self._on_device, self.model.device
         flux = torch.from_numpy(ready.spectra.flux[rows]).to(device)
         ivar = torch.from_numpy(ready.spectra.ivar[rows]).to(device)
@@ -154,7 +164,7 @@ class Fitter:
             variance = self.forward.spread(labels, latents).square()
             problem = self._problem(flux, _add_variance(ivar, variance), split)
             best = minimise(problem, best.x, s.iterations)
-        self._write(ready, rows, problem, best, out)
+        self._write(ready.shifted[rows], rows + first, problem, best, out)
 
     def _encoded_split(self, flux: Tensor, ivar: Tensor) -> Tensor | None:
         """Return the split latents read off the spectra, if these are asked for."""
@@ -226,7 +236,7 @@ class Fitter:
 
     def _write(
         self,
-        ready: Prepared,
+        shifted: NDArray[np.int64],
         rows: NDArray[np.intp],
         problem: Problem,
         found: Minimum,
@@ -261,7 +271,7 @@ class Fitter:
         out.residual_std[rows] = _plain(std)
         out.evaluations[rows] = found.evaluations.cpu().numpy()
         if s.velocity or s.search:
-            total = _plain(pixels) + ready.shifted[rows]
+            total = _plain(pixels) + shifted
             out.velocity[rows] = to_velocity(total, self._step)
         if s.velocity:
             error = found.covariance[:, -1, -1].clamp_min(0).sqrt() * VELOCITY_UNIT

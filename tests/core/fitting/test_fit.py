@@ -206,3 +206,18 @@ def test_table_is_kept_by_files(fits, tmp_path):
         back = Table.read(tmp_path / name, format=kind)
         assert np.allclose(back["teff"], fits.labels[:, 0])
         assert back["covariance"].shape == (160, 25, 25)
+
+
+def test_blocks_change_nothing_but_memory(fit_bundle, stars, fits, monkeypatch):
+    from spectrabridge.core.fitting import fit as module
+
+    monkeypatch.setattr(module, "PREPARED_AT_ONCE", 7)
+    told = []
+    some = stars.spectra[:20]
+    again = Fitter(fit_bundle.model, population_of(fit_bundle), PLAIN).fit(
+        some, lambda done, total: told.append((done, total))
+    )
+    assert told[-1] == (20, 20) and told == sorted(told)
+    assert again.ids == some.ids
+    difference = (again.labels - fits.labels[:20]) / fits.errors[:20]
+    assert np.quantile(np.abs(difference).max(axis=1), 0.75) < 0.1

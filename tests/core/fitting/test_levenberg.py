@@ -66,7 +66,7 @@ def by_scipy(flux: torch.Tensor, ivar: torch.Tensor) -> tuple[np.ndarray, np.nda
 
     start = np.concatenate([np.zeros(5), [1, 0, 0], [1, 0, 0]])
     found = least_squares(residual, start, method="trf", x_scale="jac")
-    return found.x[:5], np.sqrt(np.diag(np.linalg.pinv(found.jac.T @ found.jac)))[:5]
+    return found.x[:5], np.sqrt(np.abs(np.diag(np.linalg.pinv(found.jac.T @ found.jac))))[:5]
 
 
 def test_same_minimum_and_errors_as_scipy(data):
