@@ -53,13 +53,14 @@ class Perceptron:
 
     def __init__(self, emulator: Emulator) -> None:
         layers = [m for m in emulator.net if isinstance(m, torch.nn.Linear)]
-        self.weights = [m.weight.detach().numpy() for m in layers]
-        self.biases = [m.bias.detach().numpy() for m in layers]
+        # Doubles, as in The Payne: finite differences of floats are noise.
+        self.weights = [m.weight.detach().double().numpy() for m in layers]
+        self.biases = [m.bias.detach().double().numpy() for m in layers]
         self.low, self.high = emulator.low.numpy(), emulator.high.numpy()
         self.wavelength = emulator.grid.wavelength
 
     def flux(self, scaled: NDArray[Any], velocity: float) -> NDArray[Any]:
-        x = np.asarray(scaled, np.float32)
+        x = np.asarray(scaled, np.float64)
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
             x = weight @ x + bias
             x = np.where(x > 0, x, 0.01 * x)

@@ -2,8 +2,13 @@ import numpy as np
 import pytest
 import torch
 
+from spectrabridge.core import draws
 from spectrabridge.core.bundle import Bundle
 from spectrabridge.core.derivatives import along, along_unit_vectors
+from spectrabridge.core.emulator import Emulator
+from spectrabridge.core.labels import APOGEE_LABELS
+
+from .conftest import TOY_GRID
 
 
 def test_slopes_of_a_known_function() -> None:
@@ -65,3 +70,15 @@ def test_leaky_networks_have_slopes_too() -> None:
     expected, expected_slopes = along(adapt, c, directions)
     assert torch.allclose(value, expected, atol=1e-6)
     assert torch.allclose(slopes, expected_slopes, atol=1e-6)
+
+
+def test_slopes_of_a_perceptron_like_the_paynes() -> None:
+    labels = APOGEE_LABELS
+    emulator = Emulator(labels, TOY_GRID, "payne", (12, 9)).requires_grad_(False)
+    emulator.low.copy_(torch.tensor(np.array(labels.low)))
+    emulator.high.copy_(torch.tensor(np.array(labels.high)))
+    stars = draws.giant_branch(3, torch.Generator().manual_seed(0))
+    flux, slopes = emulator.slopes(stars)
+    expected = torch.func.vmap(torch.func.jacfwd(lambda y: emulator(y[None])[0]))(stars)
+    assert torch.allclose(flux, emulator(stars), atol=1e-6)
+    assert torch.allclose(slopes, expected.transpose(1, 2), atol=1e-6)
