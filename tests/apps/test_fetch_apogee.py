@@ -236,6 +236,7 @@ def test_ctrl_c_and_the_same_command_again(server: Any, catalogue: Path, tmp_pat
     big = archive_server.fits_bytes(9, 200_000)
     server.files[path_of(1)] = big
     server.script[path_of(1)] = ["drip"]
+    server.pause = 0.1  # 20 s in all: the signal comes in time on a busy machine too
     program = (
         "from spectrabridge.apps.cli import _Program\n"
         "from spectrabridge.apps.fetch_apogee import fetch_apogee_command as command\n"

@@ -460,6 +460,7 @@ def test_a_killed_download_leaves_no_half_file_and_goes_on(
     out = tmp_path / "o"
     server.files["b.fits"] = big = archive_server.fits_bytes(1, 200_000)
     server.script["b.fits"] = ["drip"]
+    server.pause = 0.1  # 20 s in all: the signal comes in time on a busy machine too
     process = start(server.url, out, "a.fits", "b.fits")
     partial = out / "b.fits.partial"
     until(lambda: partial.exists() and partial.stat().st_size > 20_000)
