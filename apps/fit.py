@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,9 @@ from .options import (
     set_up_torch,
     threads_option,
 )
+
+if TYPE_CHECKING:
+    from ..core.fitting.survey import Survey
 
 FORMATS = {".ecsv": "ascii.ecsv", ".fits": "fits", ".vot": "votable", ".xml": "votable"}
 """Suffixes of tables that are written."""
@@ -114,8 +117,10 @@ def fit_command(bundle: str, spectra: tuple[Path, ...], **given: Any) -> None:
     read becomes a flagged row. More than --chunk spectra make a survey: it is cut into tasks,
     --out is written as they end, and the same command goes on where it was stopped.
     """
+    from ..core.bundle import find_bundle
     from ..core.fitting.settings import FitSettings
     from ..core.fitting.stars import Reading
+    from ..core.fitting.survey import Survey, count_stars
 
     if not spectra and Path(bundle).is_file() and not bundle.lower().endswith(".zip"):
         raise click.UsageError(
@@ -145,88 +150,71 @@ def fit_command(bundle: str, spectra: tuple[Path, ...], **given: Any) -> None:
         "raw": ("emulated",),
     }
     reading = Reading(given["unit"], given["medium"], given["rv_kms"], given["every_row"])
-    job = (bundle, spectra, kinds[given["spectrum"]], settings, reading, out, given)
-    from ..core.fitting.survey import count_stars
-
-    large = count_stars(spectra) > given["per_task"]
-    if large or given["scheduler"] is not None or given["workers"] is not None:
-        _survey(*job)
-    else:
-        _here(*job)
-
-
-def _here(
-    bundle: str,
-    files: tuple[Path, ...],
-    kinds: tuple[Any, ...],
-    settings: Any,
-    reading: Any,
-    out: Path | None,
-    given: dict[str, Any],
-) -> None:
-    """Fit a few stars in this process."""
-    from ..core.bundle import open_bundle
-    from ..core.errors import FitError
-    from ..core.fitting.stars import fit_stars, fitters, read_stars
-
-    opened = open_bundle(bundle, given["device"])
-    ready = fitters(opened, kinds, settings)
-    stars, spectra = read_stars(files, reading)
-    for star in stars:
-        if star.error:
-            click.echo(f"spectrabridge: {star.error}", err=True)
-    if all(star.error for star in stars):
-        raise FitError("None of the files could be read; nothing was fitted.")
-    with bar("fitting", len(stars) * len(kinds), unit="fit") as show:
-        found = fit_stars(ready, stars, spectra, lambda done, total: show(done, total, {}))
-    if out is not None:
-        write_table(found.table(given["covariance"]), out)
-        click.echo(f"Wrote {out}.", err=True)
-    if given["as_json"]:
-        print_figures({"bundle": opened.name, "spectra": found.as_json()}, True)
-    elif out is None:
-        _print(found)
-
-
-def _survey(
-    bundle: str,
-    files: tuple[Path, ...],
-    kinds: tuple[Any, ...],
-    settings: Any,
-    reading: Any,
-    out: Path | None,
-    given: dict[str, Any],
-) -> None:
-    """Fit many stars in tasks, on several processes."""
-    import os
-    import time
-    from contextlib import nullcontext
-
-    from ..core.bundle import find_bundle
-    from ..core.fitting.survey import Survey, dask_client, forget_parts, run_survey
-
-    if out is None:
-        raise click.UsageError("--out is needed for more spectra than --chunk, or with --workers.")
     # Workers may run in other folders.
-    name = str(find_bundle(bundle).resolve())
-    paths = tuple(str(f.resolve()) for f in files)
     survey = Survey(
-        name,
-        paths,
-        kinds,
+        str(find_bundle(bundle).resolve()),
+        tuple(str(f.resolve()) for f in spectra),
+        kinds[given["spectrum"]],
         settings,
         reading,
         given["per_task"],
         given["covariance"],
         given["device"],
     )
-    workers = given["workers"]
+    large = count_stars(spectra) > given["per_task"]
+    if large or given["scheduler"] is not None or given["workers"] is not None:
+        _in_tasks(survey, out, given["scheduler"], given["workers"], given["as_json"])
+    else:
+        _here(survey, out, given["as_json"])
+
+
+def _here(survey: Survey, out: Path | None, as_json: bool) -> None:
+    """Fit a few stars in this process."""
+    from ..core.bundle import open_bundle
+    from ..core.errors import FitError
+    from ..core.fitting.stars import fit_stars, fitters, read_stars
+
+    opened = open_bundle(survey.bundle, survey.device)
+    ready = fitters(opened, survey.kinds, survey.settings)
+    stars, spectra = read_stars(survey.files, survey.reading)
+    for star in stars:
+        if star.error:
+            click.echo(f"spectrabridge: {star.error}", err=True)
+    if all(star.error for star in stars):
+        raise FitError("None of the files could be read; nothing was fitted.")
+    with bar("fitting", len(stars) * len(survey.kinds), unit="fit") as show:
+        found = fit_stars(ready, stars, spectra, lambda done, total: show(done, total, {}))
+    if out is not None:
+        write_table(found.table(survey.covariance), out)
+        click.echo(f"Wrote {out}.", err=True)
+    if as_json:
+        print_figures({"bundle": opened.name, "spectra": found.as_json()}, True)
+    elif out is None:
+        _print(found)
+
+
+def _in_tasks(
+    survey: Survey,
+    out: Path | None,
+    scheduler: str | None,
+    workers: int | None,
+    as_json: bool,
+) -> None:
+    """Fit many stars in tasks, on several processes."""
+    import os
+    import time
+    from contextlib import nullcontext
+
+    from ..core.fitting.survey import dask_client, forget_parts, run_survey
+
+    if out is None:
+        raise click.UsageError("--out is needed for more spectra than --chunk, or with --workers.")
     if workers is None:
         workers = min(os.cpu_count() or 1, len(survey.tasks()))
-    alone = given["scheduler"] is None and (workers == 0 or workers == 1)
+    alone = scheduler is None and workers in (0, 1)
     began = time.perf_counter()
     with (
-        nullcontext(None) if alone else dask_client(given["scheduler"], workers) as client,
+        nullcontext(None) if alone else dask_client(scheduler, workers) as client,
         bar("fitting", 0, unit="star") as show,
     ):
 
@@ -244,7 +232,7 @@ def _survey(
         "n_unreadable": flags.count("unreadable"),
         "seconds": time.perf_counter() - began,
     }
-    print_figures(figures, given["as_json"])
+    print_figures(figures, as_json)
 
 
 def _print(found: Any) -> None:

@@ -39,9 +39,10 @@ from spectrabridge.core.bundle import open_bundle
 from spectrabridge.core.emulator import Emulator
 from spectrabridge.core.emulator_training import PAYNE_TRAINING, train_emulator
 from spectrabridge.core.fitting import FitSettings, Fitter, LabelFits, population_of
-from spectrabridge.core.fitting.velocity import LIGHT, log_step, shift
+from spectrabridge.core.fitting.velocity import log_step, shift
 from spectrabridge.core.model import Model
 from spectrabridge.core.spectra import Spectra
+from spectrabridge.core.wavelength import SPEED_OF_LIGHT
 
 SIGMA = 0.01
 FASTEST = 2.0  # km/s
@@ -65,7 +66,7 @@ class Perceptron:
             x = weight @ x + bias
             x = np.where(x > 0, x, 0.01 * x)
         rest = self.weights[-1] @ x + self.biases[-1]
-        moved = self.wavelength * (1 + velocity / LIGHT)
+        moved = self.wavelength * (1 + velocity / SPEED_OF_LIGHT)
         return np.interp(self.wavelength, moved, rest)
 
     def fit(self, flux: NDArray[Any], sigma: NDArray[Any]) -> tuple[NDArray[Any], float]:
@@ -94,7 +95,7 @@ class Perceptron:
 
 def observe(clean: NDArray[Any], grid: Any, rng: np.random.Generator) -> Spectra:
     """Return spectra with velocities and noise."""
-    pixels = rng.uniform(-FASTEST, FASTEST, len(clean)) / (LIGHT * log_step(grid))
+    pixels = rng.uniform(-FASTEST, FASTEST, len(clean)) / (SPEED_OF_LIGHT * log_step(grid))
     moved = shift(torch.tensor(clean), torch.tensor(pixels, dtype=torch.float32), grid).numpy()
     noisy = moved + SIGMA * rng.standard_normal(moved.shape, dtype=np.float32)
     # Told to be normalised, so that both fit exactly these spectra.

@@ -13,6 +13,12 @@ import torch
 from torch import Tensor
 
 
+def silu_slope(x: Tensor) -> Tensor:
+    """Return the derivative of the activation SiLU."""
+    gate = torch.sigmoid(x)
+    return gate * (1 + x * (1 - gate))
+
+
 def along(
     function: Callable[[Tensor], Tensor], at: Tensor, directions: Tensor
 ) -> tuple[Tensor, Tensor]:

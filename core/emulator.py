@@ -26,7 +26,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from .derivatives import along_unit_vectors
+from .derivatives import along_unit_vectors, silu_slope
 from .errors import BundleError, LabelError, SpectrumError, TrainingError
 from .labels import APOGEE_LABELS, LabelSet
 from .wavelength import APOGEE_GRID, WavelengthGrid
@@ -48,8 +48,7 @@ def _perceptron(sizes: tuple[int, ...], activation: Callable[[], nn.Module]) -> 
 def _slope_of(activation: nn.Module, x: Tensor) -> Tensor:
     """Return the derivative of an activation."""
     if isinstance(activation, nn.SiLU):
-        gate = torch.sigmoid(x)
-        return gate * (1 + x * (1 - gate))
+        return silu_slope(x)
     assert isinstance(activation, nn.LeakyReLU)
     return torch.where(x > 0, 1.0, activation.negative_slope)
 

@@ -23,6 +23,9 @@ Medium = Literal["vacuum", "air"]
 UNITS: dict[str, float] = {"angstrom": 1.0, "nm": 0.1, "um": 1e-4}
 """How many of the unit one angstrom is."""
 
+SPEED_OF_LIGHT = 299_792.458
+"""km/s."""
+
 LARGEST_GRID = 1_000_000
 """Most pixels of a grid that is read from a file."""
 

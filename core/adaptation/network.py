@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..derivatives import silu_slope
+
 
 @dataclass(frozen=True)
 class NetworkShape:
@@ -56,13 +58,8 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-def _silu_slope(x: Tensor) -> Tensor:
-    gate = torch.sigmoid(x)
-    return gate * (1 + x * (1 - gate))
-
-
 _SLOPES: dict[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]] = {
-    ACTIVATIONS["silu"]: _silu_slope,
+    ACTIVATIONS["silu"]: silu_slope,
     ACTIVATIONS["leaky_relu"]: lambda x: torch.where(x > 0, 1.0, 0.1),
 }
 """Derivatives of the activations."""

@@ -16,6 +16,7 @@ from torch import Tensor
 from ..adaptation.basis import SpectralBasis
 from ..derivatives import along_unit_vectors
 from ..emulator import Emulator
+from ..fitting.population import LOGARITHMIC
 from ..labels import LabelSet
 from ..missing_lines import HiddenLines
 
@@ -24,9 +25,6 @@ PRIOR_WIDENING = 3.0
 
 MARGIN = 0.25
 """Labels are held within their range widened by this part of it on either side."""
-
-LOGARITHMIC = ("c12c13",)
-"""Labels that are fitted as logarithms, because that is how the emulator reads them."""
 
 
 @dataclass(frozen=True)

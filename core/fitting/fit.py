@@ -19,6 +19,7 @@ from ..bundle import Bundle
 from ..errors import FitError
 from ..model import Model
 from ..spectra import Spectra
+from ..wavelength import SPEED_OF_LIGHT
 from .flags import Evidence, flags_of
 from .forward import Forward
 from .levenberg import Minimum, Problem, minimise
@@ -27,7 +28,7 @@ from .prepare import Prepared, prepare
 from .result import LabelFits
 from .settings import FitSettings
 from .starts import StartReader, draw_like
-from .velocity import LIGHT, MOST_PIXELS, log_step, shift, to_velocity
+from .velocity import MOST_PIXELS, log_step, shift, to_velocity
 
 PREPARED_AT_ONCE = 512
 """Stars normalised and searched for a velocity at a time."""
@@ -275,7 +276,7 @@ class Fitter:
             out.velocity[rows] = to_velocity(total, self._step)
         if s.velocity:
             error = found.covariance[:, -1, -1].clamp_min(0).sqrt() * VELOCITY_UNIT
-            out.velocity_error[rows] = _plain(error) * self._step * LIGHT
+            out.velocity_error[rows] = _plain(error) * self._step * SPEED_OF_LIGHT
         if latents is not None:
             out.split[rows] = _plain(latents)
         out.model[rows] = (model * continuum).cpu().numpy()

@@ -9,7 +9,7 @@ than the flux.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,7 +57,7 @@ class Problem:
         Bounds.
     free : Tensor of bool, shape ``(n_parameters,)``
         Parameters that move.
-    centre : Tensor, shape ``(n_stars, n_parameters)`` or ``(n_parameters,)``
+    centre : Tensor, shape ``(n_parameters,)``
         Mean of the Gaussian prior.
     precision : Tensor, shape ``(n_parameters, n_parameters)``
         Its inverse covariance, float64; zeros where nothing is known.
@@ -90,38 +90,42 @@ class Problem:
             for chip in self.grid.chips
         ]
 
-    def continuum(self, model: Tensor, rows: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Return the polynomials that fit best, on all pixels, and their coefficients.
+    def _on_chips(
+        self, model: Tensor, rows: Tensor
+    ) -> Iterator[tuple[slice, Tensor, Tensor, Tensor]]:
+        """Yield a chip's pixels, polynomials, weighted columns and their normal matrix.
 
-        Their prior is 1 with a standard deviation of 1: without any usable pixel on a chip
-        they stay there.
+        The prior is 1 with a standard deviation of 1: without any usable pixel on a chip
+        the polynomial stays there.
         """
         if self.degree < 0:
-            return torch.ones_like(model), []
-        out = torch.ones_like(model)
-        found = []
+            return
         for chip, p in zip(self.grid.chips, self.polynomials, strict=True):
             w = self.weight[rows][:, chip.pixels]
             columns = (model[:, chip.pixels] * w)[:, None, :] * p
             matrix = (columns @ columns.transpose(1, 2)).double()
-            right = (columns @ (self.flux[rows][:, chip.pixels] * w)[:, :, None]).double()
-            matrix = matrix + torch.eye(len(p), dtype=torch.float64, device=matrix.device)
+            prior = torch.eye(len(p), dtype=torch.float64, device=matrix.device)
+            yield chip.pixels, p, columns, matrix + prior
+
+    def continuum(self, model: Tensor, rows: Tensor) -> Tensor:
+        """Return the polynomials that fit best, on all pixels."""
+        out = torch.ones_like(model)
+        for pixels, p, columns, matrix in self._on_chips(model, rows):
+            seen = self.flux[rows][:, pixels] * self.weight[rows][:, pixels]
+            right = (columns @ seen[:, :, None]).double()
             right[:, 0] += 1
-            a = torch.linalg.solve(matrix, right)[:, :, 0].float()
-            found.append(a)
-            out[:, chip.pixels] = a @ p
-        return out, found
+            out[:, pixels] = torch.linalg.solve(matrix, right)[:, :, 0].float() @ p
+        return out
 
     def residual(self, x: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the model, the continuum and the residuals in sigma ``(n, n_pixels)``."""
         model = self.value(x, rows)
-        continuum, _ = self.continuum(model, rows)
+        continuum = self.continuum(model, rows)
         return model, continuum, (self.flux[rows] - model * continuum) * self.weight[rows]
 
-    def penalty(self, x: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    def penalty(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return half the gradient of the prior's chi2, ``(n, q)``, and that chi2, ``(n,)``."""
-        centre = self.centre if self.centre.dim() == 1 else self.centre[rows]
-        d = (x - centre).double()
+        d = (x - self.centre).double()
         pull = d @ self.precision
         return pull, (pull * d).sum(1)
 
@@ -132,14 +136,8 @@ class Problem:
         """
         out = self.slopes(x, rows)
         out = out * (continuum * self.weight[rows])[:, None, :]
-        if self.degree < 0:
-            return out
-        for chip, p in zip(self.grid.chips, self.polynomials, strict=True):
-            w = self.weight[rows][:, chip.pixels]
-            columns = (model[:, chip.pixels] * w)[:, None, :] * p
-            part = out[:, :, chip.pixels]
-            matrix = (columns @ columns.transpose(1, 2)).double()
-            matrix = matrix + torch.eye(len(p), dtype=torch.float64, device=matrix.device)
+        for pixels, _, columns, matrix in self._on_chips(model, rows):
+            part = out[:, :, pixels]
             cross = (columns @ part.transpose(1, 2)).double()
             share = torch.linalg.solve(matrix, cross).float()
             part -= share.transpose(1, 2) @ columns
@@ -194,7 +192,7 @@ def minimise(problem: Problem, start: Tensor, evaluations: int = 20) -> Minimum:
     everyone = torch.arange(n, device=device)
     model, continuum, residual = p.residual(x, everyone)
     chi2 = residual.double().square().sum(1)
-    cost = chi2 + p.penalty(x, everyone)[1]
+    cost = chi2 + p.penalty(x)[1]
     damping = torch.full((n,), 1e-3, dtype=torch.float64, device=device)
     normal = torch.zeros(n, q, q, dtype=torch.float64, device=device)
     count = torch.zeros(n, dtype=torch.long, device=device)
@@ -213,7 +211,7 @@ def minimise(problem: Problem, start: Tensor, evaluations: int = 20) -> Minimum:
         working = torch.ones(len(rows), dtype=torch.bool, device=device)
         for _reuse in range(REUSES):
             right = (slopes @ residual[rows][:, :, None])[:, :, 0].double()
-            right = right - p.penalty(x[rows], rows)[0]
+            right = right - p.penalty(x[rows])[0]
             moves = _may_move(p, x[rows], right)
             if fresh:
                 promise = _step(normal[rows], right, moves, None)
@@ -231,7 +229,7 @@ def minimise(problem: Problem, start: Tensor, evaluations: int = 20) -> Minimum:
                 trial = (x[some] + step.float()).clamp(p.low, p.high)
                 new_model, new_continuum, new_residual = p.residual(trial, some)
                 new_chi2 = new_residual.double().square().sum(1)
-                new_cost = new_chi2 + p.penalty(trial, some)[1]
+                new_cost = new_chi2 + p.penalty(trial)[1]
                 better = new_cost < cost[some]
                 took, lost = some[better], some[~better]
                 x[took], cost[took], chi2[took] = trial[better], new_cost[better], new_chi2[better]

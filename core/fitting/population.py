@@ -174,17 +174,6 @@ class Population:
         reach = float(out.distance(x).max()) if main else 1.0
         return cls(out.centre, precision, main, out.main_centre, inverse, reach)
 
-    def to(self, device: torch.device) -> Population:
-        """Return the same on another device."""
-        return Population(
-            self.centre.to(device),
-            self.precision.to(device),
-            self.main,
-            self.main_centre.to(device),
-            self.main_inverse.to(device),
-            self.reach,
-        )
-
     def distance(self, x: Tensor) -> Tensor:
         """Return Mahalanobis distances ``(n,)`` of coordinates in the main labels."""
         d = x[:, list(self.main)].double() - self.main_centre

@@ -13,8 +13,9 @@ from ..continuum import normalise
 from ..errors import FitError
 from ..model import Model
 from ..spectra import Spectra
+from ..wavelength import SPEED_OF_LIGHT
 from .forward import Forward
-from .velocity import LIGHT, find_shift, log_step, shift_pixels
+from .velocity import find_shift, log_step, shift_pixels
 
 FEWEST_PIXELS = 300
 """A star with fewer usable pixels is not fitted."""
@@ -80,7 +81,7 @@ def prepare(
     done = isinstance(spectra.provenance.get("continuum"), Mapping)
     if search and usable.any():
         rough = spectra if done else normalise(spectra)
-        most = int(np.ceil(search / (LIGHT * log_step(model.grid))))
+        most = int(np.ceil(search / (SPEED_OF_LIGHT * log_step(model.grid))))
         lines = Forward(model, "emulated").flux(
             torch.tensor(templates, dtype=torch.float32, device=model.device)
         )

@@ -22,7 +22,7 @@ import torch
 from astropy import units
 from astropy.table import MaskedColumn, Table, vstack
 
-from ..bundle import open_bundle
+from ..bundle import Bundle, open_bundle
 from ..errors import FitError
 from ..io.star_file import on_apstar
 from ..labels import LabelSet
@@ -129,9 +129,8 @@ class Survey:
             raise FitError("There is nothing to fit: no files were given, or all are empty.")
         return out
 
-    def plan(self) -> dict[str, Any]:
-        """Return what makes the survey the one it is, as JSON."""
-        bundle = open_bundle(self.bundle)
+    def plan(self, bundle: Bundle) -> dict[str, Any]:
+        """Return what makes the survey with its opened bundle the one it is, as JSON."""
         sources = []
         for name in self.files:
             # Files that are missing become flagged rows.
@@ -244,7 +243,8 @@ def run_survey(
     """
     folder = parts_folder(out)
     tasks = survey.tasks()
-    _begin(folder, survey)
+    bundle = open_bundle(survey.bundle)
+    _begin(folder, survey.plan(bundle))
     missing = [t for t in tasks if not _part(folder, t).exists()]
     total = sum(map(len, tasks))
     done = total - sum(map(len, missing))
@@ -255,7 +255,7 @@ def run_survey(
         done += len(task)
         if progress is not None:
             progress(done, total)
-    return _joined([_part(folder, t) for t in tasks], open_bundle(survey.bundle).labels)
+    return _joined([_part(folder, t) for t in tasks], bundle.labels)
 
 
 def parts_folder(out: str | Path) -> Path:
@@ -271,8 +271,8 @@ def forget_parts(out: str | Path) -> None:
         shutil.rmtree(folder)
 
 
-def _begin(folder: Path, survey: Survey) -> None:
-    plan = json.loads(json.dumps(survey.plan()))
+def _begin(folder: Path, plan: dict[str, Any]) -> None:
+    plan = json.loads(json.dumps(plan))
     path = folder / PLAN
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)

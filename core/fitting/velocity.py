@@ -7,16 +7,15 @@ interpolation; the rest moves the model, so that noise stays uncorrelated.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import GridError
-from ..wavelength import WavelengthGrid
-
-LIGHT = 299_792.458
-"""Speed of light, km/s."""
+from ..wavelength import SPEED_OF_LIGHT, WavelengthGrid
 
 TAPS = 7
 """Pixels that an interpolated value is made of."""
@@ -49,9 +48,10 @@ def log_step(grid: WavelengthGrid) -> float:
 
 def to_velocity(pixels: NDArray[np.float64], step: float) -> NDArray[np.float64]:
     """Return velocities in km/s, receding positive, of shifts in pixels."""
-    return np.asarray(LIGHT * np.expm1(pixels * step))
+    return np.asarray(SPEED_OF_LIGHT * np.expm1(pixels * step))
 
 
+@lru_cache(maxsize=1)
 def _polynomials() -> Tensor:
     """Return Lagrange's polynomials through the taps: row j holds the powers of the j-th."""
     nodes = np.arange(TAPS) - TAPS // 2

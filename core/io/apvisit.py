@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from ..errors import SpectrumError
 from ..resample import resample
 from ..spectra import Spectra
-from ..wavelength import APSTAR_GRID
+from ..wavelength import APSTAR_GRID, SPEED_OF_LIGHT
 from .fits_file import (
     LARGEST_FILE,
     columns_of,
@@ -40,9 +40,6 @@ from .fits_file import (
     star_in,
 )
 from .pixel_mask import inverse_variance, usable
-
-SPEED_OF_LIGHT = 299792.458
-"""km/s."""
 
 FASTEST = 1500.0
 """km/s; a larger velocity is no star of the Galaxy but a filler or a mistake."""

@@ -19,11 +19,8 @@ from numpy.typing import NDArray
 from ..errors import SpectrumError
 from ..resample import resample
 from ..spectra import Spectra
-from ..wavelength import APSTAR_GRID, UNITS, WavelengthGrid, air_to_vacuum
+from ..wavelength import APSTAR_GRID, SPEED_OF_LIGHT, UNITS, WavelengthGrid, air_to_vacuum
 from .fits_file import FITS_START, LARGEST_FILE, columns_of, read_bytes, read_fits, star_in
-
-SPEED_OF_LIGHT = 299792.458
-"""km/s."""
 
 SMALLEST_ERROR = 0.005
 """Errors that are estimated are at least this part of the flux."""

@@ -4,14 +4,19 @@ import torch
 
 from spectrabridge.core.errors import GridError
 from spectrabridge.core.fitting.velocity import (
-    LIGHT,
     find_shift,
     log_step,
     shift,
     shift_pixels,
     to_velocity,
 )
-from spectrabridge.core.wavelength import APOGEE_GRID, APSTAR_GRID, Chip, WavelengthGrid
+from spectrabridge.core.wavelength import (
+    APOGEE_GRID,
+    APSTAR_GRID,
+    SPEED_OF_LIGHT,
+    Chip,
+    WavelengthGrid,
+)
 
 GRID = WavelengthGrid.log_linear(4.18, 6e-6, 600, (Chip("a", 0, 280), Chip("b", 300, 600)))
 
@@ -81,4 +86,4 @@ def test_velocities_are_relativistic_ratios_of_wavelengths():
     step = log_step(APSTAR_GRID)
     v = to_velocity(np.array([100.0]), step)[0]
     ratio = APSTAR_GRID.wavelength[1100] / APSTAR_GRID.wavelength[1000]
-    assert 1 + v / LIGHT == pytest.approx(ratio, rel=1e-9)
+    assert 1 + v / SPEED_OF_LIGHT == pytest.approx(ratio, rel=1e-9)
