@@ -180,7 +180,8 @@ class Bundle:
     @property
     def fingerprint(self) -> str:
         """Sixteen characters that change whenever a weight or the layout changes."""
-        core = {k: v for k, v in self.data.items() if k not in ("metrics", "provenance")}
+        beside = ("metrics", "provenance", "attached")
+        core = {k: v for k, v in self.data.items() if k not in beside}
         return hashlib.sha256(json.dumps(core, sort_keys=True).encode()).hexdigest()[:16]
 
     @cached_property
@@ -253,10 +254,10 @@ class Bundle:
         BundleError
             If the file is not listed, missing, or not the one that was packed.
         """
-        try:
-            expected = self.data["files"][name]["sha256"]
-        except (KeyError, TypeError):
-            raise BundleError(f"{self.path}: {_MAIN} lists no file {name}.") from None
+        listed = {**self.data["attached"], **self.data["files"]}
+        if name not in listed:
+            raise BundleError(f"{self.path}: {_MAIN} lists no file {name}.")
+        expected = listed[name]["sha256"]
         content = self._files.read(name)
         found = hashlib.sha256(content).hexdigest()
         if found != expected:
@@ -266,6 +267,13 @@ class Bundle:
                 "the bundle again."
             )
         return content
+
+    def attached(self, name: str) -> bytes | None:
+        """Return a file computed with the bundle and kept in it, or None if there is none.
+
+        See :func:`attach`.
+        """
+        return self.read(name) if name in self.data["attached"] else None
 
     def tensors(self, name: str) -> dict[str, Tensor]:
         """Return the tensors of a safetensors file of the bundle."""
@@ -278,7 +286,8 @@ class Bundle:
     @property
     def size(self) -> int:
         """Bytes of all files, ``bundle.json`` left out."""
-        return sum(int(f["bytes"]) for f in self.data["files"].values())
+        listed = (*self.data["files"].values(), *self.data["attached"].values())
+        return sum(int(f["bytes"]) for f in listed)
 
 
 _REQUIRED = ("schema", "name", "title", "description", "labels", "grid", "reference", "files")
@@ -314,11 +323,11 @@ def read_bundle(path: str | Path, device: str = "cpu") -> Bundle:
     if missing:
         raise BundleError(f"{path}: {_MAIN} lacks {', '.join(missing)}.")
     with _understood(path, _MAIN):
-        for entry in data["files"].values():
+        for key in ("provenance", "metrics", "attached"):
+            data[key] = dict(data.get(key, {}))
+        for entry in (*data["files"].values(), *data["attached"].values()):
             if not isinstance(entry["sha256"], str) or not isinstance(entry["bytes"], int):
                 raise ValueError("files need a SHA-256 and a size")
-        for key in ("provenance", "metrics"):
-            data[key] = dict(data.get(key, {}))
     return Bundle(path, data, device, files)
 
 
@@ -397,7 +406,7 @@ def verify_bundle(path: str | Path) -> list[str]:
     except SpectrabridgeError as problem:
         return [str(problem)]
     problems = []
-    for name in bundle.data["files"]:
+    for name in (*bundle.data["files"], *bundle.data["attached"]):
         try:
             bundle.read(name)
         except SpectrabridgeError as problem:
@@ -552,9 +561,48 @@ def store_metrics(bundle: Bundle, metrics: Mapping[str, Any]) -> Bundle:
     BundleError
         If the bundle is a zip file.
     """
+    return _with(bundle, {"metrics": dict(metrics)})
+
+
+def attach(bundle: Bundle, name: str, content: bytes) -> Bundle:
+    """Keep a file that was computed with a bundle in it, and return the new bundle.
+
+    The fingerprint stays: what is attached was made with the weights and is no part of
+    them. Training the bundle anew leaves it out.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        A folder.
+    name : str
+        Plain file name; an earlier file of that name is replaced.
+    content : bytes
+        JSON or safetensors: nothing that needs code to be read.
+
+    Raises
+    ------
+    BundleError
+        If the bundle is a zip file, or the name is one of its own files.
+    """
+    if Path(name).name != name or name in (_MAIN, *bundle.data["files"]):
+        raise BundleError(f"Nothing can be attached to {bundle.path} as {name!r}.")
+    _require_folder(bundle)
+    partial = bundle.path / (name + ".partial")
+    partial.write_bytes(content)
+    partial.replace(bundle.path / name)
+    entry = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    return _with(bundle, {"attached": {**bundle.data["attached"], name: entry}})
+
+
+def _require_folder(bundle: Bundle) -> None:
     if not bundle.path.is_dir():
         raise BundleError(f"{bundle.path} is a zip file; unpack it to store figures in it.")
-    data = dict(bundle.data) | {"metrics": dict(metrics)}
+
+
+def _with(bundle: Bundle, changes: Mapping[str, Any]) -> Bundle:
+    """Write ``bundle.json`` with some entries replaced."""
+    _require_folder(bundle)
+    data = {**bundle.data, **changes}
     partial = bundle.path / (_MAIN + ".partial")
     partial.write_text(json.dumps(data, indent=1) + "\n")
     partial.replace(bundle.path / _MAIN)

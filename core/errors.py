@@ -40,3 +40,11 @@ class ArchiveError(SpectrabridgeError):
 
 class DownloadError(SpectrabridgeError):
     """A file could not be fetched."""
+
+
+class LinesError(SpectrabridgeError):
+    """Candidate features, or decisions about them, cannot be used."""
+
+
+class LineListError(SpectrabridgeError):
+    """A line list, or a species named in one, cannot be used."""

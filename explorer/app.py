@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import panel as pn
 import panel_material_ui as pmui
@@ -15,6 +15,7 @@ from .labels_panel import LabelsPanel
 from .messages import Messages
 from .navigation import Navigation
 from .observed import ObservedPanel, ObservedStar
+from .pages import BUILDERS, TITLES, Page
 from .spectrum import SpectrumView
 from .state import ViewState
 from .theme import FIGURES, PALETTE
@@ -25,15 +26,13 @@ if TYPE_CHECKING:
 SIDEBAR_WIDTH = 292
 """Width of the column of labels, in pixels."""
 
-PAGES = [["spectrum", "Spectrum"], ["fit", "Fit"]]
-"""Key and title of every page, in their order; keys are those of :attr:`.ViewState.page`."""
-
 
 class Explorer(pn.viewable.Viewer):
     """Pages with controls on the left and what they show on the right.
 
-    *Spectrum* has sliders and spectra. *Fit*, which is built when it is first opened, has
-    files and fits.
+    *Spectrum* has sliders and spectra. The other pages, see :mod:`.pages`, are built when
+    they are first opened; they share the state and, where they have no controls of their
+    own on the left, the sliders.
 
     Parameters
     ----------
@@ -68,9 +67,12 @@ class Explorer(pn.viewable.Viewer):
             sx=_HEADER_SELECT,
         )
         self.title = pmui.Typography("", variant="body2", sx={"color": "#ffffff"}, margin=0)
-        self.navigation = Navigation(pages=PAGES, margin=(0, 14, 0, 4))
+        self.navigation = Navigation(
+            pages=[[key, title] for key, title in TITLES.items()], margin=(0, 14, 0, 4)
+        )
         self.navigation.param.watch(self._page_chosen, "value")
-        self.fit: FitPage | None = None
+        self.pages: dict[str, Page] = {}
+        """Pages that have been opened, but the first."""
         self._started = False
         self._open(name, **state)
         self.choice.param.watch(self._switch, "value")
@@ -119,7 +121,7 @@ class Explorer(pn.viewable.Viewer):
             pn.Column(self.view, sizing_mode="stretch_both", margin=0),
         )
         self.sidebar[:], self.main[:] = self._spectrum[:1], self._spectrum[1:]
-        self.fit = None
+        self.pages = {}
         self.state.param.watch(self._show_page, "page")
         self._show_page()
 
@@ -130,32 +132,38 @@ class Explorer(pn.viewable.Viewer):
 
     def _show_page(self, *_: object) -> None:
         """Show the page that is asked for, and build it if that has not been done."""
-        page = self.state.page
-        if page == "fit":
-            self.open_fit()
-        for part in self._spectrum:
-            part.visible = page == "spectrum"
-        if self.fit is not None:
-            for part in self.fit.parts:
-                part.visible = page == "fit"
-        self.navigation.value = page
+        shown = self.state.page
+        if shown != "spectrum":
+            self.open_page(shown)
+        sliders, view = self._spectrum
+        view.visible = shown == "spectrum"
+        sliders.visible = shown == "spectrum" or self.pages[shown].parts[0] is None
+        for key, page in self.pages.items():
+            for part in page.parts:
+                if part is not None:
+                    part.visible = key == shown
+        self.navigation.value = shown
 
-    def open_fit(self) -> FitPage:
-        """Return the Fit page; it is built if it is not there yet."""
-        if self.fit is None:
-            # Its imports take part of a second, which the first screen need not wait for.
-            from .fit_page import FitPage
-
-            self.fit = FitPage(self.bundle, self.state, self._show_fitted)
-            controls, view = self.fit.parts
-            controls.visible = view.visible = False
-            self.sidebar.append(controls)
+    def open_page(self, key: str) -> Page:
+        """Return a page other than the first; it is built if it is not there yet."""
+        if key not in self.pages:
+            page = self.pages[key] = BUILDERS[key](self)
+            controls, view = page.parts
+            if controls is not None:
+                controls.visible = False
+                self.sidebar.append(controls)
+            view.visible = False
             self.main.append(view)
             if self._started:
-                self.fit.start()
-        return self.fit
+                page.start()
+        return self.pages[key]
 
-    def _show_fitted(self, labels: Mapping[str, float], star: ObservedStar) -> None:
+    @property
+    def fit(self) -> FitPage | None:
+        """The Fit page, if it has been opened."""
+        return cast("FitPage | None", self.pages.get("fit"))
+
+    def show_fitted(self, labels: Mapping[str, float], star: ObservedStar) -> None:
         """Show a fitted star on the Spectrum page."""
         self.state.page = "spectrum"
         self.state.show(labels)
@@ -192,7 +200,8 @@ class Explorer(pn.viewable.Viewer):
         handed: Handed | None = None
         if self.fit is not None:
             handed = self.fit.hand_over()
-            self.fit.close()
+        for page in self.pages.values():
+            page.close()
         self._open(name, labels=values, **kept)
         view.close()
         labels.close()
@@ -201,7 +210,7 @@ class Explorer(pn.viewable.Viewer):
             self.view.start()
             self.observed.start()
         if handed is not None:
-            self.open_fit().take(handed)
+            cast("FitPage", self.open_page("fit")).take(handed)
 
     def _dark(self, *_: object) -> None:
         self.state.dark = self.page.dark_theme
@@ -220,8 +229,8 @@ class Explorer(pn.viewable.Viewer):
         self.view.close()
         self.labels.close()
         self.observed.close()
-        if self.fit is not None:
-            self.fit.close()
+        for page in self.pages.values():
+            page.close()
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self.page

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..core.emulator import Extrapolation
 from ..core.labels import Label, LabelSet
+from .pages import TITLES
 
 SHOWN = 2
 """How many extrapolating labels are named in full."""
@@ -77,13 +78,20 @@ class ViewState(param.Parameterized):
         default=True, doc="Moving [Fe/H] moves every other [X/H] along, so that [X/Fe] stays."
     )
     bundle = param.String(default="", doc="Name of the bundle.")
-    page: str = param.Selector(default="spectrum", objects=["spectrum", "fit"])  # type: ignore[assignment]
+    page: str = param.Selector(default="spectrum", objects=list(TITLES))  # type: ignore[assignment]
     unit: str = param.Selector(default="angstrom", objects=["angstrom", "nm", "um"])  # type: ignore[assignment]
     medium: str = param.Selector(default="vacuum", objects=["vacuum", "air"])  # type: ignore[assignment]
     chip = param.String(default=ALL, doc="Chip on show, or 'all'.")
     element = param.String(default=ALL, doc="Element of the derivative panel, or 'all'.")
     star = param.String(default="", doc="Key of the observed star laid over, empty for none.")
     row = param.Integer(default=0, bounds=(0, None), doc="Row of that star: combination, visits.")
+    window = param.Tuple(
+        default=None,
+        length=2,
+        allow_None=True,
+        doc="Wavelengths (low, high) to zoom to, vacuum angstrom; None for the whole chip.",
+    )
+    feature = param.String(default="", doc="Id of the candidate feature chosen, or empty.")
     fitted = param.String(default="", doc="Key of the star chosen on the Fit page, or empty.")
     dark = param.Boolean(default=False, doc="Dark theme.")
 

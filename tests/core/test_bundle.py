@@ -20,6 +20,7 @@ from spectrabridge.core import draws
 from spectrabridge.core.adaptation.training import TrainingResult
 from spectrabridge.core.bundle import (
     Bundle,
+    attach,
     list_bundles,
     open_bundle,
     read_bundle,
@@ -415,3 +416,17 @@ def test_a_malformed_truth_is_refused(
     with pytest.raises(BundleError):
         _ = read_bundle(folder).model
     assert verify_bundle(folder)
+
+
+def test_what_is_attached_leaves_the_fingerprint_alone_and_is_checked(copy: Path) -> None:
+    bundle = read_bundle(copy)
+    assert bundle.attached("lines.json") is None
+    again = attach(bundle, "lines.json", b"{}")
+    assert again.attached("lines.json") == b"{}"
+    assert again.fingerprint == bundle.fingerprint
+    (again.path / "lines.json").write_bytes(b"[]")
+    with pytest.raises(BundleError, match="not the file that was packed"):
+        again.attached("lines.json")
+    assert any("lines.json" in problem for problem in verify_bundle(again.path))
+    with pytest.raises(BundleError, match="Nothing can be attached"):
+        attach(bundle, "emulator.safetensors", b"")

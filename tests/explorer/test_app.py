@@ -111,7 +111,7 @@ def test_switching_the_bundle_keeps_page_and_dropped_stars(bundles):
 def test_a_fitted_star_is_laid_over_the_model(bundles, model):
     explorer = Explorer(page="fit")
     star = open_star(example_apstar(), model.grid)
-    explorer._show_fitted(dict(explorer.state.labels) | {"teff": 4321.0}, star)
+    explorer.show_fitted(dict(explorer.state.labels) | {"teff": 4321.0}, star)
     assert explorer.state.page == "spectrum"
     assert explorer.state.labels["teff"] == 4321.0
     assert explorer.view.lines["observed"].visible

@@ -1,0 +1,301 @@
+"""Candidate features: where adapted spectra differ from emulated ones, and why perhaps.
+
+A candidate has a name of its own, made of the bundle's weights and of its wavelength, so
+that what somebody decides about it is never attached to another one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, get_args, overload
+
+import numpy as np
+from astropy import units
+from astropy.table import Table
+
+from ..errors import LinesError
+from ..wavelength import vacuum_to_air
+
+Kind = Literal["missing", "too weak", "too strong", "shifted"]
+"""What the simulator does with a feature: it lacks it, has it too weak or too strong, or has it
+at another wavelength."""
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+PAIRS: dict[str, tuple[str, ...]] = {"CN": ("C", "N"), "CO": ("C", "O"), "OH": ("O",)}
+"""Molecules by name, with the elements to which their lines respond."""
+
+UNDECIDED = ("blend", "unknown")
+"""Answers that name nothing: several elements share the feature, or none accounts for it."""
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer to what a feature belongs to.
+
+    Parameters
+    ----------
+    name : str
+        An element's symbol, a molecule of :data:`PAIRS`, ``blend`` or ``unknown``.
+    probability : float
+        Between 0 and 1; those of a candidate sum to 1.
+    """
+
+    name: str
+    probability: float
+
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """The elements that it names; empty for ``blend`` and ``unknown``."""
+        if self.name in UNDECIDED:
+            return ()
+        return PAIRS.get(self.name, (self.name,))
+
+
+@dataclass(frozen=True)
+class NearLine:
+    """A known transition near a feature.
+
+    Parameters
+    ----------
+    species : str
+        As in line lists: ``Fe 1``, ``CN 1``.
+    wavelength : float
+        Vacuum angstrom.
+    loggf : float
+        Oscillator strength, isotopic fraction included.
+    ep : float
+        Excitation energy of the lower level, eV.
+    strength : float
+        Predicted strength at the reference star, in dex, for ranking.
+    """
+
+    species: str
+    wavelength: float
+    loggf: float
+    ep: float
+    strength: float
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A feature that adapted spectra have otherwise than emulated ones.
+
+    Parameters
+    ----------
+    id : str
+        Its name for ever: fingerprint of the bundle's weights and wavelength.
+    wavelength : float
+        Centre, vacuum angstrom.
+    low, high : float
+        Ends, vacuum angstrom.
+    start, stop, peak : int
+        Pixels of the bundle's grid: half-open extent, and where the difference is largest.
+    kind : str
+        One of :data:`KINDS`.
+    emulated, adapted : float
+        Depth below the continuum at the peak in the reference star.
+    depth : float
+        Adapted minus emulated depth there; positive where the simulator lacks absorption.
+    depth_low, depth_high : float
+        The 5th and 95th percentile of that over stars.
+    width : float
+        Difference of equivalent widths in the reference star, milliangstrom.
+    significance : float
+        Depth in units of the adaptation's own noise.
+    answers : tuple of Answer
+        What it may belong to, the likeliest first.
+    near : tuple of NearLine
+        Known transitions near it, the strongest first.
+    """
+
+    id: str
+    wavelength: float
+    low: float
+    high: float
+    start: int
+    stop: int
+    peak: int
+    kind: Kind
+    emulated: float
+    adapted: float
+    depth: float
+    depth_low: float
+    depth_high: float
+    width: float
+    significance: float
+    answers: tuple[Answer, ...] = ()
+    near: tuple[NearLine, ...] = ()
+
+    @property
+    def air(self) -> float:
+        """Centre in standard air, angstrom."""
+        return float(vacuum_to_air(self.wavelength))
+
+    @property
+    def pixels(self) -> slice:
+        """Its pixels as a slice."""
+        return slice(self.start, self.stop)
+
+    @property
+    def best(self) -> str:
+        """The likeliest answer."""
+        return self.answers[0].name if self.answers else "unknown"
+
+
+def candidate_id(fingerprint: str, wavelength: float) -> str:
+    """Return the name of a feature of a bundle at a wavelength (vacuum angstrom)."""
+    return f"{fingerprint[:8]}-{wavelength:.2f}"
+
+
+@dataclass(frozen=True)
+class Candidates(Sequence[Candidate]):
+    """The candidate features of a bundle, by wavelength.
+
+    Parameters
+    ----------
+    bundle : str
+        Name of the bundle.
+    fingerprint : str
+        Of its weights, see :attr:`~spectrabridge.core.bundle.Bundle.fingerprint`.
+    reference : mapping
+        Labels of the reference star, by short name.
+    settings : mapping
+        How they were found, as JSON.
+    rows : tuple of Candidate
+        In order of wavelength; no two have one id.
+
+    Raises
+    ------
+    LinesError
+        If two have the same id.
+    """
+
+    bundle: str
+    fingerprint: str
+    reference: Mapping[str, float]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    rows: tuple[Candidate, ...] = ()
+
+    def __post_init__(self) -> None:
+        ids = [c.id for c in self.rows]
+        if len(set(ids)) != len(ids):
+            double = sorted({i for i in ids if ids.count(i) > 1})
+            raise LinesError(f"Candidates must have different ids; {double[0]} occurs twice.")
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, which: int) -> Candidate: ...
+
+    @overload
+    def __getitem__(self, which: slice) -> tuple[Candidate, ...]: ...
+
+    def __getitem__(self, which: int | slice) -> Candidate | tuple[Candidate, ...]:
+        return self.rows[which]
+
+    def __iter__(self) -> Iterator[Candidate]:
+        return iter(self.rows)
+
+    def by_id(self) -> dict[str, Candidate]:
+        """Return the candidates by their names."""
+        return {c.id: c for c in self.rows}
+
+    def table(self) -> Table:
+        """Return them as a table, with units, one row each."""
+        rows = self.rows
+        out = Table()
+        out["id"] = [c.id for c in rows] or np.empty(0, "U24")
+        out["wavelength"] = np.array([c.wavelength for c in rows]) * units.AA
+        out["wavelength_air"] = np.array([c.air for c in rows]) * units.AA
+        out["low"] = np.array([c.low for c in rows]) * units.AA
+        out["high"] = np.array([c.high for c in rows]) * units.AA
+        out["kind"] = np.array([c.kind for c in rows], "U10")
+        for name in ("emulated", "adapted", "depth", "depth_low", "depth_high", "significance"):
+            out[name] = np.array([getattr(c, name) for c in rows], float)
+        out["width"] = np.array([c.width for c in rows]) * units.mAA
+        for k in range(3):
+            some = [c.answers[k] if len(c.answers) > k else Answer("", np.nan) for c in rows]
+            out[f"answer_{k + 1}"] = np.array([a.name for a in some], "U8")
+            out[f"probability_{k + 1}"] = np.array([a.probability for a in some], float)
+        first = [c.near[0] if c.near else None for c in rows]
+        out["near_species"] = np.array([n.species if n else "" for n in first], "U8")
+        for name, unit in (("wavelength", units.AA), ("loggf", None), ("ep", units.eV)):
+            column = np.array([getattr(n, name) if n else np.nan for n in first], float)
+            out[f"near_{name}"] = column if unit is None else column * unit
+        for name, about in _ABOUT.items():
+            out[name].info.description = about
+        out.meta.update(
+            bundle=self.bundle,
+            fingerprint=self.fingerprint,
+            medium="vacuum",
+            reference=dict(self.reference),
+        )
+        return out
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a dictionary that JSON can hold."""
+        return {
+            "schema": SCHEMA,
+            "bundle": self.bundle,
+            "fingerprint": self.fingerprint,
+            "reference": dict(self.reference),
+            "settings": dict(self.settings),
+            "candidates": [asdict(c) for c in self.rows],
+        }
+
+    def dumps(self) -> bytes:
+        """Return them as the bytes of a JSON file."""
+        return (json.dumps(self.to_json(), indent=0) + "\n").encode()
+
+    @classmethod
+    def loads(cls, content: bytes) -> Candidates:
+        """Rebuild candidates written by :meth:`dumps`.
+
+        Raises
+        ------
+        LinesError
+            If the content is something else.
+        """
+        try:
+            data = json.loads(content)
+            if data["schema"] > SCHEMA:
+                raise LinesError("The table of candidates is of a newer spectrabridge; update it.")
+            rows = tuple(
+                Candidate(
+                    **c
+                    | {
+                        "answers": tuple(Answer(**a) for a in c["answers"]),
+                        "near": tuple(NearLine(**n) for n in c["near"]),
+                    }
+                )
+                for c in data["candidates"]
+            )
+            return cls(
+                str(data["bundle"]),
+                str(data["fingerprint"]),
+                {str(k): float(v) for k, v in data["reference"].items()},
+                dict(data["settings"]),
+                rows,
+            )
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as problem:
+            raise LinesError(f"This is no table of candidates ({problem}).") from problem
+
+
+_ABOUT = {
+    "wavelength": "centre, vacuum",
+    "wavelength_air": "centre, standard air",
+    "kind": "what the simulator does: missing, too weak, too strong, shifted",
+    "emulated": "depth below the continuum, emulated, reference star",
+    "adapted": "depth below the continuum, adapted, reference star",
+    "depth": "adapted minus emulated depth",
+    "depth_low": "5th percentile of depth over stars",
+    "depth_high": "95th percentile of depth over stars",
+    "significance": "depth in units of the adaptation's own noise",
+    "width": "difference of equivalent widths, adapted minus emulated",
+}

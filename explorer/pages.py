@@ -1,0 +1,47 @@
+"""The pages of the explorer: their titles, their order, and how each is built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+import panel as pn
+
+if TYPE_CHECKING:
+    from .app import Explorer
+
+TITLES: dict[str, str] = {
+    "spectrum": "Spectrum",
+    "fit": "Fit",
+}
+"""Title of every page by its key, in their order; keys are those of ``ViewState.page``."""
+
+
+class Page(Protocol):
+    """What the explorer asks of a page."""
+
+    @property
+    def parts(self) -> tuple[pn.viewable.Viewable | None, pn.viewable.Viewable]:
+        """What stands on the left, None for the sliders of labels, and on the right."""
+        ...
+
+    def start(self) -> None:
+        """Work in the background from now on, for the current document."""
+        ...
+
+    def close(self) -> None:
+        """Stop all work and watching."""
+        ...
+
+
+# A page is imported when it is first opened: the first screen need not wait for it.
+
+
+def _fit(explorer: Explorer) -> Page:
+    from .fit_page import FitPage
+
+    return FitPage(explorer.bundle, explorer.state, explorer.show_fitted)
+
+
+BUILDERS: dict[str, Callable[[Explorer], Page]] = {"fit": _fit}
+"""What builds each page but the first, by key."""
