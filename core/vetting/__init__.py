@@ -1,0 +1,15 @@
+"""Vetting: what people decide about candidate features, kept, compared and exchanged."""
+
+from .decision import STATUSES, Decision, Status, checked_element
+from .store import Orphan, Vetting, default_vetting_path, open_vetting
+
+__all__ = [
+    "STATUSES",
+    "Decision",
+    "Orphan",
+    "Status",
+    "Vetting",
+    "checked_element",
+    "default_vetting_path",
+    "open_vetting",
+]
