@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -104,11 +103,7 @@ def connect(path: Path, about: dict[str, str], read_only: bool) -> sqlite3.Conne
         raise LinesError(f"There is no vetting file {path}.")
     if not path.parent.is_dir():
         raise LinesError(f"There is no folder {path.parent} for the vetting file {path.name}.")
-    if not read_only and path.exists() and not os.access(path, os.W_OK):
-        raise LinesError(
-            f"{path} cannot be written to, so that decisions would be lost. Allow writing, or give "
-            "another file."
-        )
+    _require_database(path)
     connection = _open(path, read_only)
     try:
         with in_words(path, "the vetting file cannot be used"):
@@ -119,10 +114,27 @@ def connect(path: Path, about: dict[str, str], read_only: bool) -> sqlite3.Conne
             _check(connection, path, about)
             if not read_only:
                 _make_durable(connection)
+                # A file that cannot be written to says so now, not at the first decision.
+                connection.execute("DELETE FROM changes WHERE 0")
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _require_database(path: Path) -> None:
+    """Refuse a file that is no SQLite file; SQLite itself would write over a very short one."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(16)
+    except FileNotFoundError:
+        return
+    except OSError as problem:
+        raise LinesError(f"{path} cannot be read: {problem.strerror}.") from problem
+    if start and start != b"SQLite format 3\0":
+        raise LinesError(
+            f"{path} is no vetting file; it was left as it is. Give another file for the decisions."
+        )
 
 
 def _open(path: Path, read_only: bool) -> sqlite3.Connection:
