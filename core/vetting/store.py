@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import platformdirs
 
@@ -29,6 +29,9 @@ from .decision import (
     now,
 )
 from .vetting_file import connect, in_words, read_about
+
+Outcome = Literal["written", "same", "kept"]
+"""What became of a decision that was made elsewhere."""
 
 
 class _OfBundle(Protocol):
@@ -195,17 +198,24 @@ class Vetting:
             self._insert(after)
             return after
 
-    def record(self, decisions: Iterable[Decision]) -> int:
+    def record(self, decisions: Iterable[Decision], *, replace_existing: bool) -> list[Outcome]:
         """Write decisions made elsewhere, all or none, with their own times.
 
-        They count as the last word of their vetters. Each is checked as in :meth:`decide`.
+        Parameters
+        ----------
+        decisions : iterable of Decision
+            Each is checked as in :meth:`decide`.
+        replace_existing : bool
+            Whether they count more than what the same vetter says here about the same
+            candidate; that stays in the history.
 
         Returns
         -------
-        int
-            How many said something new.
+        list of str
+            For each: ``written``; ``same`` if that is said here already; ``kept`` if
+            something else is said here, which was left.
         """
-        kept = 0
+        outcomes: list[Outcome] = []
         with self._writing("the decisions were not kept"):
             for one in decisions:
                 if not one.candidate.startswith(f"{self.fingerprint[:8]}-"):
@@ -220,10 +230,13 @@ class Vetting:
                 )
                 before = self._last(new.candidate, new.vetter)
                 if new.blank if before is None else new.says(before):
-                    continue
-                self._insert(new)
-                kept += 1
-        return kept
+                    outcomes.append("same")
+                elif before is not None and not before.blank and not replace_existing:
+                    outcomes.append("kept")
+                else:
+                    self._insert(new)
+                    outcomes.append("written")
+        return outcomes
 
     def undo(self, vetter: str) -> Decision | None:
         """Take back a vetter's last change that is not taken back yet.

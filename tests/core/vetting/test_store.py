@@ -467,11 +467,15 @@ def test_recorded_decisions_keep_their_times_and_are_all_or_none(
 ) -> None:
     one = vetting.decide(thirty[0], "ann", status="accepted")
     old = replace(one, vetter="bob", element="Si", when="2020-01-01T00:00:00Z")
-    assert vetting.record([old, one]) == 1
+    assert vetting.record([old, one], replace_existing=False) == ["written", "same"]
     assert vetting.decisions("bob")[one.candidate] == old
+    new = replace(old, element="Fe")
+    assert vetting.record([new], replace_existing=False) == ["kept"]
     with pytest.raises(LinesError, match="no element"):
-        vetting.record([replace(old, comment="new"), replace(old, element="Xx")])
+        vetting.record([new, replace(old, element="Xx")], replace_existing=True)
     assert vetting.decisions("bob")[one.candidate] == old
+    assert vetting.record([new], replace_existing=True) == ["written"]
+    assert vetting.decisions("bob")[one.candidate] == new
 
 
 def test_the_usual_place_is_named_after_the_bundle(
