@@ -16,13 +16,12 @@ from .residual_counts import REACH, ResidualCounts
 from .residual_figure import (
     Distribution,
     SigmaLines,
-    Wavelengths,
     colour_of,
     grid_of,
     sigma_range,
-    wavelength_figure,
 )
 from .theme import paint
+from .wavelength_axis import Wavelengths, wavelength_figure
 
 SHADES = 64
 

@@ -6,7 +6,6 @@ Nothing here knows a screen; the functions run in worker threads.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Literal
@@ -193,25 +192,3 @@ class DerivativeCache:
             while len(self._kept) > self.size:
                 self._kept.popitem(last=False)
         return found
-
-
-def features(values: ArrayLike, threshold: float) -> Iterator[slice]:
-    """Yield the runs of pixels where ``|values|`` is above `threshold`.
-
-    Each run is widened by one pixel on both sides where there is one, so that a line
-    drawn through it starts and ends near zero. Runs that then touch are joined.
-
-    Parameters
-    ----------
-    values : array_like, shape ``(n_pixels,)``
-        Values, in the order of the pixels of one chip.
-    threshold : float
-        Smallest absolute value of a feature's peak.
-    """
-    above = np.abs(np.asarray(values)) > threshold
-    wide = above.copy()
-    wide[1:] |= above[:-1]
-    wide[:-1] |= above[1:]
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], wide, [False]]).astype(np.int8)))
-    for start, stop in edges.reshape(-1, 2):
-        yield slice(int(start), int(stop))

@@ -8,7 +8,6 @@ import numpy as np
 from bokeh.layouts import gridplot
 from bokeh.models import (
     BasicTicker,
-    BasicTickFormatter,
     BoxZoomTool,
     ColumnDataSource,
     ToolProxy,
@@ -17,44 +16,13 @@ from bokeh.models import (
 from bokeh.models.annotations import Span, Title
 from bokeh.models.ranges import Range1d
 from bokeh.plotting import figure
-from numpy.typing import NDArray
 
 from ..core.fitting.settings import Kind
-from ..core.wavelength import WavelengthGrid
-from .frame import Axis
 from .residual_counts import EDGES, REACH, Spread
-from .spectrum import UNIT_SYMBOLS
-from .state import ALL, ViewState
 from .theme import ADAPTED, paint, surface
-
-TOOLS = "xpan,xwheel_zoom,box_zoom,reset,save"
 
 BESIDE = 176
 """Width of the distributions, in pixels."""
-
-
-def wavelength_figure(label: str, x_range: Range1d, y_range: Range1d, last: bool = False) -> Any:
-    """Return a figure against wavelength, without curves."""
-    plot: Any = figure(
-        x_range=x_range,
-        y_range=y_range,
-        y_axis_label=label,
-        tools=TOOLS,
-        active_drag="box_zoom",
-        active_scroll="xwheel_zoom",
-        sizing_mode="stretch_both",
-        min_border_left=58,
-        min_border_right=4,
-        min_border_top=3,
-        min_border_bottom=3,
-        lod_threshold=None,
-    )
-    plot.yaxis.axis_label_standoff = 6
-    plot.yaxis.ticker = BasicTicker(desired_num_ticks=4)
-    plot.xaxis.visible = last
-    plot.xaxis.formatter = BasicTickFormatter(use_scientific=False)
-    plot.xaxis.axis_label_standoff = 2
-    return plot
 
 
 def grid_of(rows: list[list[Any]], heights: list[str]) -> Any:
@@ -171,44 +139,3 @@ def _signed(value: float) -> str:
 def colour_of(kind: Kind, dark: bool) -> str:
     """Return the colour of a kind of fit."""
     return ADAPTED if kind == "adapted" else surface(dark).emulated
-
-
-class Wavelengths:
-    """The wavelength axis that figures of residuals share.
-
-    Parameters
-    ----------
-    grid : WavelengthGrid
-        Grid of the spectra.
-    state : ViewState
-        Gives unit, medium and chip.
-    """
-
-    def __init__(self, grid: WavelengthGrid, state: ViewState) -> None:
-        self.axis = Axis(grid)
-        self.state = state
-        self.range = Range1d()
-        self.show_all()
-        self.show_chip()
-
-    @property
-    def positions(self) -> NDArray[np.float64]:
-        """Where values stand that :meth:`.Axis.spread` returns."""
-        return self.axis.positions(self.state.unit, self.state.medium)
-
-    @property
-    def label(self) -> str:
-        """What stands below the axis."""
-        unit = UNIT_SYMBOLS[self.state.unit]
-        return f"wavelength in {self.state.medium}, rest frame ({unit})"
-
-    def show_chip(self) -> None:
-        """Show the chip that is chosen, or all."""
-        chip = None if self.state.chip == ALL else self.state.chip
-        low, high = self.axis.span(chip, self.state.unit, self.state.medium)
-        self.range.update(start=low, end=high)
-
-    def show_all(self) -> None:
-        """Let the range go as far as there are wavelengths."""
-        low, high = self.axis.span(None, self.state.unit, self.state.medium)
-        self.range.update(reset_start=low, reset_end=high, bounds=(low, high))

@@ -14,10 +14,11 @@ from .density_figure import DensityFigure
 from .fit_words import notice_html, summary_html
 from .fitted_star import FittedStar
 from .legend import CurveLegend
-from .residual_figure import BESIDE, Wavelengths
+from .residual_figure import BESIDE
 from .star_figure import StarFigure
 from .state import ALL, ViewState
 from .theme import ADAPTED, surface
+from .wavelength_axis import Wavelengths
 
 ONE, EVERY = "one star", "all stars"
 
@@ -137,8 +138,7 @@ class ResidualView(pn.viewable.Viewer):
             self.figure.hide([names[n] for n in self.legend.hidden if n in names])
 
     def _show_wavelengths(self, *_: object) -> None:
-        self.wavelengths.show_all()
-        self.wavelengths.show_chip()
+        self.wavelengths.show_unit()
         for figure in (self.figure, self.density):
             if figure is not None:
                 figure.show_axis()

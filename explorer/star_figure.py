@@ -16,13 +16,12 @@ from .residual_counts import Spread
 from .residual_figure import (
     Distribution,
     SigmaLines,
-    Wavelengths,
     colour_of,
     grid_of,
     sigma_range,
-    wavelength_figure,
 )
 from .theme import paint, surface
+from .wavelength_axis import Wavelengths, wavelength_figure
 
 
 class StarFigure(pn.viewable.Viewer):

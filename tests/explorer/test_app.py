@@ -23,7 +23,7 @@ def test_a_bundle_is_opened_once_for_all_sessions(bundles):
 def test_files_are_opened_at_the_start(bundles):
     explorer = Explorer(files=[example_apstar()])
     assert list(explorer.observed.stars) == [example_apstar().name]
-    assert explorer.view.lines["observed"].visible
+    assert explorer.view.figures.lines["observed"].visible
     explorer.close()
 
 
@@ -37,7 +37,7 @@ def test_switching_the_bundle_keeps_labels_and_star(bundles):
     assert explorer.state.labels["Si"] == 0.3
     assert explorer.state.unit == "nm"
     assert explorer.view is not old
-    assert explorer.view.lines["observed"].visible
+    assert explorer.view.figures.lines["observed"].visible
     explorer.close()
 
 
@@ -114,5 +114,5 @@ def test_a_fitted_star_is_laid_over_the_model(bundles, model):
     explorer.show_fitted(dict(explorer.state.labels) | {"teff": 4321.0}, star)
     assert explorer.state.page == "spectrum"
     assert explorer.state.labels["teff"] == 4321.0
-    assert explorer.view.lines["observed"].visible
+    assert explorer.view.figures.lines["observed"].visible
     explorer.close()

@@ -33,18 +33,18 @@ def star(model):
 
 
 def test_the_first_frame_is_there_at_once(view, model):
-    drawn = view.drawn.data["emulated"]
+    drawn = view.figures.drawn.data["emulated"]
     assert np.nanmin(drawn) == pytest.approx(model.emulate(model.reference).min())
     assert np.isnan(drawn).sum() == 2
 
 
 def test_frames_are_float32_and_wavelengths_are_not_sent_again(view, state):
-    x = view.source.data["x"]
-    before = view.source.data["adapted"]
+    x = view.figures.source.data["x"]
+    before = view.figures.source.data["adapted"]
     state.move("Si", 0.4)
-    assert view.source.data["x"] is x
-    assert view.source.data["adapted"].dtype == np.float32
-    assert not np.array_equal(view.source.data["adapted"], before, equal_nan=True)
+    assert view.figures.source.data["x"] is x
+    assert view.figures.source.data["adapted"].dtype == np.float32
+    assert not np.array_equal(view.figures.source.data["adapted"], before, equal_nan=True)
 
 
 def test_extrapolation_is_in_the_status_line(view, state):
@@ -58,15 +58,19 @@ def test_extrapolation_is_in_the_status_line(view, state):
 def test_one_element_is_a_curve_with_its_truth(view, state, model):
     state.element = "Si"
     si = model.labels.index("Si")
-    assert np.nanmin(view.curve.data["value"]) == pytest.approx(-0.57 * model.hidden[:, si].max())
-    assert np.nanmin(view.curve.data["truth"]) == pytest.approx(-0.6 * model.hidden[:, si].max())
-    assert view.element_curve.visible
-    assert not view.element_peaks.visible
-    assert "[Si/H]" in view.lower.yaxis.axis_label
+    assert np.nanmin(view.figures.curve.data["value"]) == pytest.approx(
+        -0.57 * model.hidden[:, si].max()
+    )
+    assert np.nanmin(view.figures.curve.data["truth"]) == pytest.approx(
+        -0.6 * model.hidden[:, si].max()
+    )
+    assert view.figures.element_curve.visible
+    assert not view.figures.element_peaks.visible
+    assert "[Si/H]" in view.figures.lower.yaxis.axis_label
 
 
 def test_all_elements_are_runs_of_pixels(view, model):
-    peaks = view.peaks.data
+    peaks = view.figures.peaks.data
     elements = np.array(model.labels.elements)[peaks["element"]]
     assert set(elements) == set(model.labels.elements)
     assert (np.diff(peaks["run"]) >= 0).all()
@@ -77,15 +81,15 @@ def test_all_elements_are_runs_of_pixels(view, model):
 
 def test_an_observed_star_is_laid_over_with_gaps(view, star, model):
     view.overlay(star)
-    observed = view.source.data["observed"]
+    observed = view.figures.source.data["observed"]
     assert np.isnan(observed).sum() == 50 + 2
-    assert np.nanmax(view.source.data["root_ivar"]) == pytest.approx(100)
-    assert view.lines["observed"].visible
+    assert np.nanmax(view.figures.source.data["root_ivar"]) == pytest.approx(100)
+    assert view.figures.lines["observed"].visible
     assert "observed" in [name for name, _, _ in view.legend.curves]
-    assert "\u03c3" in view.middle.yaxis.axis_label
+    assert "\u03c3" in view.figures.middle.yaxis.axis_label
     view.overlay(None)
-    assert not view.lines["observed"].visible
-    assert view.middle.yaxis.axis_label == "adapted \u2212 emulated"
+    assert not view.figures.lines["observed"].visible
+    assert view.figures.middle.yaxis.axis_label == "adapted \u2212 emulated"
 
 
 def test_a_star_on_another_grid_is_refused(view):
@@ -96,37 +100,37 @@ def test_a_star_on_another_grid_is_refused(view):
 
 def test_hidden_curves_stay_hidden(view, star, state):
     view.legend.hidden = ["truth"]
-    assert not view.lines["truth"].visible
+    assert not view.figures.lines["truth"].visible
     state.move("teff", 5000)
     view.overlay(star)
-    assert not view.lines["truth"].visible
+    assert not view.figures.lines["truth"].visible
     view.legend.hidden = []
-    assert view.lines["truth"].visible
+    assert view.figures.lines["truth"].visible
 
 
 def test_units_change_axis_and_zoom_together(view, state):
     state.chip = "green"
-    low, high = view.x_range.start, view.x_range.end
+    low, high = view.figures.x_range.start, view.figures.x_range.end
     state.unit = "um"
-    assert view.x_range.start == pytest.approx(low / 1e4, rel=1e-5)
-    assert view.x_range.end == pytest.approx(high / 1e4, rel=1e-5)
-    assert "\u00b5m" in view.lower.xaxis.axis_label
-    assert view.source.data["x"][0] == pytest.approx(1.5168, abs=1e-3)
+    assert view.figures.x_range.start == pytest.approx(low / 1e4, rel=1e-5)
+    assert view.figures.x_range.end == pytest.approx(high / 1e4, rel=1e-5)
+    assert "\u00b5m" in view.figures.lower.xaxis.axis_label
+    assert view.figures.source.data["x"][0] == pytest.approx(1.5168, abs=1e-3)
     state.unit = "angstrom"
-    assert view.x_range.start == pytest.approx(low)
+    assert view.figures.x_range.start == pytest.approx(low)
 
 
 def test_the_dark_theme_turns_observed_white(view, state):
-    assert view.lines["observed"].glyph.line_color == "#000000"
+    assert view.figures.lines["observed"].glyph.line_color == "#000000"
     state.dark = True
-    assert view.lines["observed"].glyph.line_color == "#ffffff"
+    assert view.figures.lines["observed"].glyph.line_color == "#ffffff"
 
 
 def test_a_closed_view_rests(view, state):
     view.close()
-    before = view.source.data["emulated"]
+    before = view.figures.source.data["emulated"]
     state.move("teff", 5000)
-    assert view.source.data["emulated"] is before
+    assert view.figures.source.data["emulated"] is before
 
 
 # Labels

@@ -6,7 +6,6 @@ from spectrabridge.explorer.frame import (
     Axis,
     DerivativeCache,
     compute_frame,
-    features,
     residual,
 )
 
@@ -90,11 +89,3 @@ def test_the_oldest_derivatives_are_forgotten(model):
     for step in (1, 2):
         cache.get(model.reference + step)
     assert cache.get(model.reference) is not first
-
-
-def test_features_are_runs_with_a_pixel_on_both_sides():
-    values = np.array([0, 0, 5, -6, 0, 0, 0, 7, 0, 0, 0, 8.0])
-    runs = list(features(values, 1.0))
-    assert runs == [slice(1, 5), slice(6, 9), slice(10, 12)]
-    assert list(features(np.zeros(5), 1.0)) == []
-    assert list(features([2.0, 2.0], 1.0)) == [slice(0, 2)]

@@ -1,0 +1,74 @@
+"""Where the derivatives of elements stand out: runs of pixels, drawn element by element.
+
+Nothing here knows a screen; the functions may run in worker threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..core.wavelength import WavelengthGrid
+
+
+def no_runs() -> dict[str, NDArray[Any]]:
+    """Return the columns of :func:`element_runs` without any run."""
+    return {
+        "pixel": np.empty(0, np.int64),
+        "value": np.empty(0, np.float32),
+        "run": np.empty(0, np.int32),
+        "element": np.empty(0, np.int32),
+    }
+
+
+def element_runs(
+    derivatives: ArrayLike, columns: Sequence[int], grid: WavelengthGrid, threshold: float
+) -> dict[str, NDArray[Any]]:
+    """Return the runs of pixels where derivatives stand out, one after the other.
+
+    A run covers neighbouring pixels of a chip whose absolute value is above `threshold`,
+    and one more on each side where there is one, so that a line drawn through it starts
+    and ends near zero. Runs that touch are one.
+
+    Parameters
+    ----------
+    derivatives : array_like, shape ``(n_pixels, n_labels)``
+        Derivatives by every label.
+    columns : sequence of int
+        Columns of the elements.
+    grid : WavelengthGrid
+        Pixels and chips.
+    threshold : float
+        Smallest absolute value of the peak of a run.
+
+    Returns
+    -------
+    dict of ndarray
+        ``pixel`` and ``value`` of every point, the number of its ``run``, and its
+        ``element`` as a position in `columns`.
+    """
+    by_element = np.asarray(derivatives, dtype=np.float32).T[list(columns)]
+    if not by_element.size:
+        return no_runs()
+    inside = np.zeros(by_element.shape, dtype=bool)
+    starts = np.zeros(grid.n_pixels, dtype=bool)
+    for chip in grid.chips:
+        above = np.abs(by_element[:, chip.pixels]) > threshold
+        wide = above.copy()
+        wide[:, 1:] |= above[:, :-1]
+        wide[:, :-1] |= above[:, 1:]
+        inside[:, chip.pixels] = wide
+        starts[chip.start] = True
+    begins = inside & starts
+    begins[:, 1:] |= inside[:, 1:] & ~inside[:, :-1]
+    element, pixel = np.nonzero(inside)
+    run = np.cumsum(begins[element, pixel]) - 1
+    return {
+        "pixel": pixel,
+        "value": by_element[element, pixel],
+        "run": run.astype(np.int32),
+        "element": element.astype(np.int32),
+    }
