@@ -108,8 +108,11 @@ def checked_element(text: str) -> str:
 
 
 def checked_comment(text: str) -> str:
-    """Return a comment that every format can hold, or raise a LinesError."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    """Return a comment that every format can hold, or raise a LinesError.
+
+    Blanks around it are taken away: VOTable cannot keep them.
+    """
+    text = text.replace("\r\n", "\n").replace("\r", "\n").strip()
     wrong = _UNWRITABLE.search(text)
     if wrong:
         raise LinesError(
@@ -131,6 +134,18 @@ def checked_vetter(text: str) -> str:
             f"A vetter's name is one line of 1 to {LONGEST_NAME} characters; found {text!r}."
         )
     return name
+
+
+def checked_time(text: str) -> str:
+    """Return a time as it is if it is of ISO 8601, or nothing; or raise a LinesError."""
+    try:
+        if text:
+            datetime.fromisoformat(text)
+    except ValueError as problem:
+        raise LinesError(
+            f"Expected a time such as 2026-01-31T12:00:00Z; found {text[:40]!r}."
+        ) from problem
+    return text
 
 
 def now() -> str:

@@ -1,0 +1,289 @@
+"""Accepted features as lines of a list that synthesis codes read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+import numpy as np
+
+from ..errors import LinesError
+from ..linelist import LineList, Species, Written, moog_text, turbospectrum_text, vald_text
+from ..lines.candidate import PAIRS, UNDECIDED, Candidate, Candidates, NearLine
+from ..wavelength import Medium, vacuum_to_air
+from .decision import Decision, checked_vetter
+from .exchange import require_same_bundle, require_vetter
+from .store import Vetting
+
+Code = Literal["vald", "moog", "turbospectrum"]
+CODES: tuple[Code, ...] = get_args(Code)
+
+Unnamed = Literal["likeliest", "leave out"]
+
+NEAR = 0.3
+"""How far a known line may lie from a feature to lend it its species and data, angstrom."""
+
+SAME = 0.005
+"""How far two entries of line lists may lie apart and be one line, angstrom."""
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Accepted features with the decision that holds for each.
+
+    Parameters
+    ----------
+    accepted : tuple of (Candidate, Decision)
+        By wavelength.
+    disputed : tuple of Candidate
+        Accepted by one vetter and rejected by another.
+    gone : tuple of Decision
+        Accepted, but not in the table of candidates.
+    """
+
+    accepted: tuple[tuple[Candidate, Decision], ...]
+    disputed: tuple[Candidate, ...] = ()
+    gone: tuple[Decision, ...] = ()
+
+
+def settle(vetting: Vetting, candidates: Candidates, vetter: str | None = None) -> Settled:
+    """Return the accepted features, by one vetter or by all of them.
+
+    With several vetters a feature is accepted if somebody accepts and nobody rejects it. Its
+    element is what most of those who accept it say, the newest word first where as many
+    say another; comments are joined.
+
+    Raises
+    ------
+    LinesError
+        If the candidates are of another bundle, or there is no such vetter.
+    """
+    require_same_bundle(vetting, candidates)
+    decisions = vetting.everything()
+    if vetter is not None:
+        require_vetter(vetting, vetter)
+        decisions = [d for d in decisions if d.vetter == checked_vetter(vetter)]
+    by_feature: dict[str, list[Decision]] = {}
+    for d in decisions:
+        by_feature.setdefault(d.candidate, []).append(d)
+    by_id = candidates.by_id()
+    accepted, disputed, gone = [], [], []
+    for name, said in by_feature.items():
+        yes = [d for d in said if d.status == "accepted"]
+        if not yes:
+            continue
+        candidate = by_id.get(name)
+        if candidate is None:
+            gone += yes
+        elif any(d.status == "rejected" for d in said):
+            disputed.append(candidate)
+        else:
+            accepted.append((candidate, _joined(yes)))
+    accepted.sort(key=lambda pair: pair[0].wavelength)
+    disputed.sort(key=lambda c: c.wavelength)
+    return Settled(tuple(accepted), tuple(disputed), tuple(gone))
+
+
+def _joined(said: Sequence[Decision]) -> Decision:
+    if len(said) == 1:
+        return said[0]
+    newest = sorted(said, key=lambda d: d.when, reverse=True)
+    counts = Counter(d.element for d in newest if d.element)
+    element = counts.most_common(1)[0][0] if counts else ""
+    comments = "; ".join(f"{d.vetter}: {d.comment}" for d in said if d.comment)
+    vetters = ", ".join(d.vetter for d in said)
+    return replace(newest[0], element=element, comment=comments, vetter=vetters)
+
+
+@dataclass(frozen=True)
+class LineTable:
+    """Lines for synthesis codes.
+
+    Parameters
+    ----------
+    lines : LineList
+        At the features' wavelengths. log gf and excitation energy are NaN where no known
+        line lends them.
+    comments : tuple of str
+        Of each line: where its data come from, and the vetter's words.
+    left_out : tuple of (Candidate, str)
+        Accepted features that name no species, with the reason.
+    """
+
+    lines: LineList
+    comments: tuple[str, ...]
+    left_out: tuple[tuple[Candidate, str], ...]
+
+
+def line_table(
+    accepted: Sequence[tuple[Candidate, Decision]],
+    known: LineList | None = None,
+    unnamed: Unnamed = "likeliest",
+    source: str = "features accepted in vetting",
+) -> LineTable:
+    """Return accepted features as lines.
+
+    A feature's species is that of the nearest known line of its element or molecule
+    within 0.3 angstrom, which also lends log gf and excitation energy; without one the
+    species is neutral and both are unknown.
+
+    Parameters
+    ----------
+    accepted : sequence of (Candidate, Decision)
+        See :func:`settle`.
+    known : LineList, optional
+        List that the candidates' known lines are from. What is found again there also
+        lends its isotopes and damping; the candidates' own log gf hold the isotopes'
+        fractions, which synthesis codes apply themselves.
+    unnamed : {"likeliest", "leave out"}
+        What to do with features accepted without an element: take the likeliest answer
+        and say so in the comment, or leave them out.
+    source : str
+        Where the list is from.
+    """
+    rows: list[tuple[Candidate, _Row]] = []
+    left_out = []
+    # In the order that the list will have, so that comments stay with their lines.
+    for candidate, decision in sorted(accepted, key=lambda pair: pair[0].wavelength):
+        element, chosen = decision.element, True
+        if not element and unnamed == "likeliest":
+            element, chosen = candidate.best, False
+        if element in UNDECIDED or not element:
+            reason = f"said to be {element}" if element else "no element was named"
+            left_out.append(
+                (candidate, reason + (f"; {decision.comment}" * bool(decision.comment)))
+            )
+            continue
+        rows.append((candidate, _row(candidate, decision, element, chosen, known)))
+    lines = LineList(
+        species=np.array([r.species for _, r in rows], dtype=np.str_),
+        wl_vac=np.array([c.wavelength for c, _ in rows], dtype=float),
+        loggf=np.array([r.loggf for _, r in rows], dtype=float),
+        ep=np.array([r.ep for _, r in rows], dtype=float),
+        isotopologue=np.array([r.isotopologue for _, r in rows], dtype=np.str_),
+        gamma_rad=np.array([r.gamma_rad for _, r in rows], dtype=float),
+        gamma_stark=np.array([r.gamma_stark for _, r in rows], dtype=float),
+        vdw=np.array([r.vdw for _, r in rows], dtype=float),
+        source=source,
+    )
+    return LineTable(lines, tuple(r.comment for _, r in rows), tuple(left_out))
+
+
+@dataclass(frozen=True)
+class _Row:
+    species: str
+    comment: str
+    loggf: float = float("nan")
+    ep: float = float("nan")
+    isotopologue: str = ""
+    gamma_rad: float = 0.0
+    gamma_stark: float = 0.0
+    vdw: float = 0.0
+
+
+def nearest_known(candidate: Candidate, element: str) -> NearLine | None:
+    """Return the known line of an element or molecule nearest to a feature, within 0.3 A."""
+    wanted = PAIRS.get(element) is not None
+    some = [
+        n
+        for n in candidate.near
+        if abs(n.wavelength - candidate.wavelength) <= NEAR
+        and Species.parse(n.species).formula == element
+        and Species.parse(n.species).is_molecule == wanted
+    ]
+    return min(some, key=lambda n: abs(n.wavelength - candidate.wavelength), default=None)
+
+
+def _row(
+    candidate: Candidate, decision: Decision, element: str, chosen: bool, known: LineList | None
+) -> _Row:
+    words = [] if chosen else [f"{element} is the likeliest answer, chosen by nobody"]
+    near = nearest_known(candidate, element)
+    tail = [decision.comment] if decision.comment else []
+    if near is None:
+        if element not in PAIRS:
+            words.append("ionisation not known, taken as neutral")
+        words.append(f"no known line within {NEAR} A: log gf and excitation energy not known")
+        return _Row(f"{element} 1", "; ".join([*words, *tail]))
+    offset = near.wavelength - candidate.wavelength
+    words.append(f"data of the known line {offset:+.3f} A away")
+    row = _Row(near.species, "", near.loggf, near.ep)
+    again = None if known is None else _found_again(near, known)
+    if again is not None and known is not None:
+        row = replace(
+            row,
+            loggf=float(known.loggf[again]),
+            isotopologue=str(known.isotopologue[again]),
+            gamma_rad=float(known.gamma_rad[again]),
+            gamma_stark=float(known.gamma_stark[again]),
+            vdw=float(known.vdw[again]),
+        )
+    elif Species.parse(near.species).is_molecule:
+        words.append("isotopes not known, their fraction is in log gf")
+    return replace(row, comment="; ".join([*words, *tail]))
+
+
+def _found_again(near: NearLine, known: LineList) -> int | None:
+    """Return which line of a list a known line is, None if none."""
+    start, stop = np.searchsorted(known.wl_vac, [near.wavelength - SAME, near.wavelength + SAME])
+    here = np.arange(start, stop)
+    here = here[(known.species[here] == near.species) & (np.abs(known.ep[here] - near.ep) < 0.01)]
+    if not here.size:
+        return None
+    # Isotopologues and doublets lie close; the fraction makes log gf smaller, never larger.
+    solar = known.loggf + (0 if known.fractions_included else known.log_fractions())
+    off = np.abs(solar[here] - near.loggf) + 10 * np.abs(known.wl_vac[here] - near.wavelength)
+    return int(here[np.argmin(off)])
+
+
+def line_list_text(
+    table: LineTable, code: Code, medium: Medium = "air", disputed: Sequence[Candidate] = ()
+) -> Written:
+    """Return lines in the format of a synthesis code.
+
+    Lines whose log gf or excitation energy is not known cannot be read by a code; they
+    are listed beside with the reason, as are features that name no species or are
+    disputed.
+
+    Raises
+    ------
+    LinesError
+        If there is no such format.
+    """
+    comments = list(table.comments)
+    if code == "vald":
+        written = vald_text(table.lines, comments, medium=medium, unknown="comment")
+    elif code == "moog":
+        written = moog_text(table.lines, comments, medium=medium, unknown="comment")
+    elif code == "turbospectrum":
+        written = turbospectrum_text(table.lines, comments, medium=medium, unknown="comment")
+    else:
+        raise LinesError(f"Line lists are written for {', '.join(CODES)}; found {code!r}.")
+    more = [*table.left_out, *((c, "accepted and rejected by different vetters") for c in disputed)]
+    if not more:
+        return written
+    rows = [f"# Accepted features that name no species. Angstrom in {medium}."]
+    for candidate, reason in sorted(more, key=lambda pair: pair[0].wavelength):
+        wavelength = candidate.wavelength
+        if medium == "air":
+            wavelength = float(vacuum_to_air(wavelength))
+        answers = ", ".join(f"{a.name} {a.probability:.2f}" for a in candidate.answers[:3])
+        plain = " ".join(reason.split())
+        rows.append(f"# {wavelength:12.4f}  {'?':10s}  {plain}; answers {answers or 'none'}")
+    notes = (*written.notes, f"{len(more)} features name no species; they are listed beside.")
+    return replace(written, left_out=written.left_out + "\n".join(rows) + "\n", notes=notes)
+
+
+def counted(table: LineTable, settled: Settled) -> Mapping[str, int]:
+    """Return how many features became what, for a report."""
+    whole = np.isfinite(table.lines.loggf) & np.isfinite(table.lines.ep)
+    return {
+        "n_accepted": len(settled.accepted),
+        "n_lines": int(whole.sum()),
+        "n_without_data": int((~whole).sum()),
+        "n_without_species": len(table.left_out),
+        "n_disputed": len(settled.disputed),
+        "n_not_in_table": len(settled.gone),
+    }

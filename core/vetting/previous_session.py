@@ -1,0 +1,430 @@
+"""Decisions of an earlier session, from a table or a vetting file, brought into this one.
+
+Ids of candidates belong to a bundle's weights. Where those are others, features can only be
+told by wavelength, and only if the caller says so.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from astropy import units
+from astropy.io import fits
+from astropy.io.votable import parse
+from astropy.table import Table
+
+from ..errors import LinesError
+from ..lines.candidate import Candidate, Candidates
+from ..wavelength import UNITS, air_to_vacuum
+from .decision import Decision, checked_element, checked_status, checked_time, checked_vetter
+from .exchange import FITS_KEYS, require_same_bundle, unescape
+from .store import Vetting, open_vetting
+
+Match = Literal["id", "wavelength"]
+
+LARGEST_FILE = 200_000_000
+"""Bytes of a table that is read."""
+
+_MEDIA = {"wavelength_vacuum": "vacuum", "wavelength_vac": "vacuum", "wavelength_air": "air"}
+
+
+@dataclass(frozen=True)
+class Session:
+    """Decisions made elsewhere.
+
+    Parameters
+    ----------
+    name : str
+        Name of the file.
+    bundle, fingerprint : str
+        What it was about; empty if the file does not say.
+    decisions : tuple of Decision
+        In vacuum angstrom. Without ids their candidates are empty; without extents `low`
+        and `high` are NaN.
+    n_open : int
+        Rows that say nothing about their feature.
+    """
+
+    name: str
+    bundle: str
+    fingerprint: str
+    decisions: tuple[Decision, ...]
+    n_open: int = 0
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What became of every decision of a session.
+
+    Parameters
+    ----------
+    written : tuple of Decision
+        Those that count here now.
+    same : tuple of Decision
+        Those that were said here already.
+    kept : tuple of Decision
+        Those that were not taken, because their vetter says something else here.
+    ambiguous : tuple of Decision
+        Those that fit several candidates, or share one with another decision.
+    lost : tuple of Decision
+        Those that fit no candidate.
+    """
+
+    written: tuple[Decision, ...]
+    same: tuple[Decision, ...]
+    kept: tuple[Decision, ...]
+    ambiguous: tuple[Decision, ...]
+    lost: tuple[Decision, ...]
+
+    @property
+    def n_matched(self) -> int:
+        """Decisions whose feature was found."""
+        return len(self.written) + len(self.same) + len(self.kept)
+
+
+def read_session(
+    path: str | Path,
+    *,
+    unit: str | None = None,
+    medium: str | None = None,
+    vetter: str | None = None,
+) -> Session:
+    """Read the decisions of a vetting file, or of a table as ECSV, VOTable or FITS.
+
+    Parameters
+    ----------
+    path : path
+        The file. A table needs columns ``wavelength`` and ``status``; ``id``, ``low``,
+        ``high``, ``vetter``, ``element``, ``comment`` and ``decided`` are read if there.
+    unit : {"angstrom", "nm", "um"}, optional
+        Of wavelengths that have none.
+    medium : {"vacuum", "air"}, optional
+        Of wavelengths of which it is not said: by the metadata ``medium``, or by a column
+        ``wavelength_air`` or ``wavelength_vacuum``.
+    vetter : str, optional
+        Who decided, if the table does not say.
+
+    Raises
+    ------
+    LinesError
+        If the file is none of these, or leaves open the unit, the medium or the vetter;
+        or says something else than what is given.
+    """
+    path = Path(path).expanduser()
+    if unit is not None and unit not in UNITS:
+        raise LinesError(f"Wavelength units are {', '.join(UNITS)}; found {unit!r}.")
+    if medium not in (None, "vacuum", "air"):
+        raise LinesError(f"The medium is 'vacuum' or 'air'; found {medium!r}.")
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise LinesError(f"{path} is larger than {LARGEST_FILE / 1e6:.0f} MB; it is no table.")
+        with path.open("rb") as file:
+            start = file.read(16)
+            if start == b"SQLite format 3\0":
+                return _from_vetting(path)
+            content = start + file.read()
+    except OSError as problem:
+        raise LinesError(f"{path} cannot be read: {problem.strerror}.") from problem
+    table = _read_table(content, path)
+    meta = {str(k).lower(): v for k, v in table.meta.items()}
+    return _session(table, meta, path, unit, medium, vetter)
+
+
+def _from_vetting(path: Path) -> Session:
+    with open_vetting(path, None, read_only=True) as vetting:
+        found = tuple(vetting.everything())
+        return Session(path.name, vetting.bundle, vetting.fingerprint, found)
+
+
+def _read_table(content: bytes, path: Path) -> Table:
+    """Return the table of a file, texts as they were typed."""
+    start = content.lstrip()[:200]
+    try:
+        if content.startswith(b"# %ECSV"):
+            return _typed(Table.read(content.decode().splitlines(), format="ascii.ecsv"))
+        if start.startswith(b"<?xml") or start.upper().startswith(b"<VOTABLE"):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                inside = parse(io.BytesIO(content), verify="ignore").get_first_table()
+            table = inside.to_table(use_names_over_ids=True)
+            table.meta.update({i.name: i.value for i in inside.infos})
+            return table
+        if content.startswith(b"SIMPLE  ="):
+            table = Table.read(io.BytesIO(content), format="fits", character_as_bytes=False)
+            with fits.open(io.BytesIO(content)) as hdus:
+                header = hdus[1].header
+                table.meta = {k: header[w] for k, w in FITS_KEYS.items() if w in header}
+            return _typed(table)
+    except LinesError:
+        raise
+    except Exception as problem:
+        # The parsers of the three formats have no error in common.
+        reason = str(problem).strip().splitlines() or [type(problem).__name__]
+        raise LinesError(
+            f"{path} cannot be read as a table ({reason[0][:200]}). It may be damaged or cut off."
+        ) from problem
+    raise LinesError(
+        f"{path} is neither a vetting file nor a table; expected SQLite, ECSV, VOTable or FITS."
+    )
+
+
+def _typed(table: Table) -> Table:
+    """Give comments and names back as they were typed, if spectrabridge wrote the table."""
+    if "spectrabridge" in table.meta:
+        for name in {"vetter", "comment"} & set(table.colnames):
+            table[name] = [unescape(t) for t in _texts(table, name)]
+    return table
+
+
+def _texts(table: Table, name: str) -> list[str]:
+    if name not in table.colnames:
+        return [""] * len(table)
+    return [str(t) for t in np.ma.filled(np.ma.asarray(table[name]).astype(object), "")]
+
+
+def _session(
+    table: Table,
+    meta: dict[str, Any],
+    path: Path,
+    unit: str | None,
+    medium: str | None,
+    vetter: str | None,
+) -> Session:
+    names = [n for n in ("wavelength", *_MEDIA) if n in table.colnames]
+    if not names or "status" not in table.colnames:
+        raise LinesError(
+            f"{path} needs columns wavelength and status; it has {', '.join(table.colnames[:12])}."
+        )
+    column = names[0]
+    where = _agreed(path, "medium", medium, str(meta.get("medium") or _MEDIA.get(column, "")))
+    if where not in ("vacuum", "air"):
+        raise LinesError(
+            f"{path} does not say whether its wavelengths are in vacuum or in air. Which is it? "
+            "Say so with medium ('vacuum' or 'air')."
+        )
+    values = {column: _angstrom(table, column, unit, path)}
+    for name in ("low", "high"):
+        if name in table.colnames:
+            values[name] = _angstrom(table, name, unit, path)
+        else:
+            values[name] = np.full(len(table), np.nan)
+    if where == "air":
+        values = {k: air_to_vacuum(v) for k, v in values.items()}
+    wrong = ~np.isfinite(values[column]) | (values[column] < 2000)
+    if wrong.any():
+        raise LinesError(
+            f"{path}: row {int(np.flatnonzero(wrong)[0]) + 1} has no wavelength above 2000 "
+            "angstrom."
+        )
+    who = [t.strip() for t in _texts(table, "vetter")]
+    texts = {n: _texts(table, n) for n in ("id", "status", "element", "comment", "decided")}
+    decisions, n_open = [], 0
+    for i in range(len(table)):
+        row = {k: v[i].strip() for k, v in texts.items()}
+        if not (row["status"] or row["element"] or row["comment"]):
+            n_open += 1
+            continue
+        if not who[i] and vetter is None:
+            raise LinesError(f"{path} does not say who decided. Who was it? Say so with vetter.")
+        try:
+            decisions.append(
+                Decision(
+                    row["id"],
+                    float(values[column][i]),
+                    float(values["low"][i]),
+                    float(values["high"][i]),
+                    checked_vetter(who[i] or str(vetter)),
+                    checked_status(row["status"]),
+                    checked_element(row["element"]),
+                    row["comment"],
+                    checked_time(row["decided"]),
+                )
+            )
+        except LinesError as problem:
+            raise LinesError(f"{path}, row {i + 1}: {problem}") from problem
+    _require_single(decisions, path)
+    bundle, fingerprint = (str(meta.get(k) or "") for k in ("bundle", "fingerprint"))
+    return Session(path.name, bundle, fingerprint, tuple(decisions), n_open)
+
+
+def _agreed(path: Path, what: str, given: str | None, stated: str) -> str:
+    """Return what is given or stated, which must not contradict each other."""
+    if given is not None and stated and given != stated:
+        raise LinesError(
+            f"{path} says that the {what} is {stated}; {given} was given. Leave it away."
+        )
+    return given or stated
+
+
+def _angstrom(table: Table, name: str, unit: str | None, path: Path) -> Any:
+    """Return a column of wavelengths in angstrom, NaN where masked."""
+    values = np.ma.filled(np.ma.asarray(table[name]).astype(float), np.nan)
+    stated = table[name].unit
+    if stated is None:
+        if unit is None:
+            raise LinesError(
+                f"{path} gives no unit for {name}. Is it angstrom, nm or um? Say so with unit."
+            )
+        return values / UNITS[unit]
+    try:
+        found = (values * units.Unit(stated)).to_value(units.AA)
+    except (units.UnitConversionError, ValueError, TypeError) as problem:
+        raise LinesError(
+            f"{path}: {name} has the unit {stated}; expected angstrom, nm or um."
+        ) from problem
+    if unit is not None and not np.allclose(found, values / UNITS[unit], equal_nan=True):
+        raise LinesError(
+            f"{path} says that {name} is in {stated}; {unit} was given. Leave it away."
+        )
+    return found
+
+
+def _require_single(decisions: Sequence[Decision], path: Path) -> None:
+    seen = set()
+    for d in decisions:
+        key = (d.candidate, d.vetter)
+        if d.candidate and key in seen:
+            raise LinesError(f"{path} has two decisions of {d.vetter} about {d.candidate}.")
+        seen.add(key)
+
+
+# ---------------------------------------------------------------------- bringing in
+
+
+def import_session(
+    vetting: Vetting,
+    session: Session,
+    candidates: Candidates,
+    match: Match = "id",
+    replace_existing: bool = False,
+) -> Imported:
+    """Bring the decisions of a session into a vetting file.
+
+    Parameters
+    ----------
+    vetting : Vetting
+        Where to.
+    session : Session
+        What to bring.
+    candidates : Candidates
+        Of the bundle that `vetting` is about.
+    match : {"id", "wavelength"}
+        How features are told: by id, which needs the same bundle; or by wavelength, where
+        ids do not help: the centre of one within the extent of the other, if there is
+        only one such candidate and no other decision of the same vetter that fits it.
+    replace_existing : bool
+        Let them count more than what the same vetter says here already.
+
+    Returns
+    -------
+    Imported
+        Every decision of the session, in one of its lists.
+
+    Raises
+    ------
+    LinesError
+        If `match` is ``id`` and the session is about another bundle or has no ids; then
+        nothing is written.
+    """
+    require_same_bundle(vetting, candidates)
+    if match not in ("id", "wavelength"):
+        raise LinesError(f"Features are matched by id or by wavelength; found {match!r}.")
+    same_bundle = session.fingerprint == vetting.fingerprint
+    if match == "id" and not same_bundle:
+        of = f"about bundle {session.bundle} ({session.fingerprint[:8]})"
+        known = of if session.fingerprint else "about a bundle that it does not name"
+        raise LinesError(
+            f"{session.name} is {known}, not about {vetting.bundle} ({vetting.fingerprint[:8]}), "
+            "so its ids mean nothing here. Ask for features to be matched by wavelength if that is "
+            "meant."
+        )
+    if match == "id" and any(not d.candidate for d in session.decisions):
+        raise LinesError(
+            f"{session.name} has rows without ids. Ask for features to be matched by wavelength."
+        )
+    by_id = candidates.by_id()
+    matched: list[tuple[Decision, Candidate]] = []
+    rest: list[Decision] = []
+    for d in session.decisions:
+        own = by_id.get(d.candidate) if same_bundle else None
+        if own is not None:
+            matched.append((d, own))
+        else:
+            rest.append(d)
+    ambiguous: list[Decision] = []
+    lost = rest
+    if match == "wavelength":
+        taken = {(d.vetter, c.id) for d, c in matched}
+        found, ambiguous, lost = match_wavelengths(rest, candidates, taken)
+        matched += found
+    new = [_moved(d, c) for d, c in matched]
+    outcomes = vetting.record(new, replace_existing=replace_existing)
+    lists: dict[str, list[Decision]] = {"written": [], "same": [], "kept": []}
+    for d, outcome in zip(new, outcomes, strict=True):
+        lists[outcome].append(d)
+    return Imported(
+        tuple(lists["written"]),
+        tuple(lists["same"]),
+        tuple(lists["kept"]),
+        tuple(ambiguous),
+        tuple(lost),
+    )
+
+
+def _moved(d: Decision, c: Candidate) -> Decision:
+    return replace(d, candidate=c.id, wavelength=c.wavelength, low=c.low, high=c.high)
+
+
+def match_wavelengths(
+    decisions: Iterable[Decision],
+    candidates: Sequence[Candidate],
+    taken: Iterable[tuple[str, str]] = (),
+) -> tuple[list[tuple[Decision, Candidate]], list[Decision], list[Decision]]:
+    """Tell features by wavelength.
+
+    Parameters
+    ----------
+    decisions : iterable of Decision
+        What to match.
+    candidates : sequence of Candidate
+        To what.
+    taken : iterable of (str, str)
+        Pairs of vetter and candidate id that are decided otherwise.
+
+    Returns
+    -------
+    matched : list of (Decision, Candidate)
+        Each fits the other only.
+    ambiguous : list of Decision
+        Those that fit several candidates, or one that another decision fits too.
+    lost : list of Decision
+        Those that fit none.
+    """
+    centre = np.array([c.wavelength for c in candidates])
+    low = np.array([c.low for c in candidates])
+    high = np.array([c.high for c in candidates])
+    fits_: list[tuple[Decision, list[Candidate]]] = []
+    claims: dict[tuple[str, str], int] = dict.fromkeys(taken, 1)
+    for d in decisions:
+        # Comparisons with NaN, where there is no extent, are false.
+        here = (low <= d.wavelength) & (d.wavelength <= high)
+        here |= (d.low <= centre) & (centre <= d.high)
+        some = [candidates[int(i)] for i in np.flatnonzero(here)]
+        fits_.append((d, some))
+        for c in some:
+            claims[d.vetter, c.id] = claims.get((d.vetter, c.id), 0) + 1
+    matched, ambiguous, lost = [], [], []
+    for d, some in fits_:
+        if not some:
+            lost.append(d)
+        elif len(some) == 1 and claims[d.vetter, some[0].id] == 1:
+            matched.append((d, some[0]))
+        else:
+            ambiguous.append(d)
+    return matched, ambiguous, lost
