@@ -45,6 +45,9 @@ class LabelRow(JSComponent):
     settled = param.Integer(default=0, doc="Counts moves that have ended.")
     refused = param.String(default="", doc="Why the last typed text was not taken.")
 
+    # Panel would wait 50 ms for more changes; the browser sends one per frame as it is.
+    _debounce: ClassVar[int] = 0
+
     _esm = Path(__file__).with_name("label_row.js")
     _stylesheets: ClassVar[list[Any]] = [Path(__file__).with_name("label_row.css")]
 

@@ -93,6 +93,12 @@ class LatestWins(Generic[Value, Result]):
             return not self._pending and not self._working
 
     @property
+    def waiting(self) -> bool:
+        """True when a newer value than the one at work has come in."""
+        with self._changed:
+            return bool(self._pending)
+
+    @property
     def closed(self) -> bool:
         """True after :meth:`close`."""
         return self._closed

@@ -185,23 +185,28 @@ class SpectrumView(pn.viewable.Viewer):
             self._publish(compute_frame(self.model, self.state.values))
 
     def _settled(self, *_: object) -> None:
+        if self._scheduler is None or self._scheduler.idle:
+            self._follow()
+        else:
+            # The spectra first: they are what is looked at.
+            self._follow_next = True
+
+    _follow_next = False
+
+    def _follow(self) -> None:
+        """Do what waits for the end of a move: the ranges, and the derivatives."""
+        self._follow_next = False
+        self.figures.fit_flux()
         if self._slow:
             self._slow.submit(self.state.values)
         else:
             self._publish_derivatives(self.derivatives.get(self.state.values))
-        if self._scheduler is None or self._scheduler.idle:
-            self.figures.fit_flux()
-        else:
-            self._fit_next = True
-
-    _fit_next = False
 
     def _publish(self, frame: Frame) -> None:
         self.figures.show_frame(frame)
         self._show_range()
-        if self._fit_next:
-            self._fit_next = False
-            self.figures.fit_flux()
+        if self._follow_next and (self._scheduler is None or not self._scheduler.waiting):
+            self._follow()
 
     def _show_range(self) -> None:
         outside = self.state.outside
