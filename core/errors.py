@@ -48,3 +48,15 @@ class LinesError(SpectrabridgeError):
 
 class LineListError(SpectrabridgeError):
     """A line list, or a species named in one, cannot be used."""
+
+
+class EmbeddingError(SpectrabridgeError):
+    """A map of stars cannot be made, read or used."""
+
+
+class AtmosphereError(SpectrabridgeError):
+    """A model atmosphere cannot be read, or none is known for a star."""
+
+
+class SynthesisError(SpectrabridgeError):
+    """A spectrum or a grid of spectra cannot be synthesized."""

@@ -1,0 +1,152 @@
+"""``spectrabridge embed``: a map of the stars of both domains, for the explorer."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .options import (
+    EXISTING,
+    bar,
+    json_option,
+    print_figures,
+    set_up_torch,
+    threads_option,
+    typed_command,
+)
+
+MOST = 250_000
+"""Stars of a map at most."""
+
+
+@click.command("embed")
+@click.argument("bundle")
+@click.option(
+    "--n",
+    "n_stars",
+    type=click.IntRange(40, MOST),
+    default=4000,
+    show_default=True,
+    help="Stars of the map, half of them synthetic. Where neither --spectra is given nor the "
+    "truth of the observed domain is known, there are no more than the bundle keeps.",
+)
+@click.option(
+    "--spectra",
+    type=EXISTING,
+    help="Your own observed spectra: an HDF5 file written by Spectra.save, on the bundle's grid, "
+    "or csn_apogee.h5 of the paper. Of more than --n / 2 spectra some are drawn.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--perplexity",
+    type=click.FloatRange(2, 500),
+    default=30.0,
+    show_default=True,
+    help="About how many neighbours a star has.",
+)
+@click.option("--store", is_flag=True, help="Keep the map in the bundle; an older one is replaced.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write the map to (.safetensors); an older one is replaced.",
+)
+@threads_option
+@json_option
+def embed_command(
+    bundle: str,
+    n_stars: int,
+    spectra: Path | None,
+    seed: int,
+    perplexity: float,
+    store: bool,
+    out: Path | None,
+    threads: int,
+    as_json: bool,
+) -> None:
+    """Place the stars of BUNDLE (a name or a path) on a map by t-SNE.
+
+    Three panels, as in Fig. 2 of O'Briain et al. (2020): input spectra of both domains;
+    observed with adapted spectra; shared latents. Prints how well the domains mix (0.5 is
+    perfect) and how well t-SNE did (Kullback-Leibler divergence). The same seed gives the
+    same map with one thread.
+    """
+    from ..core.bundle import open_bundle
+    from ..core.embedding import (
+        TsneSettings,
+        make_embedding,
+        stars_of_bundle,
+        stars_of_spectra,
+        store_embedding,
+        write_embedding,
+    )
+    from ..core.errors import EmbeddingError
+    from ..core.own_spectra import read_observed
+
+    if out is not None and not out.resolve().parent.is_dir():
+        raise click.UsageError(f"--out: there is no folder {out.resolve().parent}.")
+    set_up_torch(threads, "cpu")
+    opened = open_bundle(bundle)
+    if store and not opened.path.is_dir():
+        raise EmbeddingError(
+            f"{opened.path} is a zip file; unpack it to store a map in it, or give --out."
+        )
+    notes: list[str] = []
+    if spectra is None:
+        stars = stars_of_bundle(opened, n_stars, seed)
+        if len(stars) < n_stars // 2 * 2:
+            notes.append(
+                f"The bundle keeps {stars.n_each} observed stars and does not know the truth of "
+                f"their domain: the map has {len(stars)} stars."
+            )
+    else:
+        emulator = opened.model.complete_emulator
+        given = read_observed(spectra, emulator, limit=n_stars // 2, seed=seed)
+        notes += [str(n) for n in given.provenance.get("notes", [])]
+        stars = stars_of_spectra(opened, given, seed)
+    for note in notes:
+        click.echo(f"spectrabridge: {note}", err=True)
+
+    settings = TsneSettings(perplexity=perplexity, seed=seed, threads=threads)
+    with ExitStack() as stack:
+        shown: dict[str, Any] = {}
+
+        def tell(what: str, done: int, total: int) -> None:
+            if what not in shown:
+                unit = "star" if what == "spectra" else "step"
+                stack.close()
+                shown[what] = stack.enter_context(bar(what, total, unit=unit))
+            shown[what](done, total, {})
+
+        embedding = make_embedding(opened, stars, settings, tell, typed_command())
+    content = write_embedding(embedding)
+    if out is not None:
+        partial = out.with_name(f".{out.name}.partial")
+        partial.write_bytes(content)
+        partial.replace(out)
+    if store:
+        opened = store_embedding(opened, embedding)
+    figures: dict[str, Any] = {
+        "bundle": opened.name,
+        "n_stars": len(stars),
+        "seconds": embedding.info["seconds"],
+        "bytes": len(content),
+        "stored": str(opened.path) if store else "",
+        "out": "" if out is None else str(out),
+    }
+    if as_json:
+        print_figures(figures | {"kl": embedding.kl, "mixing": embedding.mixing}, True)
+        return
+    print_figures({k: v for k, v in figures.items() if v != ""}, False)
+    click.echo(
+        f"{'panel':10s} {'KL':>6s} {'purity':>7s} {'on map':>7s} {'accuracy':>9s} {'auc':>6s}"
+    )
+    for key, m in embedding.mixing.items():
+        click.echo(
+            f"{key:10s} {embedding.kl[key]:6.3f} {m['purity']:7.3f} {m['purity_on_map']:7.3f} "
+            f"{m['accuracy']:9.3f} {m['auc']:6.3f}"
+        )
+    if not store and out is None:
+        click.echo("Nothing was kept: give --store for the explorer, or --out.", err=True)

@@ -1,0 +1,34 @@
+"""Maps of stars: spectra and shared latents of both domains, reduced to two dimensions.
+
+The paper's Fig. 2 (O'Briain et al. 2020), computed once and kept with a bundle.
+"""
+
+from .embedding import Embedding, make_embedding
+from .file import (
+    NAME,
+    read_embedding,
+    store_embedding,
+    stored_embedding,
+    write_embedding,
+)
+from .placement import Placement, Placer
+from .routes import PANELS
+from .stars import MapStars, stars_of_bundle, stars_of_spectra
+from .tsne import TsneSettings
+
+__all__ = [
+    "NAME",
+    "PANELS",
+    "Embedding",
+    "MapStars",
+    "Placement",
+    "Placer",
+    "TsneSettings",
+    "make_embedding",
+    "read_embedding",
+    "stars_of_bundle",
+    "stars_of_spectra",
+    "store_embedding",
+    "stored_embedding",
+    "write_embedding",
+]
