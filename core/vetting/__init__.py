@@ -1,7 +1,9 @@
 """Vetting: what people decide about candidate features, kept, compared and exchanged."""
 
 from .decision import STATUSES, Decision, Status, checked_element
-from .store import Orphan, Vetting, default_vetting_path, open_vetting
+from .orphan import Orphan
+from .store import Vetting, open_vetting
+from .vetting_file import default_vetting_path
 
 __all__ = [
     "STATUSES",

@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import LinesError
 from ..linelist import LineList, Species, Written, moog_text, turbospectrum_text, vald_text
 from ..lines.candidate import PAIRS, UNDECIDED, Candidate, Candidates, NearLine
+from ..lines.known import lines_for
 from ..wavelength import Medium, vacuum_to_air
 from .decision import Decision, checked_vetter
 from .exchange import require_same_bundle, require_vetter
@@ -120,6 +122,7 @@ class LineTable:
 def line_table(
     accepted: Sequence[tuple[Candidate, Decision]],
     known: LineList | None = None,
+    reference: Mapping[str, float] | None = None,
     unnamed: Unnamed = "likeliest",
     source: str = "features accepted in vetting",
 ) -> LineTable:
@@ -134,9 +137,11 @@ def line_table(
     accepted : sequence of (Candidate, Decision)
         See :func:`settle`.
     known : LineList, optional
-        List that the candidates' known lines are from. What is found again there also
-        lends its isotopes and damping; the candidates' own log gf hold the isotopes'
-        fractions, which synthesis codes apply themselves.
+        List that the candidates' known lines are from, without isotopes' fractions. What
+        is found again there also lends its isotopes and damping; the candidates' own log
+        gf may hold fractions, which synthesis codes apply themselves.
+    reference : mapping, optional
+        Labels of the candidates' reference star, whose 12C/13C is in their log gf.
     unnamed : {"likeliest", "leave out"}
         What to do with features accepted without an element: take the likeliest answer
         and say so in the comment, or leave them out.
@@ -145,6 +150,7 @@ def line_table(
     """
     rows: list[tuple[Candidate, _Row]] = []
     left_out = []
+    book = None if known is None else _Book(known, lines_for(reference or {}, known).loggf)
     # In the order that the list will have, so that comments stay with their lines.
     for candidate, decision in sorted(accepted, key=lambda pair: pair[0].wavelength):
         element, chosen = decision.element, True
@@ -156,7 +162,7 @@ def line_table(
                 (candidate, reason + (f"; {decision.comment}" * bool(decision.comment)))
             )
             continue
-        rows.append((candidate, _row(candidate, decision, element, chosen, known)))
+        rows.append((candidate, _row(candidate, decision, element, chosen, book)))
     lines = LineList(
         species=np.array([r.species for _, r in rows], dtype=np.str_),
         wl_vac=np.array([c.wavelength for c, _ in rows], dtype=float),
@@ -169,6 +175,28 @@ def line_table(
         source=source,
     )
     return LineTable(lines, tuple(r.comment for _, r in rows), tuple(left_out))
+
+
+@dataclass(frozen=True)
+class _Book:
+    """Known lines, with the log gf that the candidates have of them."""
+
+    lines: LineList
+    in_star: NDArray[np.float64]
+
+    def find(self, near: NearLine) -> int | None:
+        """Return which line of the list a candidate's known line is, None if none."""
+        ends = [near.wavelength - SAME, near.wavelength + SAME]
+        start, stop = np.searchsorted(self.lines.wl_vac, ends)
+        here = np.arange(start, stop)
+        alike = np.abs(self.lines.ep[here] - near.ep) < 0.01
+        here = here[alike & (self.lines.species[here] == near.species)]
+        if not here.size:
+            return None
+        # Isotopologues and doublets lie close to each other.
+        off = np.abs(self.in_star[here] - near.loggf)
+        off += 10 * np.abs(self.lines.wl_vac[here] - near.wavelength)
+        return int(here[np.argmin(off)])
 
 
 @dataclass(frozen=True)
@@ -197,7 +225,7 @@ def nearest_known(candidate: Candidate, element: str) -> NearLine | None:
 
 
 def _row(
-    candidate: Candidate, decision: Decision, element: str, chosen: bool, known: LineList | None
+    candidate: Candidate, decision: Decision, element: str, chosen: bool, book: _Book | None
 ) -> _Row:
     words = [] if chosen else [f"{element} is the likeliest answer, chosen by nobody"]
     near = nearest_known(candidate, element)
@@ -210,8 +238,9 @@ def _row(
     offset = near.wavelength - candidate.wavelength
     words.append(f"data of the known line {offset:+.3f} A away")
     row = _Row(near.species, "", near.loggf, near.ep)
-    again = None if known is None else _found_again(near, known)
-    if again is not None and known is not None:
+    again = None if book is None else book.find(near)
+    if again is not None and book is not None:
+        known = book.lines
         row = replace(
             row,
             loggf=float(known.loggf[again]),
@@ -221,21 +250,8 @@ def _row(
             vdw=float(known.vdw[again]),
         )
     elif Species.parse(near.species).is_molecule:
-        words.append("isotopes not known, their fraction is in log gf")
+        words.append("isotopes not known, their fraction may be in log gf")
     return replace(row, comment="; ".join([*words, *tail]))
-
-
-def _found_again(near: NearLine, known: LineList) -> int | None:
-    """Return which line of a list a known line is, None if none."""
-    start, stop = np.searchsorted(known.wl_vac, [near.wavelength - SAME, near.wavelength + SAME])
-    here = np.arange(start, stop)
-    here = here[(known.species[here] == near.species) & (np.abs(known.ep[here] - near.ep) < 0.01)]
-    if not here.size:
-        return None
-    # Isotopologues and doublets lie close; the fraction makes log gf smaller, never larger.
-    solar = known.loggf + (0 if known.fractions_included else known.log_fractions())
-    off = np.abs(solar[here] - near.loggf) + 10 * np.abs(known.wl_vac[here] - near.wavelength)
-    return int(here[np.argmin(off)])
 
 
 def line_list_text(

@@ -10,12 +10,10 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Protocol
-
-import platformdirs
 
 from ..errors import LinesError
 from ..lines.candidate import Candidate
@@ -28,7 +26,8 @@ from .decision import (
     checked_vetter,
     now,
 )
-from .vetting_file import connect, in_words, read_about
+from .orphan import Orphan, nearest_within
+from .vetting_file import connect, default_folder, in_words, read_about
 
 Outcome = Literal["written", "same", "kept"]
 """What became of a decision that was made elsewhere."""
@@ -44,40 +43,6 @@ class _OfBundle(Protocol):
     def fingerprint(self) -> str: ...
 
 
-class _Named(Protocol):
-    """A bundle."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def fingerprint(self) -> str: ...
-
-
-@dataclass(frozen=True)
-class Orphan:
-    """A decision whose candidate is not in a table.
-
-    Parameters
-    ----------
-    decision : Decision
-        What was decided.
-    nearest : Candidate or None
-        The nearest candidate whose centre lies in the extent of the decision's feature. It is
-        a suggestion: nothing is said about that one.
-    """
-
-    decision: Decision
-    nearest: Candidate | None
-
-
-def default_vetting_path(bundle: _Named) -> Path:
-    """Return where decisions about a bundle are kept if nobody says otherwise."""
-    safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in bundle.name)[:60]
-    folder = Path(platformdirs.user_data_dir("spectrabridge")) / "vetting"
-    return folder / f"{safe}-{bundle.fingerprint[:8]}.sqlite"
-
-
 def open_vetting(
     path: str | Path, of: _OfBundle | tuple[str, str] | None, *, read_only: bool = False
 ) -> Vetting:
@@ -87,7 +52,7 @@ def open_vetting(
     ----------
     path : path
         An SQLite file. Its folder must exist, unless it is that of
-        :func:`default_vetting_path`.
+        :func:`~spectrabridge.core.vetting.vetting_file.default_vetting_path`.
     of : Candidates, or pair of bundle name and fingerprint, or None
         The bundle that decisions are about. None, with `read_only`, takes the file's word.
     read_only : bool
@@ -106,7 +71,7 @@ def open_vetting(
     else:
         bundle, fingerprint = of if isinstance(of, tuple) else (of.bundle, of.fingerprint)
         about = {"bundle": str(bundle), "fingerprint": str(fingerprint)}
-    if path.parent == Path(platformdirs.user_data_dir("spectrabridge")) / "vetting":
+    if path.parent == default_folder():
         path.parent.mkdir(parents=True, exist_ok=True)
     return Vetting(path, connect(path, about, read_only), read_only)
 
@@ -399,20 +364,11 @@ class Vetting:
 
     def _insert(self, decision: Decision, undoes: int | None = None) -> None:
         d = decision
+        ends = (float(d.wavelength), float(d.low), float(d.high))
+        said = (d.vetter, d.status, d.element, d.comment, d.when)
         self._connection.execute(
             f"INSERT INTO changes ({_COLUMNS}, undoes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                d.candidate,
-                float(d.wavelength),
-                float(d.low),
-                float(d.high),
-                d.vetter,
-                d.status,
-                d.element,
-                d.comment,
-                d.when,
-                undoes,
-            ),
+            (d.candidate, *ends, *said, undoes),
         )
 
     def _decision(self, row: tuple[Any, ...]) -> Decision:
@@ -442,9 +398,3 @@ _COLUMNS = "candidate, wavelength, low, high, vetter, status, element, comment, 
 
 def _blank(candidate: Candidate, vetter: str) -> Decision:
     return Decision(candidate.id, candidate.wavelength, candidate.low, candidate.high, vetter)
-
-
-def nearest_within(decision: Decision, candidates: Iterable[Candidate]) -> Candidate | None:
-    """Return the candidate nearest to a decision's wavelength, centred within its extent."""
-    inside = [c for c in candidates if decision.low <= c.wavelength <= decision.high]
-    return min(inside, key=lambda c: abs(c.wavelength - decision.wavelength), default=None)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
+
+import platformdirs
 
 from ..errors import LinesError
 
@@ -53,6 +56,27 @@ _IN_WORDS = {
     sqlite3.SQLITE_NOTADB: "it is no vetting file; give another file, this one stays as it is",
     sqlite3.SQLITE_CORRUPT: "the file is damaged; restore it from a copy",
 }
+
+
+class _Named(Protocol):
+    """A bundle."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def fingerprint(self) -> str: ...
+
+
+def default_folder() -> Path:
+    """Return the folder of vetting files of which nobody said where they should be."""
+    return Path(platformdirs.user_data_dir("spectrabridge")) / "vetting"
+
+
+def default_vetting_path(bundle: _Named) -> Path:
+    """Return where decisions about a bundle are kept if nobody says otherwise."""
+    safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in bundle.name)[:60]
+    return default_folder() / f"{safe}-{bundle.fingerprint[:8]}.sqlite"
 
 
 @contextmanager
@@ -237,15 +261,3 @@ def _make_durable(connection: sqlite3.Connection) -> None:
     # The log is emptied into the file after each decision: a copy of the file alone, made after a
     # crash, has everything.
     connection.execute("PRAGMA wal_autocheckpoint = 1")
-
-
-def fingerprint_of(path: Path) -> dict[str, str]:
-    """Return bundle and fingerprint that a vetting file is about.
-
-    Raises
-    ------
-    LinesError
-        If it is no vetting file.
-    """
-    with closing(connect(path, {}, read_only=True)) as connection:
-        return read_about(connection)

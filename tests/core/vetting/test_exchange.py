@@ -13,6 +13,7 @@ from astropy.table import Table
 from spectrabridge.core.errors import LinesError
 from spectrabridge.core.lines import Candidates
 from spectrabridge.core.vetting import Decision, Vetting, open_vetting
+from spectrabridge.core.vetting.bring_in import import_session, match_wavelengths
 from spectrabridge.core.vetting.exchange import (
     FORMATS,
     Format,
@@ -22,12 +23,7 @@ from spectrabridge.core.vetting.exchange import (
     unescape,
     write_table,
 )
-from spectrabridge.core.vetting.previous_session import (
-    Session,
-    import_session,
-    match_wavelengths,
-    read_session,
-)
+from spectrabridge.core.vetting.previous_session import Session, read_session
 from spectrabridge.core.wavelength import vacuum_to_air
 
 from .conftest import FINGERPRINT, OTHER, Make

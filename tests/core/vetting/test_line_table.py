@@ -81,13 +81,14 @@ def test_what_is_not_known_stays_unknown() -> None:
 
 
 def test_isotopes_and_damping_come_from_the_list_itself() -> None:
-    # The candidates' own log gf hold the fraction of 13C, 1.956 dex.
-    near = (NearLine("CN 1", 15200.2, -3.85, 1.05, 1.0),)
-    table = line_table([said(replace(FEATURE, near=near), "CN")], KNOWN)
+    # The candidates' own log gf hold the fraction of 13C, 1 in 10 here.
+    near = (NearLine("CN 1", 15200.2, -2.94, 1.05, 1.0),)
+    feature = said(replace(FEATURE, near=near), "CN")
+    table = line_table([feature], KNOWN, {"c12c13": 9.0})
     assert list(table.lines.isotopologue) == ["013014"] and table.lines.loggf[0] == -1.9
     assert line_table([said(FEATURE, "Fe")], KNOWN).lines.vdw[0] == -7.4
     alone = line_table([said(FEATURE, "CN")])
-    assert "fraction is in log gf" in alone.comments[0]
+    assert "fraction may be in log gf" in alone.comments[0]
 
 
 def test_features_without_an_element_take_the_likeliest_or_are_left_out() -> None:
