@@ -142,6 +142,14 @@ class Model:
         mean, std = self.adapter.adapt_with_std(flux, latents)
         return _alike(mean, labels), _alike(std, labels)
 
+    def adapt_members(self, labels: Array) -> Array:
+        """Return every network's adapted flux ``(n_members, n_stars, n_pixels)``.
+
+        Their mean is :meth:`adapt`.
+        """
+        coefficients = self.adapter.adapt_members(self.emulator(self._labels(labels)))
+        return _alike(self.adapter.obs.decode(coefficients), labels)
+
     def truth(self, labels: Array) -> Array:
         """Return the noise-free observed domain ``(n_stars, n_pixels)``.
 

@@ -234,7 +234,7 @@ class Candidates(Sequence[Candidate]):
             bundle=self.bundle,
             fingerprint=self.fingerprint,
             medium="vacuum",
-            reference=dict(self.reference),
+            reference=json.dumps(dict(self.reference)),
         )
         return out
 
@@ -251,7 +251,7 @@ class Candidates(Sequence[Candidate]):
 
     def dumps(self) -> bytes:
         """Return them as the bytes of a JSON file."""
-        return (json.dumps(self.to_json(), indent=0) + "\n").encode()
+        return (json.dumps(self.to_json(), separators=(",", ":")) + "\n").encode()
 
     @classmethod
     def loads(cls, content: bytes) -> Candidates:
