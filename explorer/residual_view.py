@@ -49,7 +49,7 @@ class ResidualView(pn.viewable.Viewer):
         self._build(grid)
         self._watchers = [
             state.param.watch(self._show_wavelengths, ["unit", "medium"]),
-            state.param.watch(lambda event: self.wavelengths.show_chip(), "chip"),
+            state.param.watch(self.wavelengths.follow, ["chip", "window"]),
             state.param.watch(self._paint, "dark"),
         ]
         self.param.watch(lambda event: self.draw(*self._stars), "mode")

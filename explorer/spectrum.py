@@ -19,6 +19,7 @@ from .theme import ADAPTED, TRUTH, surface
 from .view_controls import chip_choice, element_choice, medium_choice, unit_choice, word
 from .wavelength_axis import DIGITS as DIGITS
 from .wavelength_axis import UNIT_SYMBOLS as UNIT_SYMBOLS
+from .zoom_buttons import ZoomButtons
 
 HINT = "Drag over the spectra or turn the wheel to zoom; click the name of a curve to hide it."
 """What the status line says while the cursor is elsewhere."""
@@ -67,7 +68,7 @@ class SpectrumView(pn.viewable.Viewer):
             state.param.watch(self._moved, "labels"),
             state.param.watch(self._settled, "settled"),
             state.param.watch(self._show_unit, ["unit", "medium"]),
-            state.param.watch(lambda event: self.figures.wavelengths.show_chip(), "chip"),
+            state.param.watch(self.figures.wavelengths.follow, ["chip", "window"]),
             state.param.watch(self._show_derivatives, "element"),
             state.param.watch(self._paint_theme, "dark"),
         ]
@@ -84,6 +85,7 @@ class SpectrumView(pn.viewable.Viewer):
         self.chip = chip_choice(self.state, self.model.grid)
         self.unit = unit_choice(self.state)
         self.medium = medium_choice(self.state)
+        self.zooms = ZoomButtons(self.state, width=52, height=24, margin=0)
         self.element = element_choice(self.state, self.model.labels)
         self.legend = CurveLegend(margin=(0, 0, 0, 56), sizing_mode="stretch_width")
         self.legend.param.watch(self._show_lines, "hidden")
@@ -117,6 +119,7 @@ class SpectrumView(pn.viewable.Viewer):
         return pn.Column(
             pn.Row(
                 self.legend,
+                self.zooms,
                 word("chip"),
                 self.chip,
                 self.unit,
@@ -174,6 +177,7 @@ class SpectrumView(pn.viewable.Viewer):
         for scheduler in (self._scheduler, self._slow):
             if scheduler:
                 scheduler.close()
+        self.zooms.close()
         for watcher in self._watchers:
             self.state.param.unwatch(watcher)
         self._watchers = []

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..core.emulator import Extrapolation
 from ..core.labels import Label, LabelSet
 from .pages import TITLES
+from .zoom_history import ZoomHistory
 
 SHOWN = 2
 """How many extrapolating labels are named in full."""
@@ -92,6 +93,7 @@ class ViewState(param.Parameterized):
         doc="Wavelengths (low, high) to zoom to, vacuum angstrom; None for the whole chip.",
     )
     feature = param.String(default="", doc="Id of the candidate feature chosen, or empty.")
+    vetter = param.String(default="", doc="Who decides about candidate features.")
     fitted = param.String(default="", doc="Key of the star chosen on the Fit page, or empty.")
     dark = param.Boolean(default=False, doc="Dark theme.")
 
@@ -112,6 +114,7 @@ class ViewState(param.Parameterized):
         )
         params.setdefault("labels", label_set.mapping(self.reference))
         super().__init__(**params)
+        self.zooms = ZoomHistory(self)
 
     @property
     def values(self) -> NDArray[np.float64]:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
+from bokeh.document import Document
 from bokeh.models import BasicTicker, BasicTickFormatter
 from bokeh.models.ranges import Range1d
 from bokeh.plotting import figure
 from numpy.typing import NDArray
+from panel.io.state import set_curdoc
 
-from ..core.wavelength import WavelengthGrid
+from ..core.wavelength import UNITS, WavelengthGrid, air_to_vacuum, convert
 from .frame import Axis
+from .scheduler import under_lock
 from .state import ALL, ViewState
 
 UNIT_SYMBOLS = {"angstrom": "\u00c5", "nm": "nm", "um": "\u00b5m"}
@@ -19,6 +24,12 @@ UNIT_SYMBOLS = {"angstrom": "\u00c5", "nm": "nm", "um": "\u00b5m"}
 
 DIGITS = {"angstrom": 2, "nm": 3, "um": 6}
 """Decimals of the cursor readout, by unit."""
+
+REST_MS = 250
+"""A zoom has come to rest when nothing has changed for so long, in milliseconds."""
+
+NARROWEST = 0.2
+"""Width of the narrowest window, in angstrom; what is narrower is no window."""
 
 TOOLS = "xpan,xwheel_zoom,box_zoom,reset,save"
 
@@ -72,21 +83,36 @@ def wavelength_figure(
 class Wavelengths:
     """The wavelength axis that the figures of a page share.
 
+    It shows the window of the state, or its chip where there is none. A zoom made with
+    the mouse becomes the window of the state when it has come to rest.
+
     Parameters
     ----------
     grid : WavelengthGrid
         Grid of the spectra.
     state : ViewState
-        Gives unit, medium and chip.
+        Gives unit, medium, chip and window.
+    on_zoom : callable, optional
+        Called when the range has changed, at most once per turn of the event loop.
     """
 
-    def __init__(self, grid: WavelengthGrid, state: ViewState) -> None:
+    def __init__(
+        self,
+        grid: WavelengthGrid,
+        state: ViewState,
+        on_zoom: Callable[[], None] | None = None,
+    ) -> None:
         self.axis = Axis(grid)
         self.state = state
         self.range = Range1d()
+        self.on_zoom = on_zoom
         self._drawn = self.positions
+        self._told = True
+        self._rest: Any = None
         self.show_all()
-        self.show_chip()
+        self.show_view()
+        self.range.on_change("start", self._zoomed)
+        self.range.on_change("end", self._zoomed)
 
     @property
     def positions(self) -> NDArray[np.float64]:
@@ -99,14 +125,39 @@ class Wavelengths:
         unit = UNIT_SYMBOLS[self.state.unit]
         return f"wavelength in {self.state.medium}, rest frame ({unit})"
 
-    def show_chip(self) -> None:
-        """Show the chip that is chosen, or all."""
-        low, high = self._chip()
-        self.range.update(start=low, end=high)
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Both ends of the range as drawn, the lower one first."""
+        start, end = float(self.range.start), float(self.range.end)  # type: ignore[arg-type]
+        return min(start, end), max(start, end)
 
-    def _chip(self) -> tuple[float, float]:
-        chip = None if self.state.chip == ALL else self.state.chip
-        return self.axis.span(chip, self.state.unit, self.state.medium)
+    @property
+    def view(self) -> tuple[float, float]:
+        """Both ends of the range in vacuum angstrom."""
+        values = np.array(self.ends) / UNITS[self.state.unit]
+        low, high = air_to_vacuum(values) if self.state.medium == "air" else values
+        return float(low), float(high)
+
+    # What is shown
+
+    def follow(self, *events: Any) -> None:
+        """Follow a change of the chip or the window of the state; to be called by watchers."""
+        if "window" not in {event.name for event in events} and self.state.window is not None:
+            self.state.window = None  # a chip is chosen to see all of it
+        else:
+            self.show_view()
+
+    def show_view(self) -> None:
+        """Show the window of the state; where it is not set or empty, the chip."""
+        window = _sane(self.state.window, self._span(ALL))
+        ends = self._span(self.state.chip) if window is None else window
+        if _near(ends, self.view):
+            return
+        low, high = convert(ends, self.state.unit, self.state.medium)
+        self.range.update(start=float(low), end=float(high))
+
+    def _span(self, chip: str) -> tuple[float, float]:
+        return self.axis.span(None if chip == ALL else chip)
 
     def show_all(self) -> None:
         """Let the range go as far as there are wavelengths."""
@@ -116,11 +167,69 @@ class Wavelengths:
     def show_unit(self) -> NDArray[np.float64]:
         """Go over to another unit or medium, the same pixels in view; return the positions."""
         old, new = self._drawn, self.positions
-        start, end = float(self.range.start), float(self.range.end)  # type: ignore[arg-type]
+        start, end = self.ends
         whole = start <= old[0] and end >= old[-1]
         kept = np.interp([start, end], old, np.arange(new.size))
         self._drawn = new
         self.show_all()
-        low, high = self._chip() if whole else np.interp(kept, np.arange(new.size), new)
-        self.range.update(start=float(low), end=float(high))
+        chip = None if self.state.chip == ALL else self.state.chip
+        ends = np.interp(kept, np.arange(new.size), new).tolist()
+        low, high = self.axis.span(chip, self.state.unit, self.state.medium) if whole else ends
+        self.range.update(start=low, end=high)
         return new
+
+    # What is zoomed by hand
+
+    def _zoomed(self, attr: str, old: object, new: object) -> None:
+        document = self.range.document
+        if document is None or document.session_context is None:
+            self._tell()
+        elif self._told:
+            # Both ends change one after the other.
+            self._told = False
+            under_lock(document)(self._tell)
+
+    def _tell(self) -> None:
+        self._told = True
+        document = self.range.document
+        if self.on_zoom is not None:
+            self.on_zoom()
+        if document is None or document.session_context is None:
+            return
+        if self._rest is not None:
+            with suppress(ValueError):
+                document.remove_timeout_callback(self._rest)
+        self._rest = document.add_timeout_callback(lambda: self._rested(document), REST_MS)
+
+    def _rested(self, document: Document) -> None:
+        self._rest = None
+        with set_curdoc(document):
+            self.settle()
+
+    def settle(self) -> None:
+        """Make what is in view the window of the state, none if that is all of the chip."""
+        view = self.view
+        chip = self._span(self.state.chip)
+        if _near(view, chip):
+            window = None
+        elif self.state.window is not None and _near(view, self.state.window):
+            return
+        else:
+            window = (round(view[0], 2), round(view[1], 2))
+        self.state.window = window
+
+
+def _near(a: tuple[float, float], b: tuple[float, float]) -> bool:
+    """Tell whether two windows are the same but for rounding."""
+    slack = max(0.02, 1e-4 * (a[1] - a[0]))
+    return abs(a[0] - b[0]) <= slack and abs(a[1] - b[1]) <= slack
+
+
+def _sane(
+    window: tuple[float, float] | None, whole: tuple[float, float]
+) -> tuple[float, float] | None:
+    """Return the part of a window in which there are wavelengths; None if there is none."""
+    if window is None or not np.isfinite(window).all():
+        return None
+    low, high = max(min(window), whole[0]), min(max(window), whole[1])
+    return (low, high) if high - low >= NARROWEST else None
