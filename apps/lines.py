@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,7 @@ def lines_command(
         found = find_candidates(opened, settings, lines=known, progress=lambda i, n: show(i, n, {}))
     if out is not None:
         if out.suffix.lower() == ".json":
-            out.write_bytes(found.dumps())
+            out.write_text(json.dumps(found.to_json(), indent=1) + "\n")
         else:
             found.table().write(out, format=FORMATS[out.suffix.lower()], overwrite=True)
         click.echo(f"Wrote {out}.", err=True)

@@ -541,7 +541,7 @@ def write_bundle(
         file: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
         for file, content in contents.items()
     }
-    contents[_MAIN] = (json.dumps(data, indent=1) + "\n").encode()
+    contents[_MAIN] = (json.dumps(data, indent=0) + "\n").encode()
     folder.mkdir(parents=True, exist_ok=True)
     # Written beside, then moved in one by one, bundle.json last: whoever reads in between
     # finds a hash that does not fit, never a mixture. Files of others stay.
@@ -561,7 +561,16 @@ def store_metrics(bundle: Bundle, metrics: Mapping[str, Any]) -> Bundle:
     BundleError
         If the bundle is a zip file.
     """
-    return _with(bundle, {"metrics": dict(metrics)})
+    return _with(bundle, {"metrics": _rounded(dict(metrics))})
+
+
+def _rounded(figures: Any) -> Any:
+    """Return figures with six digits: no evaluation is better than that."""
+    if isinstance(figures, dict):
+        return {k: _rounded(v) for k, v in figures.items()}
+    if isinstance(figures, list | tuple):
+        return [_rounded(v) for v in figures]
+    return float(f"{figures:.6g}") if isinstance(figures, float) else figures
 
 
 def attach(bundle: Bundle, name: str, content: bytes) -> Bundle:
@@ -604,6 +613,6 @@ def _with(bundle: Bundle, changes: Mapping[str, Any]) -> Bundle:
     _require_folder(bundle)
     data = {**bundle.data, **changes}
     partial = bundle.path / (_MAIN + ".partial")
-    partial.write_text(json.dumps(data, indent=1) + "\n")
+    partial.write_text(json.dumps(data, indent=0) + "\n")
     partial.replace(bundle.path / _MAIN)
     return read_bundle(bundle.path, bundle.device)

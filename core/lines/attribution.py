@@ -163,4 +163,4 @@ def ranked(probabilities: dict[str, float]) -> tuple[Answer, ...]:
     kept = {k: v for k, v in probabilities.items() if v >= LEAST}
     total = sum(kept.values())
     order = sorted(kept, key=lambda k: (-kept[k], k))
-    return tuple(Answer(k, round(kept[k] / total, 4)) for k in order)
+    return tuple(Answer(k, round(kept[k] / total, 3)) for k in order)

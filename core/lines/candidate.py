@@ -6,7 +6,10 @@ that what somebody decides about it is never attached to another one.
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args, overload
@@ -31,6 +34,21 @@ UNDECIDED = ("blend", "unknown")
 """Answers that name nothing: several elements share the feature, or none accounts for it."""
 
 SCHEMA = 1
+
+LARGEST = 1 << 28
+"""Bytes of a table of candidates that is read, at most; a small file may unpack to any size."""
+
+_MALFORMED = (
+    KeyError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    RecursionError,
+    OSError,
+    EOFError,
+    zlib.error,
+)
+"""What contents of another kind raise."""
 
 
 @dataclass(frozen=True)
@@ -250,12 +268,14 @@ class Candidates(Sequence[Candidate]):
         }
 
     def dumps(self) -> bytes:
-        """Return them as the bytes of a JSON file."""
-        return (json.dumps(self.to_json(), separators=(",", ":")) + "\n").encode()
+        """Return them as the bytes of a JSON file, compressed by gzip."""
+        text = json.dumps(self.to_json(), separators=(",", ":")) + "\n"
+        # Without a time, so that the same candidates are the same bytes.
+        return gzip.compress(text.encode(), 9, mtime=0)
 
     @classmethod
     def loads(cls, content: bytes) -> Candidates:
-        """Rebuild candidates written by :meth:`dumps`.
+        """Rebuild candidates written by :meth:`dumps`, compressed or not.
 
         Raises
         ------
@@ -263,6 +283,11 @@ class Candidates(Sequence[Candidate]):
             If the content is something else.
         """
         try:
+            if content[:2] == b"\x1f\x8b":
+                with gzip.open(io.BytesIO(content)) as file:
+                    content = file.read(LARGEST + 1)
+                if len(content) > LARGEST:
+                    raise LinesError("A table of candidates is no larger than 256 MB; this one is.")
             data = json.loads(content)
             if data["schema"] > SCHEMA:
                 raise LinesError("The table of candidates is of a newer spectrabridge; update it.")
@@ -283,7 +308,7 @@ class Candidates(Sequence[Candidate]):
                 dict(data["settings"]),
                 rows,
             )
-        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as problem:
+        except _MALFORMED as problem:
             raise LinesError(f"This is no table of candidates ({problem}).") from problem
 
 

@@ -17,7 +17,7 @@ from .contrast import Contrast, Source, contrast, reference_stars
 from .extent import Extent, find_extents, without_slopes
 from .known import lines_for, near_lines
 
-CANDIDATES = "candidates.json"
+CANDIDATES = "candidates.json.gz"
 """Name of the file that is attached to a bundle."""
 
 ABSENT = 0.3
@@ -117,22 +117,22 @@ def candidates_in(
     rows = []
     for extent, ranked in zip(extents, answers, strict=True):
         p, pixels = extent.peak, extent.pixels
-        centre = float(wavelength[p])
+        centre = round(float(wavelength[p]), 4)
         rows.append(
             Candidate(
                 candidate_id(bundle.fingerprint, centre),
                 centre,
-                float(wavelength[extent.start]),
-                float(wavelength[extent.stop - 1]),
+                round(float(wavelength[extent.start]), 4),
+                round(float(wavelength[extent.stop - 1]), 4),
                 extent.start,
                 extent.stop,
                 p,
                 _kind(seen, extent),
-                round(float(1 - seen.emulated[0, p]), 5),
-                round(float(1 - seen.adapted[0, p]), 5),
-                round(float(difference[0, p]), 5),
-                round(float(np.percentile(difference[:, p], 5)), 5),
-                round(float(np.percentile(difference[:, p], 95)), 5),
+                round(float(1 - seen.emulated[0, p]), 4),
+                round(float(1 - seen.adapted[0, p]), 4),
+                round(float(difference[0, p]), 4),
+                round(float(np.percentile(difference[:, p], 5)), 4),
+                round(float(np.percentile(difference[:, p], 95)), 4),
                 round(float((difference[0, pixels] * step[pixels]).sum() * 1000), 2),
                 round(float(abs(depth[p]) / noise[p]), 2),
                 tuple(ranked),

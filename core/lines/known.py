@@ -22,7 +22,7 @@ Of features with a known line in `mock-lines` nineteen in twenty keep one; pixel
 absorption have one by chance in three cases of ten.
 """
 
-MOST = 6
+MOST = 4
 """Lines listed for a feature at most."""
 
 
@@ -62,7 +62,7 @@ def near_lines(wavelength: float, lines: LineList, teff: float) -> tuple[NearLin
     return tuple(
         NearLine(
             str(near.species[i]),
-            float(near.wl_vac[i]),
+            round(float(near.wl_vac[i]), 4),
             round(float(near.loggf[i]), 3),
             round(float(near.ep[i]), 3),
             round(float(strength[i]), 2),
