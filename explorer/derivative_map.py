@@ -179,12 +179,15 @@ class MapPicture:
     scaled: Array
 
 
+def edges_of(request: MapRequest) -> NDArray[np.float64]:
+    """Return the ends of the columns, vacuum angstrom, shape ``(n_columns + 1,)``."""
+    edges = np.linspace(request.low, request.high, request.columns + 1) / UNITS[request.unit]
+    return air_to_vacuum(edges) if request.medium == "air" else edges
+
+
 def picture(request: MapRequest, grid: WavelengthGrid) -> MapPicture:
     """Return a picture."""
-    edges = np.linspace(request.low, request.high, request.columns + 1) / UNITS[request.unit]
-    if request.medium == "air":
-        edges = air_to_vacuum(edges)
-    pooled = pool(request.elements.rows, grid, edges)
+    pooled = pool(request.elements.rows, grid, edges_of(request))
     top = request.elements.reach[:, None] if request.each_row else request.top
     share = pooled / np.maximum(top, 1e-9)
     scaled = (np.sign(share) * np.abs(share) ** request.power).astype(np.float32)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 TITLES: dict[str, str] = {
     "spectrum": "Spectrum",
+    "derivatives": "Derivatives",
     "fit": "Fit",
 }
 """Title of every page by its key, in their order; keys are those of ``ViewState.page``."""
@@ -37,11 +38,19 @@ class Page(Protocol):
 # A page is imported when it is first opened: the first screen need not wait for it.
 
 
+def _derivatives(explorer: Explorer) -> Page:
+    from .derivatives_page import DerivativesPage
+
+    return DerivativesPage(
+        explorer.bundle.model, explorer.state, explorer.view.derivatives, explorer.messages.tell
+    )
+
+
 def _fit(explorer: Explorer) -> Page:
     from .fit_page import FitPage
 
     return FitPage(explorer.bundle, explorer.state, explorer.show_fitted)
 
 
-BUILDERS: dict[str, Callable[[Explorer], Page]] = {"fit": _fit}
+BUILDERS: dict[str, Callable[[Explorer], Page]] = {"derivatives": _derivatives, "fit": _fit}
 """What builds each page but the first, by key."""

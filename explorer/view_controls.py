@@ -27,6 +27,7 @@ GROUP: dict[str, Any] = {
             "textTransform": "none",
             "fontSize": "12px",
             "lineHeight": 1.6,
+            "whiteSpace": "nowrap",
         }
     },
 }
