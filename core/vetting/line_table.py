@@ -231,12 +231,12 @@ def _row(
     near = nearest_known(candidate, element)
     tail = [decision.comment] if decision.comment else []
     if near is None:
+        words.append(f"no known line within {NEAR} A")
         if element not in PAIRS:
             words.append("ionisation not known, taken as neutral")
-        words.append(f"no known line within {NEAR} A: log gf and excitation energy not known")
         return _Row(f"{element} 1", "; ".join([*words, *tail]))
     offset = near.wavelength - candidate.wavelength
-    words.append(f"data of the known line {offset:+.3f} A away")
+    words.append(f"known line at {offset:+.3f} A")
     row = _Row(near.species, "", near.loggf, near.ep)
     again = None if book is None else book.find(near)
     if again is not None and book is not None:

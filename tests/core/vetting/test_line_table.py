@@ -62,7 +62,7 @@ def test_the_nearest_known_line_of_the_element_lends_species_and_data() -> None:
     assert list(table.lines.species) == ["Fe 1"]
     assert table.lines.wl_vac[0] == FEATURE.wavelength
     assert (table.lines.loggf[0], table.lines.ep[0]) == (-0.5, 6.1)
-    assert table.comments[0] == "data of the known line +0.050 A away; sharp"
+    assert table.comments[0] == "known line at +0.050 A; sharp"
     # Closer than the neutral line, the ion gives its stage of ionisation.
     ion = replace(FEATURE, near=(NearLine("Fe 2", 15200.21, -1.5, 5.25, 0.0), *NEAR))
     assert list(line_table([said(ion, "Fe")]).lines.species) == ["Fe 2"]
@@ -73,7 +73,7 @@ def test_what_is_not_known_stays_unknown() -> None:
         table = line_table([said(FEATURE, element)])
         assert list(table.lines.species) == [species]
         assert np.isnan(table.lines.loggf[0]) and np.isnan(table.lines.ep[0])
-        assert "log gf and excitation energy not known" in table.comments[0]
+        assert "no known line within 0.3 A" in table.comments[0]
     assert "taken as neutral" in line_table([said(FEATURE, "Ti")]).comments[0]
     # A known line that is too far away lends nothing.
     far = replace(FEATURE, near=(NearLine("Si 1", 15200.51, 0.1, 7.0, 0.5),))
