@@ -20,6 +20,7 @@ from .fetch_apogee import fetch_apogee_command
 from .fit import fit_command
 from .train_adaptation import train_adaptation_command
 from .train_emulator import train_emulator_command
+from .vetting import vetting_group
 
 
 class _Program(click.Group):
@@ -58,6 +59,7 @@ for _command in (
     train_adaptation_command,
     evaluate_command,
     fit_command,
+    vetting_group,
     fetch_apogee_command,
     bundles_group,
 ):
