@@ -66,7 +66,7 @@ def train_emulator_command(
     device: str,
     as_json: bool,
 ) -> None:
-    """Train an emulator on GRID, an npz file of simulated spectra with labels.
+    """Train an emulator on GRID, a file of make-grid, import-grid or an npz file with labels.
 
     A random tenth of the spectra is held out and scored.
     """

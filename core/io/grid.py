@@ -1,11 +1,13 @@
-"""Read a synthetic grid: spectra of a simulator at known labels, in one npz file."""
+"""Read a synthetic grid: spectra of a simulator at known labels, in one HDF5 or npz file."""
 
 from __future__ import annotations
 
 import zipfile
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,12 +33,13 @@ _UNIT_SPELLINGS = {
 
 
 def read_grid(path: str | Path, labels: LabelSet = APOGEE_LABELS) -> Spectra:
-    """Read an npz file of synthetic spectra on the apStar grid.
+    """Read a file of synthetic spectra with labels.
 
     Parameters
     ----------
     path : path
-        File with arrays ``labels`` (n, n_labels), ``label_names`` (n_labels,),
+        HDF5 file of ``make-grid`` or ``import-grid`` on any grid, or an npz file on the
+        apStar grid with arrays ``labels`` (n, n_labels), ``label_names`` (n_labels,),
         ``wavelength`` (8575,) in vacuum angstrom, ``flux`` (n, 8575) and, if given,
         ``label_units`` (n_labels,) and ``kind`` (n,): 1 for draws from the giant
         branch, 0 for draws from a box. Label columns may be in any order.
@@ -58,6 +61,8 @@ def read_grid(path: str | Path, labels: LabelSet = APOGEE_LABELS) -> Spectra:
         If label names or units differ, or a label is not finite.
     """
     path = Path(path)
+    if path.is_file() and h5py.is_hdf5(path):
+        return _read_set(path, labels)
     arrays = _arrays(path)
     names = [str(n) for n in arrays["label_names"]]
     flux, values, wavelength = arrays["flux"], arrays["labels"], arrays["wavelength"]
@@ -95,6 +100,27 @@ def read_grid(path: str | Path, labels: LabelSet = APOGEE_LABELS) -> Spectra:
         label_set=labels.with_ranges(values.min(axis=0).tolist(), values.max(axis=0).tolist()),
         columns=columns,
         provenance={"file": path.name, "product": "synthetic grid", "n_spectra": n},
+    )
+
+
+def _read_set(path: Path, labels: LabelSet) -> Spectra:
+    """Read an HDF5 file of spectra as a grid: labels in order, everything finite."""
+    spectra = Spectra.load(path)
+    if spectra.labels is None or spectra.label_set is None:
+        raise LabelError(f"{path.name} holds spectra without labels; a grid needs them.")
+    if len(spectra) == 0:
+        raise SpectrumError(f"{path.name} holds no spectrum.")
+    order = labels.reordering(spectra.label_set.names)
+    values = spectra.labels[:, order]
+    _check_units(path, labels, [spectra.label_set.labels[i].unit for i in order])
+    _check_rows(path, "labels", np.isfinite(values), LabelError)
+    # Spectra marks what was not finite in the file as unusable.
+    _check_rows(path, "flux", spectra.good, SpectrumError)
+    return replace(
+        spectra,
+        labels=values,
+        label_set=labels.with_ranges(values.min(axis=0).tolist(), values.max(axis=0).tolist()),
+        provenance={**spectra.provenance, "file": path.name, "n_spectra": len(spectra)},
     )
 
 

@@ -1,0 +1,138 @@
+"""``spectrabridge make-grid``: synthetic spectra to train an emulator on."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+from tqdm import tqdm
+
+from .options import EXISTING, json_option, print_figures
+
+
+@click.command("make-grid")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="HDF5 file to write; train-emulator reads it.",
+)
+@click.option("--n", type=click.IntRange(1), help="Spectra; with --draw list all rows by default.")
+@click.option(
+    "--draw",
+    type=click.Choice(["mixed", "giants", "box", "catalogue", "list"]),
+    default="mixed",
+    show_default=True,
+    help="mixed: 60 % giant branch, 40 % box; catalogue: stars drawn from --table; list: its rows.",
+)
+@click.option("--table", type=EXISTING, help="ECSV, CSV, FITS or VOTable with a column per label.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--range",
+    "range_",
+    type=(float, float),
+    metavar="LOW HIGH",
+    help="Vacuum angstrom; the whole apStar grid by default.",
+)
+@click.option("--resolution", type=click.FloatRange(100), default=22500.0, show_default=True)
+@click.option("--lines", type=EXISTING, help="Line list: VALD long, MOOG, linemake, Turbospectrum.")
+@click.option(
+    "--medium", type=click.Choice(["air", "vacuum"]), help="Of --lines, if it does not say."
+)
+@click.option(
+    "--atmospheres",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of MARCS .mod, ATLAS or .krz models to interpolate in.",
+)
+@click.option(
+    "--prune",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    metavar="RATIO",
+    help="Leave out lines whose opacity is nowhere above RATIO of the continuum's; the change of "
+    "flux is measured and printed. 0.001 is a good value.",
+)
+@click.option("--step", type=click.FloatRange(0.005, 0.2), default=0.05, show_default=True)
+@click.option("--processes", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler to run on.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing file.")
+@json_option
+def make_grid_command(out: Path, overwrite: bool, as_json: bool, **given: Any) -> None:
+    """Synthesize a grid of spectra with labels in LTE.
+
+    Needs the extra [synthesis]. Ctrl-C or a kill loses at most the spectra in work: the same
+    command goes on, and the file is the same as without the interruption. A spectrum follows
+    from the seed and its number alone. Failures are recorded and stop nothing.
+    """
+    from ..core.synthesis.grid_plan import GridPlan
+    from ..core.synthesis.grid_run import make_grid
+    from ..core.synthesis.pruning import prune, pruning_error
+    from ..core.synthesis.sme import require_pysme, work_in_scratch_folder
+
+    if out.exists() and not overwrite:
+        raise click.UsageError(f"{out} exists; give --overwrite to replace it.")
+    if given["draw"] in ("catalogue", "list") and given["table"] is None:
+        raise click.UsageError(f"--draw {given['draw']} needs --table.")
+    require_pysme()
+    plan = GridPlan(
+        n=given["n"],
+        draw=given["draw"],
+        seed=given["seed"],
+        table=str(given["table"]) if given["table"] else None,
+        range=given["range_"],
+        resolution=given["resolution"],
+        lines=str(given["lines"]) if given["lines"] else None,
+        medium=given["medium"],
+        atmospheres=str(given["atmospheres"]) if given["atmospheres"] else None,
+        prune=given["prune"],
+        step=given["step"],
+    )
+    total = plan.size()
+    figures: dict[str, Any] = {"out": str(out)}
+    # The library leaves a log where it runs.
+    plan, out = plan.with_absolute_paths(), out.resolve()
+    work_in_scratch_folder()
+    if plan.prune:
+        from dataclasses import replace
+
+        full = replace(plan, prune=None).simulator()
+        error = pruning_error(full, prune(full, plan.prune))
+        click.echo(
+            f"{error['kept']} of {error['lines']} lines kept; flux changes by at most "
+            f"{error['flux_max']:.1e}, rms {error['flux_rms']:.1e}.",
+            err=True,
+        )
+        figures["pruning"] = error
+    start, first = time.monotonic(), -1
+    with contextlib.ExitStack() as stack:
+        client = None
+        if given["scheduler"]:
+            from ..core.fitting.survey import dask_client
+
+            client = stack.enter_context(dask_client(given["scheduler"]))
+        bar = stack.enter_context(tqdm(total=total, unit="spectrum", dynamic_ncols=True))
+
+        def show(done: int, total: int, failed: int) -> None:
+            nonlocal first
+            if first < 0:
+                first = done
+                bar.initial = done
+            if failed:
+                bar.set_postfix(failed=failed, refresh=False)
+            bar.update(done - bar.n)
+
+        report = make_grid(plan, out, processes=given["processes"], client=client, progress=show)
+    seconds = time.monotonic() - start
+    computed = report.n_asked - max(first, 0)
+    figures |= {
+        "spectra": report.n_made,
+        "failed": report.n_failed,
+        "seconds": seconds,
+    }
+    if computed and client is None:
+        figures["spectra_per_core_hour"] = 3600 * computed / seconds / given["processes"]
+    for index, reason in list(report.failures.items())[:5]:
+        click.echo(f"star {index} failed: {reason}", err=True)
+    print_figures(figures, as_json)

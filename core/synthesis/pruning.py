@@ -1,0 +1,77 @@
+"""Leave out lines that no star of a grid shows, and say what that costs."""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import SynthesisError
+from .sme import SmeSimulator
+
+CORNERS: tuple[tuple[float, float, float], ...] = ((3800.0, 0.5, 0.5), (5500.0, 4.0, 0.5))
+"""Teff, log g and [Fe/H] of stars in which lines are strongest, of molecules and of atoms."""
+
+CHECKS: tuple[tuple[float, float, float], ...] = ((4000.0, 1.5, 0.0), (4750.0, 2.5, 0.0))
+"""Stars for which the error is measured."""
+
+
+def strengths(simulator: SmeSimulator) -> NDArray[np.float64]:
+    """Return each line's largest opacity over the continuum's in :data:`CORNERS`.
+
+    Returns
+    -------
+    ndarray, shape ``(n_lines,)``
+        NaN for lines that the library leaves out.
+    """
+    best = np.zeros(len(simulator.lines))
+    for teff, logg, feh in CORNERS:
+        structure = simulator.atmospheres(teff, logg, feh)
+        best = np.fmax(best, simulator.opacity_ratio(structure))
+    return best
+
+
+def prune(simulator: SmeSimulator, threshold: float) -> SmeSimulator:
+    """Return a simulator without the lines that are weak in every corner of the grid.
+
+    Parameters
+    ----------
+    simulator : SmeSimulator
+        With all lines; it is not changed.
+    threshold : float
+        Smallest opacity over the continuum's for a line to stay, between 0 and 1.
+
+    Raises
+    ------
+    SynthesisError
+        If the threshold is not between 0 and 1, or no line is left.
+    """
+    if not 0 < threshold < 1:
+        raise SynthesisError(f"Expected a threshold between 0 and 1; found {threshold}.")
+    keep = strengths(simulator) > threshold
+    if not keep.any():
+        raise SynthesisError(f"No line is stronger than {threshold:g} of the continuum.")
+    out = copy(simulator)
+    out.lines = simulator.lines.select(keep)
+    return out
+
+
+def pruning_error(simulator: SmeSimulator, pruned: SmeSimulator) -> dict[str, Any]:
+    """Return lines kept and the largest and rms change of flux over the stars of CHECKS."""
+    largest, squares = 0.0, []
+    for teff, logg, feh in CHECKS:
+        spectra = []
+        for one in (simulator, pruned):
+            fine = one.normalised_flux(teff, logg, feh, 1.5)
+            spectra.append(one.observed(fine, 4.0))
+        difference = spectra[1] - spectra[0]
+        largest = max(largest, float(np.abs(difference).max()))
+        squares.append(float((difference**2).mean()))
+    return {
+        "lines": len(simulator.lines),
+        "kept": len(pruned.lines),
+        "flux_max": largest,
+        "flux_rms": float(np.sqrt(np.mean(squares))),
+    }
