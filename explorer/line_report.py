@@ -105,11 +105,10 @@ def _elements(
 
 
 def _facts(bundle: Bundle, candidates: Candidates, settled: Settled) -> str:
-    vetters = sorted({name for _, d in settled.accepted for name in d.vetter.split(", ")})
     last = max((d.when for _, d in settled.accepted), default="")
     facts = [
         f"{len(settled.accepted)} accepted of {len(candidates)} candidates",
-        f"vetted by {', '.join(vetters)}" if vetters else "",
+        f"vetted by {', '.join(settled.vetters)}" if settled.vetters else "",
         f"last decision {last[:10]}" if last else "",
         f"bundle {bundle.name}",
         f"fingerprint {candidates.fingerprint}",

@@ -43,11 +43,14 @@ class Settled:
         Accepted by one vetter and rejected by another.
     gone : tuple of Decision
         Accepted, but not in the table of candidates.
+    vetters : tuple of str
+        Who accepted something.
     """
 
     accepted: tuple[tuple[Candidate, Decision], ...]
     disputed: tuple[Candidate, ...] = ()
     gone: tuple[Decision, ...] = ()
+    vetters: tuple[str, ...] = ()
 
 
 def settle(vetting: Vetting, candidates: Candidates, vetter: str | None = None) -> Settled:
@@ -85,7 +88,8 @@ def settle(vetting: Vetting, candidates: Candidates, vetter: str | None = None) 
             accepted.append((candidate, _joined(yes)))
     accepted.sort(key=lambda pair: pair[0].wavelength)
     disputed.sort(key=lambda c: c.wavelength)
-    return Settled(tuple(accepted), tuple(disputed), tuple(gone))
+    vetters = tuple(sorted({d.vetter for d in decisions if d.status == "accepted"}))
+    return Settled(tuple(accepted), tuple(disputed), tuple(gone), vetters)
 
 
 def _joined(said: Sequence[Decision]) -> Decision:

@@ -345,3 +345,16 @@ def test_every_decision_of_a_session_ends_in_one_list(thirty: Candidates, tmp_pa
         assert min(found.n_matched, len(found.ambiguous), len(found.lost)) > 3
         ids = [d.candidate for d in found.written]
         assert len(set(ids)) == len(ids) == len(target.decisions("eve"))
+
+
+def test_a_file_takes_its_own_orphans_when_asked(
+    vetting: Vetting, thirty: Candidates, make_candidates: Make
+) -> None:
+    again = make_candidates([15200.3, *(c.wavelength for c in thirty[1:])])
+    assert len(vetting.orphans(again)) == 2
+    before = vetting.version()
+    session = read_session(vetting.path)
+    found = import_session(vetting, session, again, match="wavelength")
+    assert vetting.version() == before + 2
+    assert {d.candidate for d in found.written} == {again[0].id}
+    assert {d.vetter for d in found.written} == {"ann", "bob Ünal"}
