@@ -101,6 +101,9 @@ def in_words(path: Path, what: str) -> Iterator[None]:
         code = getattr(problem, "sqlite_errorcode", None)
         reason = _IN_WORDS.get((code or 0) & 0xFF, f"SQLite says: {problem}")
         raise LinesError(f"{path}: {what}: {reason}.") from problem
+    except UnicodeDecodeError as problem:
+        reason = _IN_WORDS[sqlite3.SQLITE_CORRUPT]
+        raise LinesError(f"{path}: {what}: {reason}.") from problem
 
 
 def connect(path: Path, about: dict[str, str], read_only: bool) -> sqlite3.Connection:

@@ -338,6 +338,21 @@ def test_a_damaged_row_is_named(file: Path, thirty: Candidates) -> None:
         vetting.decisions()
 
 
+def test_a_damaged_file_is_said_in_words(file: Path, thirty: Candidates) -> None:
+    with open_vetting(file, thirty) as vetting:
+        for c in thirty:
+            vetting.decide(c, "ann", status="accepted", comment="comment of mine")
+    whole = file.read_bytes()
+    cut, changed = (
+        whole[: len(whole) // 2],
+        whole.replace(b"comment of mine", b"comment of m\xff\xfe"),
+    )
+    for content in (cut, changed):
+        file.write_bytes(content)
+        with pytest.raises(LinesError, match="is damaged"), open_vetting(file, thirty) as vetting:
+            vetting.decisions()
+
+
 def test_an_empty_file_is_begun(file: Path, thirty: Candidates) -> None:
     file.touch()
     with pytest.raises(LinesError, match="empty"):
