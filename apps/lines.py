@@ -67,7 +67,7 @@ def lines_command(
     responds to abundances tells the element. The explorer's Lines page shows those that are
     kept with --store, to be vetted one by one.
     """
-    from ..core.bundle import attach, open_bundle
+    from ..core.bundle import attach, open_bundle, require_folder
     from ..core.linelist import read_lines
     from ..core.lines import CANDIDATES, LineSettings, find_candidates, score_candidates, summary
 
@@ -78,13 +78,16 @@ def lines_command(
     set_up_torch(1, device)
     settings = LineSettings(stars, least_depth, least_significance, seed)
     opened = open_bundle(bundle, device)
+    # What cannot work fails before the work.
+    known = None if line_list is None else read_lines(line_list)
+    if store:
+        require_folder(opened)
     if evaluate:
         with bar("stars", 2 * stars, unit="star") as show:
             figures = score_candidates(opened, settings, lambda i, n: show(i, n, {}))
         _print_scores({"bundle": opened.name, **figures}, as_json)
         if out is None and not store:
             return
-    known = None if line_list is None else read_lines(line_list)
     with bar("stars", stars, unit="star") as show:
         found = find_candidates(opened, settings, lines=known, progress=lambda i, n: show(i, n, {}))
     if out is not None:

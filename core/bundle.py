@@ -595,7 +595,7 @@ def attach(bundle: Bundle, name: str, content: bytes) -> Bundle:
     """
     if Path(name).name != name or name in (_MAIN, *bundle.data["files"]):
         raise BundleError(f"Nothing can be attached to {bundle.path} as {name!r}.")
-    _require_folder(bundle)
+    require_folder(bundle)
     partial = bundle.path / (name + ".partial")
     partial.write_bytes(content)
     partial.replace(bundle.path / name)
@@ -603,14 +603,15 @@ def attach(bundle: Bundle, name: str, content: bytes) -> Bundle:
     return _with(bundle, {"attached": {**bundle.data["attached"], name: entry}})
 
 
-def _require_folder(bundle: Bundle) -> None:
+def require_folder(bundle: Bundle) -> None:
+    """Raise a BundleError unless files can be kept in a bundle."""
     if not bundle.path.is_dir():
         raise BundleError(f"{bundle.path} is a zip file; unpack it to store figures in it.")
 
 
 def _with(bundle: Bundle, changes: Mapping[str, Any]) -> Bundle:
     """Write ``bundle.json`` with some entries replaced."""
-    _require_folder(bundle)
+    require_folder(bundle)
     data = {**bundle.data, **changes}
     partial = bundle.path / (_MAIN + ".partial")
     partial.write_text(json.dumps(data, indent=0) + "\n")
