@@ -158,7 +158,7 @@ def line_picture(
             f'<rect class="e" x="{ends[0]:.1f}" y="{top}" width="{ends[1] - ends[0]:.1f}" '
             f'height="{bottom - top}"/>'
         )
-    out += [flux.frame("flux", 5), below.frame("per dex", 3), _wavelengths(flux)]
+    out += [flux.frame("flux", 5), below.frame("per dex", 4), _wavelengths(flux)]
     if known is not None:
         out.append(_known(known, flux))
     out.append(f'<g clip-path="url(#c-{escape(candidate.id)})" fill="none">')
