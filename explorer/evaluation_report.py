@@ -71,7 +71,7 @@ def number(value: Any) -> str:
     return text.replace("-", "\u2212")
 
 
-def _table(rows: Sequence[Sequence[str]], head: Sequence[str] = (), words: int = 1) -> str:
+def table_html(rows: Sequence[Sequence[str]], head: Sequence[str] = (), words: int = 1) -> str:
     """Return a table; the first `words` columns are text, the others numbers. HTML in, HTML out."""
 
     def cells(row: Sequence[str], tag: str) -> str:
@@ -91,13 +91,13 @@ def _at(row: Mapping[str, Any], path: str) -> Any:
     return value
 
 
-def _rows_table(names: Sequence[str], rows: Sequence[Mapping[str, Any]], first: str) -> str:
+def rows_table(names: Sequence[str], rows: Sequence[Mapping[str, Any]], first: str) -> str:
     """Return a table of rows with the columns of MEMBER_COLUMNS that any of them has."""
     used = [p for p in MEMBER_COLUMNS if any(_at(r, p) is not None for r in rows)]
     body = [
         [escape(n), *(number(_at(r, p)) for p in used)] for n, r in zip(names, rows, strict=True)
     ]
-    return _table(body, [first, *(MEMBER_COLUMNS[p] for p in used)])
+    return table_html(body, [first, *(MEMBER_COLUMNS[p] for p in used)])
 
 
 def _key_figures(figures: Mapping[str, Any]) -> str:
@@ -138,7 +138,7 @@ def _labels_table(figures: Mapping[str, Any], labels: LabelSet) -> str:
         for n in figures["label_bias"]
     ]
     head = ("label", "bias, emulated", "bias, adapted", "scatter", "floor: bias", "floor: scatter")
-    return f"<details><summary>All labels</summary>{_table(rows, head)}</details>"
+    return f"<details><summary>All labels</summary>{table_html(rows, head)}</details>"
 
 
 def _drawings(figures: Mapping[str, Any], labels: LabelSet, history: Any) -> dict[str, Any]:
@@ -235,9 +235,9 @@ def _fits(fits: Mapping[str, Any], labels: LabelSet, card: Callable[[str], str])
     star_head = ["star", "chi2, emulated", *titles, "chi2, adapted", *titles]
     star_head += [f"survey {t}" for t in titles] + ["flags"]
     both = "".join(card(f"residuals_{k}") for k in named) + card("residuals_all")
-    table = _table(stars, star_head)
+    table = table_html(stars, star_head)
     return (
-        f'<p>{text}</p><div class="card">{_table(rows, head)}</div>{both}'
+        f'<p>{text}</p><div class="card">{table_html(rows, head)}</div>{both}'
         f"<details open><summary>All stars</summary>{table}</details>"
     )
 
@@ -251,7 +251,7 @@ def _reconstruction(figures: Mapping[str, Any]) -> str:
     }
     found = figures["reconstruction"]
     rows = [[t, number(found[k]["flux"]), number(found[k]["noise"])] for k, t in titles.items()]
-    table = _table(rows, ("rms error on held-out stars", "flux", "in units of the noise"))
+    table = table_html(rows, ("rms error on held-out stars", "flux", "in units of the noise"))
     return f'<div class="card">{table}</div>'
 
 
@@ -265,19 +265,19 @@ def _tables(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
             "in units of the spread of the labels; about 1 where latent spaces are permuted. AUC: "
             "adapted against reconstructed observed spectra.</p>"
         )
-        table = _rows_table(names, members, "")
+        table = rows_table(names, members, "")
         starred = text if any("without_truth" in m for m in members) else ""
         out.append(("Members", f'<div class="card">{table}</div>{starred}'))
     if figures.get("quartets"):
         each = figures["quartets"]["each"]
         names = [f"without member {q['without'] + 1}" for q in each] + ["median"]
-        table = _rows_table(names, [*each, figures["quartets"]["median"]], "ensemble of four")
+        table = rows_table(names, [*each, figures["quartets"]["median"]], "ensemble of four")
         out.append(("Other choices of seeds", f'<div class="card">{table}</div>'))
     rows = [r for r in figures.get("ablations") or [] if isinstance(r, Mapping)]
     if rows:
         names = [str(r.get("variant", "")) for r in rows]
         text = "The same training with one part left out, seeds alike."
-        table = _rows_table(names, rows, "variant")
+        table = rows_table(names, rows, "variant")
         out.append(("What each part is worth", f'<p>{text}</p><div class="card">{table}</div>'))
     return out
 

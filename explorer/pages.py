@@ -14,6 +14,7 @@ TITLES: dict[str, str] = {
     "spectrum": "Spectrum",
     "derivatives": "Derivatives",
     "fit": "Fit",
+    "about": "About",
 }
 """Title of every page by its key, in their order; keys are those of ``ViewState.page``."""
 
@@ -52,5 +53,11 @@ def _fit(explorer: Explorer) -> Page:
     return FitPage(explorer.bundle, explorer.state, explorer.show_fitted)
 
 
-BUILDERS: dict[str, Callable[[Explorer], Page]] = {"derivatives": _derivatives, "fit": _fit}
+def _about(explorer: Explorer) -> Page:
+    from .about_page import AboutPage
+
+    return AboutPage(explorer.bundle, explorer.state)
+
+
+BUILDERS: dict[str, Callable[[Explorer], Page]] = {"derivatives": _derivatives, "fit": _fit, "about": _about}
 """What builds each page but the first, by key."""
