@@ -46,6 +46,10 @@ class LinesError(SpectrabridgeError):
     """Candidate features, or decisions about them, cannot be used."""
 
 
+class GridImportError(SpectrabridgeError):
+    """A grid of another code cannot be taken over as it is."""
+
+
 class LineListError(SpectrabridgeError):
     """A line list, or a species named in one, cannot be used."""
 

@@ -1,0 +1,213 @@
+"""Measure the synthesis: atlases, learnt atmospheres, derivatives, speed.
+
+    python benchmarks/synthesis.py DATA [--parts atlases nodes derivatives] [--json]
+
+DATA is the folder of the data pack. Needs the extra [synthesis]. Parts:
+
+atlases      standard deviation of Sun and Arcturus minus synthesis at R = 22,500, shipped lines
+             and atmospheres
+nodes        flux of atmospheres learnt without some MARCS models minus flux of these models
+derivatives  emulator's d flux / d [X/H] against the simulator's finite differences, both
+             normalised like observations; one correlation per element over all pixels and stars
+
+A line's depth is estimated from its derivative over ln 10, what it is where lines are weak.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
+import numpy as np
+import torch
+
+from spectrabridge.core.atmosphere import read_structure_table, table_of_structures
+from spectrabridge.core.atmosphere.learning import held_out_nodes, learn
+from spectrabridge.core.bundle import open_bundle
+from spectrabridge.core.continuum import normalise
+from spectrabridge.core.labels import APOGEE_LABELS
+from spectrabridge.core.spectra import Spectra
+from spectrabridge.core.synthesis import SmeSimulator
+from spectrabridge.core.synthesis.sme import work_in_scratch_folder
+from spectrabridge.core.wavelength import APSTAR_GRID
+
+TRIM = 100
+"""Pixels left out at both ends of the atlases."""
+
+SUN = {"teff": 5777.0, "logg": 4.44, "feh": 0.0, "vturb": 1.0, "c12c13": 89.0}
+ARCTURUS = {"teff": 4286.0, "logg": 1.66, "feh": -0.52, "vturb": 1.7, "c12c13": 9.0}
+ARCTURUS_OVER_IRON = {
+    **{"C": 0.43, "O": 0.5, "Na": 0.11, "Mg": 0.37, "Al": 0.34, "Si": 0.33, "P": 0.2, "S": 0.3},
+    **{"K": 0.2, "Ca": 0.11, "Sc": 0.15, "Ti": 0.27},
+}
+"""Ramirez and Allende Prieto (2011, ApJ 743, 135)."""
+
+STEP = 0.05
+"""dex, of the finite differences."""
+
+_seconds: list[tuple[float, float]] = []
+
+
+def timed(function: Callable[..., np.ndarray], *args: Any, **kwargs: Any) -> np.ndarray:
+    """Call a synthesis and remember its wall-clock and processor time."""
+    wall, cpu = time.monotonic(), time.process_time()
+    out = function(*args, **kwargs)
+    _seconds.append((time.monotonic() - wall, time.process_time() - cpu))
+    return out
+
+
+def atlases(data: Path, simulator: SmeSimulator) -> dict[str, float]:
+    with np.load(data / "atlases" / "sun_arcturus_R22500.npz") as file:
+        observed = {name: file[f"{name}_observed"] for name in ("sun", "arcturus")}
+    inner = slice(TRIM, -TRIM)
+    out = {}
+    for name, star, over_iron, vmacro in (
+        ("sun", SUN, {}, 2.0),
+        ("arcturus", ARCTURUS, ARCTURUS_OVER_IRON, 4.5),
+    ):
+        fine = timed(simulator.normalised_flux, **star, over_iron=over_iron)
+        flux = simulator.observed(fine, vmacro)
+        out[f"{name}_rms"] = float((observed[name] - flux)[inner].std())
+    return out
+
+
+def nodes(data: Path, simulator: SmeSimulator, n: int) -> dict[str, float]:
+    arrays = read_structure_table(data / "atmospheres" / "marcs_structures.npz")
+    held = held_out_nodes(arrays, 40, 0)
+    blind = learn(arrays, held_out=held)
+    table = table_of_structures(arrays)
+    errors = []
+    for i, j, k in held[np.linspace(0, len(held) - 1, n).round().astype(int)]:
+        star = float(arrays["teff"][i]), float(arrays["logg"][j]), float(arrays["feh"][k])
+        flux = [
+            simulator.observed(
+                timed(simulator.normalised_flux, *star, 1.5, structure=model(*star)), 4.0
+            )
+            for model in (blind, table)
+        ]
+        errors.append(float((flux[0] - flux[1]).std()))
+    squares = np.square(errors)
+    return {
+        "n_nodes": n,
+        "flux_rms": float(np.sqrt(squares.mean())),
+        "flux_rms_median_node": float(np.median(errors)),
+        "flux_rms_worst_node": float(max(errors)),
+    }
+
+
+def stars_of_giants(n: int) -> list[np.ndarray]:
+    """Five giants along the branch, of different metallicity."""
+    rows = [
+        (4000.0, 1.0, 1.9, -0.3, 10.0, 5.5),
+        (4300.0, 1.7, 1.8, 0.2, 12.0, 4.5),
+        (4750.0, 2.5, 1.5, 0.0, 20.0, 4.0),
+        (4900.0, 2.4, 1.6, -0.8, 8.0, 4.5),
+        (5100.0, 3.2, 1.3, -0.2, 30.0, 3.5),
+    ]
+    out = []
+    for teff, logg, vturb, feh, ratio, vmacro in rows[:n]:
+        star = dict.fromkeys(APOGEE_LABELS.names, feh)
+        star |= {"teff": teff, "logg": logg, "vturb": vturb, "c12c13": ratio, "vmacro": vmacro}
+        out.append(APOGEE_LABELS.array(star))
+    return out
+
+
+def derivatives(simulator: SmeSimulator, bundle: str, n_stars: int) -> dict[str, Any]:
+    model = open_bundle(bundle).model
+    columns = APOGEE_LABELS.element_columns()
+    ours: list[np.ndarray] = []
+    theirs: list[np.ndarray] = []
+    for star in stars_of_giants(n_stars):
+        rows = [star]
+        for column in columns:
+            moved = star.copy()
+            moved[column] += STEP
+            rows.append(moved)
+        flux = np.stack([timed(simulator, row) for row in rows])
+        chips = normalise(Spectra(APSTAR_GRID, flux)).on_chips().flux.astype(np.float64)
+        theirs.append((chips[1:] - chips[0]) / STEP)
+        slopes = model.jacobian(torch.tensor(star).float(), "emulated").numpy()
+        ours.append(slopes[:, columns].T.astype(np.float64))
+        state = correlations(np.stack(ours), np.stack(theirs))
+        print(
+            f"{len(ours)} stars: lowest {state['lowest_of_deep']:.4f} ({state['lowest_element']}), "
+            f"below 0.98: {', '.join(state['below_0.98']) or 'none'}",
+            file=sys.stderr,
+            flush=True,
+        )
+    return {"n_stars": n_stars} | state
+
+
+def correlations(a: np.ndarray, b: np.ndarray) -> dict[str, Any]:
+    """Compare derivatives (n_stars, n_elements, n_pixels) of emulator and simulator."""
+    table = {}
+    for k, element in enumerate(APOGEE_LABELS.elements):
+        table[element] = {
+            "correlation": float(np.corrcoef(a[:, k].ravel(), b[:, k].ravel())[0, 1]),
+            "deepest_line": float(np.abs(b[:, k]).max() / np.log(10)),
+        }
+    deep = {e: v["correlation"] for e, v in table.items() if v["deepest_line"] > 0.02}
+    lowest = min(deep, key=deep.__getitem__)
+    return {
+        "elements": table,
+        "n_deep": len(deep),
+        "lowest_of_deep": deep[lowest],
+        "lowest_element": lowest,
+        "below_0.98": [e for e, value in deep.items() if value < 0.98],
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument(
+        "--parts",
+        nargs="+",
+        choices=["atlases", "nodes", "derivatives"],
+        default=["atlases", "nodes", "derivatives"],
+    )
+    parser.add_argument("--nodes", type=int, default=12)
+    parser.add_argument("--stars", type=int, default=5, choices=range(1, 6))
+    parser.add_argument("--bundle", default="apogee-giants")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    data = options.data.resolve()
+    torch.set_num_threads(1)
+    work_in_scratch_folder()
+    simulator = SmeSimulator()
+    figures: dict[str, Any] = {}
+    if "atlases" in options.parts:
+        figures["atlases"] = atlases(data, simulator)
+    if "nodes" in options.parts:
+        figures["nodes"] = nodes(data, simulator, options.nodes)
+    if "derivatives" in options.parts:
+        figures["derivatives"] = derivatives(simulator, options.bundle, options.stars)
+    wall, cpu = np.median(np.array(_seconds), axis=0)
+    figures["speed"] = {
+        "n": len(_seconds),
+        "median_wall_seconds": float(wall),
+        "median_cpu_seconds": float(cpu),
+        "fastest_wall_seconds": float(min(w for w, _ in _seconds)),
+        "spectra_per_core_hour": 3600 / float(cpu),
+        "spectra_per_hour_wall": 3600 / float(wall),
+    }
+    if options.json:
+        print(json.dumps(figures, indent=1))
+        return
+    for part, values in figures.items():
+        print(part)
+        for name, value in values.items():
+            print(f"  {name:24s} {value}")
+
+
+if __name__ == "__main__":
+    main()

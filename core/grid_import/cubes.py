@@ -1,0 +1,106 @@
+"""FITS cubes of spectra on a regular grid of labels, as SDSS and FERRE users keep them.
+
+The first FITS axis is the wavelength, each further axis a label: ``CTYPEn`` its name,
+``CRVALn`` the value at pixel ``CRPIXn`` (1 if not given), ``CDELTn`` the step.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from ..errors import GridImportError
+from .raw import RawGrid
+
+LARGEST_CUBE = 20_000_000_000
+"""Bytes of a cube that is read."""
+
+_WAVELENGTH = ("wave", "lambda", "log(w", "loglam", "wavelength", "awav", "lam", "log10")
+
+
+def _axis(header: Any, number: int) -> NDArray[np.float64]:
+    n = int(header[f"NAXIS{number}"])
+    try:
+        start, step = float(header[f"CRVAL{number}"]), float(header[f"CDELT{number}"])
+    except KeyError as problem:
+        raise GridImportError(
+            f"Axis {number} has no CRVAL{number} or CDELT{number}, which say its values."
+        ) from problem
+    pixels = np.arange(1, n + 1, dtype=np.float64)
+    return np.asarray(start + (pixels - float(header.get(f"CRPIX{number}", 1.0))) * step)
+
+
+def read_cube(path: Path) -> RawGrid:
+    """Read a cube of spectra.
+
+    Parameters
+    ----------
+    path : Path
+        FITS file whose primary image, or first extension with an image, is the cube.
+        Spectra that are zero everywhere or not finite are holes of the grid and are left
+        out.
+
+    Raises
+    ------
+    GridImportError
+        If there is no cube, an axis lacks its keywords, or every spectrum is a hole.
+    """
+    try:
+        if path.stat().st_size > LARGEST_CUBE:
+            raise GridImportError(f"{path.name} is larger than {LARGEST_CUBE / 1e9:g} GB.")
+        with fits.open(path, memmap=False) as hdus:
+            hdu = next((h for h in hdus if h.data is not None and h.header["NAXIS"] >= 2), None)
+            if hdu is None or isinstance(hdu, fits.BinTableHDU):
+                raise GridImportError(f"{path.name} holds no image with axes of labels.")
+            cube, header = np.asarray(hdu.data), hdu.header.copy()
+            main = hdus[0].header.copy()
+    except (OSError, TypeError, ValueError) as problem:
+        raise GridImportError(f"{path.name} cannot be read as FITS: {problem}.") from problem
+    n_axes = int(header["NAXIS"])
+    names = [str(header.get(f"CTYPE{k}", "")).strip() for k in range(1, n_axes + 1)]
+    if not any(names[0].lower().startswith(word) for word in _WAVELENGTH):
+        raise GridImportError(
+            f"Expected the wavelength on the first axis of {path.name}; its CTYPE1 is "
+            f"{names[0]!r}. Write it with CTYPE1 = 'WAVELENGTH' and one CTYPE per label."
+        )
+    if not all(names[1:]):
+        raise GridImportError(f"Every axis of labels in {path.name} needs a name in CTYPEn.")
+    notes = [f"{path.name}: cube of {' x '.join(str(s) for s in cube.shape[:-1])} spectra."]
+    wavelength = _axis(header, 1)
+    logarithmic = "log" in names[0].lower() or int(header.get("LOGW", 0)) != 0
+    if not logarithmic and wavelength[-1] < 10:
+        logarithmic = True
+        notes.append("Wavelengths below 10 are taken to be logarithms.")
+    if logarithmic:
+        natural = int(header.get("LOGW", 1)) == 2
+        wavelength = np.exp(wavelength) if natural else 10.0**wavelength
+    axes = [_axis(header, k) for k in range(2, n_axes + 1)]
+    # FITS counts axes from the fastest, numpy from the slowest.
+    points = np.array([p[::-1] for p in product(*axes[::-1])])
+    flux = cube.reshape(-1, cube.shape[-1])
+    whole = np.isfinite(flux).all(axis=1) & (flux != 0).any(axis=1)
+    if not whole.any():
+        raise GridImportError(f"Every spectrum in {path.name} is a hole.")
+    if not whole.all():
+        notes.append(f"{int((~whole).sum())} of {len(whole)} spectra are holes and left out.")
+    labels = {name: points[whole, k] for k, name in enumerate(names[1:])}
+    units = {
+        name: str(header[f"CUNIT{k}"]).strip()
+        for k, name in enumerate(names[1:], start=2)
+        if f"CUNIT{k}" in header
+    }
+    medium = ""
+    for source in (header, main):
+        if "VACUUM" in source:
+            medium = "vacuum" if int(bool(source["VACUUM"])) else "air"
+        elif "AIRORVAC" in source:
+            medium = "vacuum" if str(source["AIRORVAC"]).lower().startswith("v") else "air"
+    unit = {"angstrom": "angstrom", "nm": "nm", "um": "um"}.get(
+        str(header.get("CUNIT1", "")).strip().lower(), ""
+    )
+    return RawGrid(wavelength, flux[whole], labels, unit, medium, "", units, tuple(notes))

@@ -1,0 +1,169 @@
+"""Grids in npz files: The Payne's, and spectra of Payne Zero."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import GridImportError
+from ..labels import APOGEE_LABELS
+from ..wavelength import APOGEE_GRID, APSTAR_GRID
+from .file_labels import labels_of_files
+from .raw import RawGrid, by_continuum, names_of
+
+FLUX = ("flux", "spectra", "spec", "norm_spectra", "normalized_flux", "norm_flux")
+WAVELENGTH = ("wavelength", "wavelengths", "wave", "wavelength_angstrom", "wavelength_nm", "lambda")
+LABELS = ("labels", "x", "params", "parameters")
+NAMES = ("label_names", "names", "labels_names", "param_names")
+
+
+def _load(path: Path) -> dict[str, NDArray]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            out = {}
+            for name in file.files:
+                try:
+                    out[name] = file[name]
+                except ValueError:
+                    continue  # Python objects, which loading could run
+            return out
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as problem:
+        raise GridImportError(f"{path.name} cannot be read as an npz file: {problem}.") from problem
+
+
+def _first(arrays: dict[str, NDArray], names: tuple[str, ...], what: str, path: Path) -> str:
+    lower = {name.lower(): name for name in arrays}
+    found = next((lower[n] for n in names if n in lower), None)
+    if found is None:
+        raise GridImportError(
+            f"Expected {what} in {path.name} under one of the names {', '.join(names)}; it has "
+            f"{names_of(arrays)}."
+        )
+    return found
+
+
+def read_payne_grid(path: Path) -> RawGrid:
+    """Read an npz file of spectra and labels, as The Payne and its relatives keep grids.
+
+    Parameters
+    ----------
+    path : Path
+        Arrays: flux ``(n, n_pixels)``, labels ``(n, n_labels)`` or its transpose, and if
+        given wavelengths, ``label_names`` and ``label_units``. Spectra of 7214 or 8575
+        pixels without wavelengths are on the pixels of APOGEE; 25 labels without names
+        are those of Ting et al. (2019, ApJ 879, 69) in their order. Training and validation
+        spectra under the same names with ``training_`` and ``validation_`` are joined.
+
+    Raises
+    ------
+    GridImportError
+        If arrays are missing or do not fit each other.
+    """
+    arrays = _load(path)
+    notes = [f"{path.name}: npz file of spectra."]
+    for stem in ("spectra", "labels"):
+        parts = [
+            arrays[f"{p}_{stem}"] for p in ("training", "validation") if f"{p}_{stem}" in arrays
+        ]
+        if parts and stem not in arrays:
+            axis = 0 if stem == "spectra" or parts[0].shape[0] != 25 else 1
+            arrays[stem] = np.concatenate(parts, axis=axis)
+            notes.append(f"{stem}: {len(parts)} sets were joined.")
+    flux = np.atleast_2d(arrays[_first(arrays, FLUX, "spectra", path)])
+    values = np.asarray(arrays[_first(arrays, LABELS, "labels", path)], dtype=np.float64)
+    if values.ndim == 2 and values.shape[0] != len(flux) and values.shape[1] == len(flux):
+        values = values.T
+        notes.append("Labels were stored one per row; they were transposed.")
+    if values.ndim != 2 or len(values) != len(flux):
+        raise GridImportError(
+            f"Expected one row of labels per spectrum in {path.name}; found {values.shape} for "
+            f"{len(flux)} spectra."
+        )
+    lower = {name.lower(): name for name in arrays}
+    key = next((lower[n] for n in NAMES if n in lower), None)
+    if key is not None:
+        names = [str(n) for n in arrays[key]]
+    elif values.shape[1] == len(APOGEE_LABELS):
+        names = list(APOGEE_LABELS.names)
+        notes.append("25 labels without names are taken to be those of Ting et al. (2019).")
+    else:
+        raise GridImportError(
+            f"{path.name} has {values.shape[1]} labels without names; add an array label_names."
+        )
+    if len(names) != values.shape[1]:
+        raise GridImportError(f"{path.name} has {len(names)} names for {values.shape[1]} labels.")
+    units = {}
+    if "label_units" in arrays and len(arrays["label_units"]) == len(names):
+        units = {n: str(u) for n, u in zip(names, arrays["label_units"], strict=True)}
+    wave = next((lower[n] for n in WAVELENGTH if n in lower), None)
+    unit, medium = "", ""
+    if wave is not None:
+        wavelength = np.asarray(arrays[wave], dtype=np.float64)
+        unit = "nm" if wave.lower().endswith("_nm") else ""
+    else:
+        grid = next((g for g in (APSTAR_GRID, APOGEE_GRID) if g.n_pixels == flux.shape[1]), None)
+        if grid is None:
+            raise GridImportError(
+                f"{path.name} has no wavelengths, and {flux.shape[1]} pixels are not those of "
+                "APOGEE (8575 or 7214). Add an array wavelength."
+            )
+        wavelength, unit, medium = grid.wavelength, "angstrom", "vacuum"
+        notes.append(f"Spectra without wavelengths are taken to be on the pixels of {grid.name}.")
+    columns = {name: values[:, i] for i, name in enumerate(names)}
+    return RawGrid(wavelength, flux, columns, unit, medium, "", units, tuple(notes))
+
+
+def read_payne_zero(path: Path, table: str | Path | None = None) -> RawGrid:
+    """Read spectra of Payne Zero: one npz file per star.
+
+    Parameters
+    ----------
+    path : Path
+        Folder of files with ``wavelength_nm``, ``flux_total`` and ``flux_continuum``, or
+        ``normalized_flux``; or one such file.
+    table : path, optional
+        Labels by name of file; see
+        :func:`~spectrabridge.core.grid_import.file_labels.labels_of_files`.
+
+    Raises
+    ------
+    GridImportError
+        If there is no file, arrays are missing, or wavelengths differ between files.
+    """
+    files = sorted(path.glob("**/*.npz")) if path.is_dir() else [path]
+    rows, wavelength, kept = [], None, []
+    for file in files:
+        arrays = _load(file)
+        if "wavelength_nm" not in arrays:
+            continue  # an atmosphere, which lies beside its spectrum
+        name = file.name
+        if "flux_total" in arrays and "flux_continuum" in arrays:
+            row = by_continuum(arrays["flux_total"], arrays["flux_continuum"], name)
+        elif "normalized_flux" in arrays:
+            row = arrays["normalized_flux"]
+        else:
+            raise GridImportError(
+                f"Expected flux_total and flux_continuum in {name}; it has {names_of(arrays)}."
+            )
+        found = np.asarray(arrays["wavelength_nm"], dtype=np.float64)
+        if wavelength is None:
+            wavelength = found
+        elif found.shape != wavelength.shape or not np.allclose(found, wavelength, rtol=1e-9):
+            raise GridImportError(
+                f"All spectra of a grid must have the same wavelengths; {name} differs from "
+                f"{kept[0].name}."
+            )
+        rows.append(np.asarray(row, dtype=np.float64))
+        kept.append(file)
+    if wavelength is None:
+        raise GridImportError(f"{path.name} holds no spectrum of Payne Zero (wavelength_nm).")
+    labels, units = labels_of_files(kept, path, table)
+    notes = (
+        f"{path.name}: {len(kept)} spectra of Payne Zero, flux over the computed continuum.",
+        "Their sampling is not a resolution: broaden them to that of the instrument.",
+    )
+    return RawGrid(wavelength, np.array(rows), labels, "nm", "", "true", units, notes)
