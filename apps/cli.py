@@ -18,6 +18,8 @@ from .bundles import bundles_group
 from .evaluate import evaluate_command
 from .fetch_apogee import fetch_apogee_command
 from .fit import fit_command
+from .import_grid import import_grid_command
+from .make_grid import make_grid_command
 from .train_adaptation import train_adaptation_command
 from .train_emulator import train_emulator_command
 from .vetting import vetting_group
@@ -55,6 +57,8 @@ def main(debug: bool) -> None:
 
 
 for _command in (
+    make_grid_command,
+    import_grid_command,
     train_emulator_command,
     train_adaptation_command,
     evaluate_command,
