@@ -117,8 +117,9 @@ def make_grid_command(out: Path, overwrite: bool, as_json: bool, **given: Any) -
         def show(done: int, total: int, failed: int) -> None:
             nonlocal first
             if first < 0:
-                first = done
-                bar.initial = done
+                # What an earlier run did must not count in the rate.
+                first = bar.initial = bar.n = bar.last_print_n = done
+                bar.refresh()
             if failed:
                 bar.set_postfix(failed=failed, refresh=False)
             bar.update(done - bar.n)

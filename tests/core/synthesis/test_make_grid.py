@@ -208,3 +208,47 @@ def test_nothing_but_failures_is_an_error(fake: Fake, tmp_path: Path) -> None:
     plan = replace(PLAN, n=None, draw="list", table=str(tmp_path / "cool.ecsv"))
     with pytest.raises(SynthesisError, match=r"Not one of 1 spectra .* too cool"):
         make_grid(plan, tmp_path / "grid.h5")
+
+
+def test_dask_gives_the_same_file(fake: Fake, tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    whole = make_grid(PLAN, tmp_path / "whole.h5")
+    # Workers in this process, because the stand-in exists here only.
+    with distributed.Client(
+        processes=False, n_workers=1, threads_per_worker=2, dashboard_address=None
+    ) as client:
+        make_grid(PLAN, tmp_path / "dask.h5", client=client)
+    assert (tmp_path / "dask.h5").read_bytes() == whole.path.read_bytes()
+
+
+def test_the_command_resumes_and_prints_the_rate(
+    fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from click.testing import CliRunner
+
+    from spectrabridge.apps.make_grid import make_grid_command
+    from spectrabridge.core.synthesis import sme
+
+    monkeypatch.setattr(sme, "require_pysme", lambda: None)
+    monkeypatch.setattr(sme, "work_in_scratch_folder", lambda: None)
+    out = tmp_path / "grid.h5"
+    words = ["--out", str(out), "--n", "12", "--range", "15700", "15720", "--seed", "3"]
+
+    def stop(done: int, *_: int) -> None:
+        if done == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make_grid(replace(PLAN, n=12), out, progress=stop)
+    done = CliRunner().invoke(make_grid_command, [*words, "--json"])
+    assert done.exit_code == 0, done.output
+    assert '"spectra_per_core_hour"' in done.output
+    make_grid(replace(PLAN, n=12), tmp_path / "whole.h5")
+    assert out.read_bytes() == (tmp_path / "whole.h5").read_bytes()
+    again = CliRunner().invoke(make_grid_command, words)
+    assert again.exit_code == 2
+    assert "--overwrite" in again.output
+    no_table = CliRunner().invoke(
+        make_grid_command, ["--out", str(tmp_path / "b.h5"), "--draw", "list"]
+    )
+    assert "needs --table" in no_table.output

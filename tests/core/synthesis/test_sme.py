@@ -149,6 +149,17 @@ def test_a_list_written_and_read_gives_the_same_spectrum(
     np.testing.assert_allclose(flux, want, atol=2e-3)
 
 
+def test_the_reader_of_pysme_takes_what_is_written(pysme: None, tmp_path: Path) -> None:
+    from pysme.linelist.vald import ValdFile
+
+    lines = shipped_lines().between(15740, 15750)
+    write_vald(lines, tmp_path / "lines.vald", medium="vacuum")
+    found = ValdFile(str(tmp_path / "lines.vald"))
+    assert len(found) == len(lines)
+    np.testing.assert_allclose(np.sort(found["wlcent"]), lines.wl_vac, atol=1e-4)
+    assert found.medium == "vac"
+
+
 @pytest.mark.slow
 def test_processes_and_resuming_give_the_same_file(pysme: None, tmp_path: Path) -> None:
     plan = GridPlan(n=4, range=(15740.0, 15750.0), seed=1)
