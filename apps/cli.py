@@ -15,6 +15,7 @@ import click
 from ..core.errors import SpectrabridgeError
 from ..core.version import __version__
 from .bundles import bundles_group
+from .embed import embed_command
 from .evaluate import evaluate_command
 from .fetch_apogee import fetch_apogee_command
 from .fit import fit_command
@@ -61,6 +62,7 @@ for _command in (
     import_grid_command,
     train_emulator_command,
     train_adaptation_command,
+    embed_command,
     evaluate_command,
     fit_command,
     vetting_group,

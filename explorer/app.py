@@ -17,10 +17,11 @@ from .navigation import Navigation
 from .observed import ObservedPanel, ObservedStar
 from .pages import BUILDERS, TITLES, Page
 from .spectrum import SpectrumView
-from .state import ViewState
+from .state import MAPPED, ViewState
 from .theme import FIGURES, PALETTE
 
 if TYPE_CHECKING:
+    from ..core.spectra import Spectra
     from .fit_page import FitPage, Handed
 
 SIDEBAR_WIDTH = 292
@@ -168,6 +169,33 @@ class Explorer(pn.viewable.Viewer):
         self.state.page = "spectrum"
         self.state.show(labels)
         self.observed.add(star)
+
+    def show_mapped(self, labels: Mapping[str, float] | None, star: ObservedStar | None) -> None:
+        """Show a star of the map on all pages, and stay on the map.
+
+        Parameters
+        ----------
+        labels : mapping or None
+            Where the sliders go; None leaves them.
+        star : ObservedStar or None
+            Laid over the model; None takes an earlier star of the map away.
+        """
+        if labels is not None:
+            self.state.show(labels)
+        if star is not None:
+            self.observed.add(star)
+        elif self.state.star == MAPPED:
+            self.state.star = ""
+
+    def opened_star(self, page: str) -> tuple[str, Spectra] | None:
+        """Return name and spectrum of the star open on the Spectrum or the Fit page."""
+        if page == "fit":
+            star = self.fit.star if self.fit is not None else None
+            return None if star is None or star.shown is None else (star.star.id, star.shown)
+        seen = self.observed.stars.get(self.state.star)
+        if seen is None or self.state.star == MAPPED:
+            return None
+        return seen.name, seen.spectra[min(self.state.row, len(seen.titles) - 1)]
 
     # Bundles
 

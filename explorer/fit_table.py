@@ -11,6 +11,7 @@ from ..core.fitting.result import LabelFits
 from ..core.labels import LabelSet
 from .data_table import Column, Row
 from .fitted_star import KINDS, FittedStar
+from .number_text import number
 from .state import decimals
 from .theme import ADAPTED, EMULATED
 
@@ -27,16 +28,6 @@ MEANINGS = FLAGS | {
     "waiting": "the star waits for its fit",
 }
 """What flags mean, those of the page included."""
-
-MINUS = "\u2212"
-
-
-def number(value: float, digits: int) -> str:
-    """Return a number with so many decimals, and with a minus sign; empty if unknown."""
-    if not math.isfinite(value):
-        return ""
-    # Adding 0 makes -0.0 a 0.
-    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", MINUS)
 
 
 def error(value: float, digits: int) -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 TITLES: dict[str, str] = {
     "spectrum": "Spectrum",
     "derivatives": "Derivatives",
+    "map": "Map",
     "fit": "Fit",
     "about": "About",
 }
@@ -47,6 +48,12 @@ def _derivatives(explorer: Explorer) -> Page:
     )
 
 
+def _map(explorer: Explorer) -> Page:
+    from .map_page import MapPage
+
+    return MapPage(explorer.bundle, explorer.state, explorer.show_mapped, explorer.opened_star)
+
+
 def _fit(explorer: Explorer) -> Page:
     from .fit_page import FitPage
 
@@ -59,5 +66,10 @@ def _about(explorer: Explorer) -> Page:
     return AboutPage(explorer.bundle, explorer.state)
 
 
-BUILDERS: dict[str, Callable[[Explorer], Page]] = {"derivatives": _derivatives, "fit": _fit, "about": _about}
+BUILDERS: dict[str, Callable[[Explorer], Page]] = {
+    "derivatives": _derivatives,
+    "map": _map,
+    "fit": _fit,
+    "about": _about,
+}
 """What builds each page but the first, by key."""

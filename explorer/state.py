@@ -20,6 +20,9 @@ SHOWN = 2
 ALL = "all"
 """All chips, or all elements."""
 
+MAPPED = "star of the map"
+"""What stands for the file of an observed star that was chosen on the Map page."""
+
 BOUNDS: dict[str, tuple[float, float]] = {
     "teff": (2500.0, 15000.0),
     "logg": (-1.0, 6.0),
@@ -95,6 +98,7 @@ class ViewState(param.Parameterized):
     feature = param.String(default="", doc="Id of the candidate feature chosen, or empty.")
     vetter = param.String(default="", doc="Who decides about candidate features.")
     fitted = param.String(default="", doc="Key of the star chosen on the Fit page, or empty.")
+    mapped = param.String(default="", doc="Id of the star chosen on the Map page, or empty.")
     dark = param.Boolean(default=False, doc="Dark theme.")
 
     def __init__(

@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 
 from ..bundle import Bundle, versions
-from ..evaluation.mixing import domain_purity, latent_components, two_sample_test
 from .routes import PANELS, Features, Routes
 from .stars import MapStars
 from .tsne import TsneSettings, fit_tsne
@@ -153,6 +152,8 @@ def mixed(
     members : int
         How many members' latents stand side by side; 0 for spectra.
     """
+    from ..evaluation.mixing import domain_purity, latent_components, two_sample_test
+
     n = min(stars.n_kept, MOST_COMPARED)
 
     def both(x: NDArray[np.float32]) -> tuple[torch.Tensor, torch.Tensor]:

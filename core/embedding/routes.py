@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..adaptation.basis import SpectralBasis
-from ..evaluation.passages import common_space
 from ..model import Model
 from .stars import MapStars
 
@@ -93,6 +92,8 @@ class Routes:
         adapter = self.model.adapter
         if isinstance(adapter.obs, SpectralBasis):
             return adapter.obs
+        from ..evaluation.passages import common_space
+
         some = torch.tensor(self.stars.coefficients[:1000])
         with torch.inference_mode():
             return common_space(adapter, adapter.obs.decode(some), self.stars.noise)

@@ -18,7 +18,6 @@ from ..emulator import Emulator, in_batches
 from ..errors import EmbeddingError
 from ..labels import LabelSet
 from ..model import Model
-from ..observed_labels import FEWEST_LABELLED, main_known, synthetic_labels
 from ..spectra import Spectra
 
 SYNTHETIC, OBSERVED = 0, 1
@@ -296,6 +295,8 @@ def stars_of_spectra(bundle: Bundle, spectra: Spectra, seed: int = 0) -> MapStar
 def _synthetic(
     bundle: Bundle, emulator: Emulator, spectra: Spectra, n: int, seed: int
 ) -> NDArray[np.float32]:
+    from ..observed_labels import FEWEST_LABELLED, main_known, synthetic_labels
+
     known = spectra.labels if spectra.label_set == bundle.model.labels else None
     labelled = 0 if known is None else int(main_known(known, bundle.model.labels).sum())
     if bundle.sample is not None and labelled < FEWEST_LABELLED:

@@ -1,0 +1,474 @@
+"""The Map page: stars of both domains by their spectra and by their shared latents."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import panel as pn
+import panel_material_ui as pmui
+from numpy.typing import NDArray
+
+from ..core.bundle import Bundle
+from ..core.embedding import PANELS, Embedding
+from ..core.errors import SpectrabridgeError
+from .choice import Choice
+from .data_table import DataTable
+from .map_board import MapBoard
+from .map_colours import DOMAIN, choices, colouring, legend_html
+from .map_placing import Opened, Placing
+from .map_shelf import MapMaker, shared_map
+from .map_spectrum import MapSpectrum
+from .map_stars import (
+    SHOWN,
+    Curves,
+    as_observed,
+    find,
+    known_labels,
+    selection_bytes,
+    selection_columns,
+    selection_curves,
+    selection_rows,
+    sent_words,
+    star_curves,
+)
+from .map_words import (
+    empty_html,
+    mixing_html,
+    progress_html,
+    selection_words,
+    star_html,
+)
+from .messages import sentence_of
+from .observed import ObservedStar
+from .plain_button import STYLE, plain_button
+from .scheduler import Execute, LatestWins, under_lock
+from .state import ViewState
+from .table_file import FORMATS
+
+READY_AFTER = 2500
+"""Milliseconds after which the page gets ready to place stars."""
+
+Rows = NDArray[np.int64]
+
+OnStar = Callable[[Mapping[str, float] | None, ObservedStar | None], None]
+
+
+class MapPage(pn.viewable.Viewer):
+    """Three linked panels; tap a star, circle stars, search, place stars of one's own.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        Whose map is shown.
+    state : ViewState, optional
+        Theme, wavelengths and the chosen star; own if not given.
+    on_star : callable, optional
+        ``on_star(labels, star)`` when a star is chosen: its labels, None unless all are
+        known, and its observed spectrum, None for a synthetic star.
+    opened : callable, optional
+        ``opened(page)`` gives name and spectrum of the star that is open on the Spectrum
+        or the Fit page, or None.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        state: ViewState | None = None,
+        on_star: OnStar | None = None,
+        opened: Callable[[str], Opened | None] | None = None,
+    ) -> None:
+        super().__init__()
+        self.bundle = bundle
+        model = self.model = bundle.model
+        self.state = state or ViewState(model.labels, model.reference, bundle=bundle.name)
+        self._on_star = on_star
+        self.embedding: Embedding | None = None
+        self.row: int | None = None
+        self.selected: Rows | None = None
+        self.board: MapBoard | None = None
+        self._execute: Execute | None = None
+        self._curves: LatestWins[tuple[str, Any], Curves] | None = None
+        self._choosing: LatestWins[Callable[[], Rows], Rows] | None = None
+        self._sending: LatestWins[Rows, str] | None = None
+        self._maker: MapMaker | None = None
+        self.placing = Placing(bundle, self.state, opened, self._show_placed)
+        self._build_controls()
+        self.spectrum = MapSpectrum(model.grid, self.state)
+        self.view = pn.Column(sizing_mode="stretch_both", margin=0)
+        self._watchers = [
+            self.state.param.watch(self._paint, "dark"),
+            self.state.param.watch(self._mapped, "mapped"),
+        ]
+        problem = ""
+        try:
+            found = shared_map(bundle)
+        except SpectrabridgeError as bad:
+            found, problem = None, sentence_of(bad)
+        if found is None:
+            self._show_empty(problem)
+        else:
+            self.open_map(found)
+
+    # --------------------------------------------------------------------- controls
+
+    def _build_controls(self) -> None:
+        self.colour = Choice(
+            label="colour by", options=[[DOMAIN, "domain"]], value=DOMAIN, **_CHOICE
+        )
+        self.colour.param.watch(self._recolour, "value")
+        self.legend = _html()
+        self.search = pmui.TextInput(
+            label="Find a star by its id", size="small", margin=(8, 0, 0, 0), **_STRETCH
+        )
+        self.search.param.watch(self._search, "enter_pressed")
+        self.found = _html()
+        self.star = _html(min_height=86)
+        self.placed = _html(visible=False)
+        self.chosen_words = _html()
+        self.clear = plain_button("Clear", lambda: self.select(None))
+        self.downloads = [
+            pmui.FileDownload(
+                label=name,
+                callback=lambda name=name: self._download(name),
+                filename=f"spectrabridge-stars.{suffix}",
+                variant="outlined",
+                size="small",
+                margin=0,
+                height=25,
+                sx=STYLE,
+            )
+            for name, (_, suffix) in FORMATS.items()
+        ]
+        self.send = plain_button("Send by SAMP", self._send, "to TOPCAT or another program")
+        self.mixing = _html()
+        self.make = plain_button("Make a small map", self.make_map)
+        self.stop = plain_button("Stop", self._stop)
+        self.progress = _html()
+        self.notice = pn.pane.HTML("", margin=0, styles=_NOTICE)
+        self.controls = pn.Column(margin=0, **_STRETCH)
+
+    def _lay_controls(self) -> None:
+        row: dict[str, Any] = {"styles": {"gap": "4px", "flex-wrap": "wrap"}, **_STRETCH}
+        self.controls[:] = [
+            self.colour,
+            self.legend,
+            self.search,
+            self.found,
+            _title("Star"),
+            self.star,
+            self.placed,
+            _title("Selection"),
+            self.chosen_words,
+            pn.Row(*self.downloads, self.send, self.clear, margin=(4, 0, 0, 0), **row),
+            _title("How well the domains mix"),
+            self.mixing,
+        ]
+
+    def _show_empty(self, problem: str) -> None:
+        self.notice.object = empty_html(self.bundle.name, problem)
+        self.stop.visible = False
+        self.progress.object = ""
+        self.controls[:] = [_html("<b>Map</b><br>No map yet.")]
+        self.view[:] = [
+            pn.Column(
+                self.notice,
+                pn.Row(self.make, self.stop, margin=(4, 0), styles={"gap": "6px"}),
+                self.progress,
+                margin=(40, 60),
+            )
+        ]
+
+    # ------------------------------------------------------------------ making a map
+
+    def make_map(self) -> None:
+        """Make a small map, in the background where there is one."""
+        self.make.disabled, self.stop.visible = True, True
+        self.progress.object = progress_html("spectra", 0)
+        self._maker = MapMaker(self.bundle, self._made_part, self._made, self._not_made)
+        self._maker.start(self._execute)
+
+    def _stop(self) -> None:
+        if self._maker:
+            self._maker.stop()
+
+    def _made_part(self, what: str, part: float) -> None:
+        steps = ["spectra", *PANELS.values()]
+        whole = (steps.index(what) + part) / len(steps) if what in steps else part
+        self.progress.object = progress_html(what, whole)
+
+    def _made(self, embedding: Embedding | None) -> None:
+        self.make.disabled, self.stop.visible = False, False
+        self._maker = None
+        if embedding is None:
+            self.progress.object = "Stopped."
+        else:
+            self.open_map(embedding)
+
+    def _not_made(self, problem: Exception) -> None:
+        self._made(None)
+        self.progress.object = sentence_of(problem)
+
+    # ------------------------------------------------------------------------ a map
+
+    def open_map(self, embedding: Embedding) -> None:
+        """Show a map."""
+        self.embedding = embedding
+        self.row, self.selected = None, None
+        self.colour.options = choices(embedding)
+        self.mixing.object = mixing_html(embedding)
+        self.star.object = star_html(embedding, None)
+        self.table = DataTable(
+            label="Selected stars",
+            columns=selection_columns(embedding),
+            empty="Circle stars with the lasso or the box: they will stand here.",
+            margin=(4, 8, 4, 0),
+            width=396,
+            sizing_mode="stretch_height",
+        )
+        self.table.param.watch(self._row_chosen, "chosen")
+        self.board = MapBoard(embedding, self.choose, self.circled)
+        self.view[:] = [self.board.bar, self.board, self.board.words, self._lower()]
+        self._lay_controls()
+        self._show_selection()
+        self._paint()
+        if self._execute is not None:
+            self.board.start(self._execute, self._on_error)
+        self.placing.embedding = embedding
+        self.placing.look()
+        self._mapped()
+
+    def _lower(self) -> pn.Row:
+        return pn.Row(
+            self.spectrum,
+            self.table,
+            sizing_mode="stretch_width",
+            margin=0,
+            styles={"flex": "1 1 0px", "min-height": "150px"},
+        )
+
+    def _recolour(self, *_: object) -> None:
+        if self.embedding is None or self.board is None:
+            return
+        what = colouring(self.embedding, self.colour.value)
+        # The panels name the domains themselves.
+        self.legend.visible = what.key != DOMAIN
+        self.legend.object = legend_html(what, self.state.dark)
+        self.board.colour(what, self.state.dark, self.selected)
+
+    def _paint(self, *_: object) -> None:
+        self._recolour()
+        self.spectrum.paint(self.state.dark)
+
+    # ----------------------------------------------------------------------- a star
+
+    def choose(self, row: int) -> None:
+        """Choose a star: show its spectrum, and its labels and spectrum on all pages."""
+        if self.embedding is None or self.board is None:
+            return
+        self.row = row
+        self.board.choose(row)
+        self._draw(("star", row))
+        self.star.object = star_html(self.embedding, row)
+        self.table.chosen = str(row)
+        self.state.mapped = self.embedding.stars.ids[row]
+
+    def _mapped(self, *_: object) -> None:
+        """Follow the star that is chosen in the state."""
+        if self.embedding is None or not self.state.mapped:
+            return
+        row = self.embedding.row(self.state.mapped)
+        if row is not None and row != self.row:
+            self.choose(row)
+
+    def _draw(self, what: tuple[str, Any]) -> None:
+        if self._curves:
+            self._curves.submit(what)
+        else:
+            self._publish(what, self._compute(what))
+
+    def _compute(self, what: tuple[str, Any]) -> Curves:
+        kind, which = what
+        assert self.embedding is not None
+        make = star_curves if kind == "star" else selection_curves
+        return make(self.model, self.embedding, which)
+
+    def _publish(self, what: tuple[str, Any], curves: Curves) -> None:
+        self.spectrum.draw(curves)
+        kind, row = what
+        if kind == "star" and self._on_star is not None and self.embedding is not None:
+            # After the spectrum: other pages have time.
+            labels = known_labels(self.embedding, row)
+            self._on_star(labels, as_observed(self.model, self.embedding, row))
+
+    def _search(self, *_: object) -> None:
+        if self.embedding is None or self.board is None:
+            return
+        text = str(self.search.value_input or self.search.value)
+        rows = find(self.embedding, text)
+        if not text.strip():
+            self.found.object = ""
+        elif not rows:
+            self.found.object = (
+                f"No star of the map is called {_quoted(text)}. Its stars are called like "
+                f"{_quoted(self.embedding.stars.ids[0])} or "
+                f"{_quoted(self.embedding.stars.ids[-1])}."
+            )
+        elif len(rows) == 1:
+            self.found.object = ""
+            self.board.reveal(rows[0])
+            self.choose(rows[0])
+        else:
+            self.found.object = f"{len(rows):,} stars hold {_quoted(text)}: selected."
+            self.select(np.array(rows, np.int64))
+
+    def _row_chosen(self, event: Any) -> None:
+        if event.new.isdigit() and int(event.new) != self.row:
+            self.choose(int(event.new))
+
+    # -------------------------------------------------------------------- selection
+
+    def circled(self, inside: Callable[[], Rows]) -> None:
+        """Select the stars that `inside` returns, found in the background."""
+        if self._choosing:
+            self._choosing.submit(inside)
+        else:
+            self.select(inside())
+
+    def select(self, rows: Rows | None) -> None:
+        """Select stars; None for none at all."""
+        self.selected = rows
+        self._show_selection()
+        if rows is not None and len(rows):
+            self._draw(("selection", rows))
+        elif self.row is not None:
+            self._draw(("star", self.row))
+
+    def _show_selection(self) -> None:
+        if self.embedding is None or self.board is None:
+            return
+        rows = self.selected
+        some = rows is not None and len(rows) > 0
+        # Observed stars first: they stand behind the synthetic ones on the list.
+        shown = rows[::-1][:SHOWN] if rows is not None else np.zeros(0, np.int64)
+        self.table.rows = selection_rows(self.embedding, shown.tolist())
+        if rows is None:
+            self.chosen_words.object = (
+                '<span style="opacity:0.75">Circle stars with the lasso or the box.</span>'
+            )
+        else:
+            self.chosen_words.object = selection_words(len(rows), len(shown))
+        for button in (*self.downloads, self.send):
+            button.disabled = not some
+        self.clear.disabled = rows is None
+        self.board.select(rows if some else None)
+
+    def _download(self, name: str) -> io.BytesIO:
+        assert self.embedding is not None and self.selected is not None
+        return io.BytesIO(selection_bytes(self.embedding, self.selected, name))
+
+    def _send(self) -> None:
+        if self.selected is None:
+            return
+        if self._sending:
+            self.chosen_words.object = "Sending\u2026"
+            self._sending.submit(self.selected)
+        else:
+            self.chosen_words.object = self._sent(self.selected)
+
+    def _say_sent(self, words: str) -> None:
+        self.chosen_words.object = words
+
+    def _sent(self, rows: Rows) -> str:
+        """Send stars to the programs on this machine; return what became of it."""
+        assert self.embedding is not None
+        return sent_words(self.embedding, rows)
+
+    # --------------------------------------------------------------- stars of one's own
+
+    def _show_placed(self, words: str, places: Mapping[str, Any]) -> None:
+        self.placed.object, self.placed.visible = words, bool(words)
+        if self.board is not None:
+            self.board.place(places)
+
+    # ------------------------------------------------------------------------- work
+
+    def _on_error(self, problem: Exception) -> None:
+        self.found.object = sentence_of(problem)
+
+    def start(self) -> None:
+        """Work in the background from now on, for the current document."""
+        document = pn.state.curdoc
+        if document is None or document.session_context is None or self._execute:
+            return
+        execute = self._execute = under_lock(document)
+        self._curves = LatestWins(
+            self._compute, self._publish, execute, self._on_error, "map spectra"
+        )
+        self._choosing = LatestWins(
+            lambda inside: inside(),
+            lambda inside, rows: self.select(rows),
+            execute,
+            self._on_error,
+            "map selection",
+        )
+        self._sending = LatestWins(
+            self._sent,
+            lambda rows, words: self._say_sent(words),
+            execute,
+            self._on_error,
+            "map samp",
+        )
+        self.placing.start(execute, self._on_error)
+        # After the first pictures, which should not have to share the processor.
+        document.add_timeout_callback(self.placing.prepare, READY_AFTER)
+        if self.board is not None:
+            self.board.start(execute, self._on_error)
+
+    def close(self) -> None:
+        """Stop all work and watching."""
+        self._stop()
+        for worker in (self._curves, self._choosing, self._sending):
+            if worker:
+                worker.close()
+        self.placing.close()
+        if self.board is not None:
+            self.board.close()
+        self.spectrum.close()
+        for watcher in self._watchers:
+            self.state.param.unwatch(watcher)
+        self._watchers = []
+
+    @property
+    def parts(self) -> tuple[pn.Column, pn.Column]:
+        """The column of controls and the view, for a page that places them itself."""
+        return self.controls, self.view
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        controls = pn.Column(self.controls, width=280, margin=(0, 8))
+        return pn.Row(controls, self.view, sizing_mode="stretch_width", height=660, margin=0)
+
+
+def _html(text: str = "", **more: Any) -> pn.pane.HTML:
+    return pn.pane.HTML(text, margin=(3, 0, 0, 0), styles=_SMALL, **(_STRETCH | more))
+
+
+def _title(text: str) -> pn.pane.HTML:
+    return pn.pane.HTML(f"<b>{text}</b>", margin=(9, 0, 0, 0))
+
+
+def _quoted(text: str) -> str:
+    import html
+
+    return f"\u201c{html.escape(text.strip())}\u201d"
+
+
+_STRETCH: dict[str, Any] = {"sizing_mode": "stretch_width"}
+
+_CHOICE: dict[str, Any] = {"margin": 0, "height": 27, "sizing_mode": "stretch_width"}
+
+_SMALL = {"font-size": "12px", "line-height": "16px"}
+
+_NOTICE = {"font-size": "13.5px", "line-height": "20px", "max-width": "640px"}
