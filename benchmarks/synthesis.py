@@ -8,7 +8,8 @@ atlases      standard deviation of Sun and Arcturus minus synthesis at R = 22,50
              and atmospheres
 nodes        flux of atmospheres learnt without some MARCS models minus flux of these models
 derivatives  emulator's d flux / d [X/H] against the simulator's finite differences, both
-             normalised like observations; one correlation per element over all pixels and stars
+             normalised like observations; one correlation per element over all pixels and stars,
+             and one over the pixels on which the element acts
 
 A line's depth is estimated from its derivative over ln 10, what it is where lines are weak.
 """
@@ -53,6 +54,9 @@ ARCTURUS_OVER_IRON = {
 
 STEP = 0.05
 """dex, of the finite differences."""
+
+ACTING = 0.003
+"""Change of flux per dex above which an element acts on a pixel."""
 
 _seconds: list[tuple[float, float]] = []
 
@@ -140,7 +144,9 @@ def derivatives(simulator: SmeSimulator, bundle: str, n_stars: int) -> dict[str,
         state = correlations(np.stack(ours), np.stack(theirs))
         print(
             f"{len(ours)} stars: lowest {state['lowest_of_deep']:.4f} ({state['lowest_element']}), "
-            f"below 0.98: {', '.join(state['below_0.98']) or 'none'}",
+            f"below 0.98: {', '.join(state['below_0.98']) or 'none'}; in lines lowest "
+            f"{state['lowest_of_deep_in_lines']:.4f}, below 0.98: "
+            f"{', '.join(state['below_0.98_in_lines']) or 'none'}",
             file=sys.stderr,
             flush=True,
         )
@@ -151,11 +157,18 @@ def correlations(a: np.ndarray, b: np.ndarray) -> dict[str, Any]:
     """Compare derivatives (n_stars, n_elements, n_pixels) of emulator and simulator."""
     table = {}
     for k, element in enumerate(APOGEE_LABELS.elements):
+        lines = np.abs(b[:, k]) > ACTING
         table[element] = {
             "correlation": float(np.corrcoef(a[:, k].ravel(), b[:, k].ravel())[0, 1]),
+            "correlation_in_lines": float(np.corrcoef(a[:, k][lines], b[:, k][lines])[0, 1])
+            if lines.sum() > 2
+            else float("nan"),
+            "emulator_rms_elsewhere": float(a[:, k][~lines].std()),
+            "simulator_rms_elsewhere": float(b[:, k][~lines].std()),
             "deepest_line": float(np.abs(b[:, k]).max() / np.log(10)),
         }
     deep = {e: v["correlation"] for e, v in table.items() if v["deepest_line"] > 0.02}
+    inside = {e: table[e]["correlation_in_lines"] for e in deep}
     lowest = min(deep, key=deep.__getitem__)
     return {
         "elements": table,
@@ -163,6 +176,8 @@ def correlations(a: np.ndarray, b: np.ndarray) -> dict[str, Any]:
         "lowest_of_deep": deep[lowest],
         "lowest_element": lowest,
         "below_0.98": [e for e, value in deep.items() if value < 0.98],
+        "lowest_of_deep_in_lines": min(inside.values()),
+        "below_0.98_in_lines": [e for e, value in inside.items() if value < 0.98],
     }
 
 
