@@ -130,7 +130,7 @@ class LineList:
                 )
             values.setflags(write=False)
             object.__setattr__(self, name, values)
-        pairs = set(zip(self.species.tolist(), self.isotopologue.tolist(), strict=True))
+        pairs = sorted(set(zip(self.species.tolist(), self.isotopologue.tolist(), strict=True)))
         for name, key in pairs:
             found = Species.parse(name)
             if found.name != name:
