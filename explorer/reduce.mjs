@@ -5,7 +5,8 @@
 // lowest and the highest of them in their order, so that narrow lines keep their depth.
 // Curves break at `breaks` (between chips) and where no value is finite.
 
-const ABOVE = ["emulated", "adapted", "truth", "observed"]
+const ABOVE = ["emulated", "adapted", "truth", "observed", "pinned_adapted", "pinned_emulated"]
+const SELDOM = ["observed", "pinned_adapted", "pinned_emulated"]
 const BELOW = ["difference", "residual_emulated", "residual_adapted"]
 
 function middle_columns({emulated, adapted, observed, root_ivar}, seen) {
@@ -107,7 +108,7 @@ function values(y, runs) {
   return out
 }
 
-function reduce({full, flux, middle, range, plot, breaks, seen}) {
+function reduce({full, flux, middle, range, plot, breaks, lines}) {
   const data = full.data
   const width = plot.inner_width || 900
   const runs = plan(data.x, range, width, breaks)
@@ -115,10 +116,10 @@ function reduce({full, flux, middle, range, plot, breaks, seen}) {
   const empty = new Float32Array(x.length).fill(NaN)
   const above = {x}
   for (const name of ABOVE) {
-    const drawn = name !== "observed" || seen.visible
+    const drawn = !SELDOM.includes(name) || lines[name].visible
     above[name] = drawn && !(name === "truth" && data.truth.length === 0) ? values(data[name], runs) : empty
   }
-  const columns = middle_columns(data, seen.visible)
+  const columns = middle_columns(data, lines.observed.visible)
   const below = {x}
   for (const name of BELOW) {
     below[name] = name in columns ? values(columns[name], runs) : empty

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import panel as pn
+import panel_material_ui as pmui
+from bokeh.events import Tap
 from numpy.typing import NDArray
 
 from ..core.model import Model
 from ..core.spectra import Spectra
 from .frame import DerivativeCache, Derivatives, Frame, compute_frame
+from .identification import Identification
+from .known_lines import lines_near
 from .legend import CurveLegend
-from .scheduler import LatestWins, under_lock
-from .spectrum_figures import SpectrumFigures
+from .line_strip import LineStrip
+from .plain_button import STYLE
+from .scheduler import LatestWins, executor
+from .spectrum_figures import BORDERS, SpectrumFigures
 from .state import ViewState
 from .status_line import StatusLine
 from .theme import ADAPTED, TRUTH, surface
@@ -59,7 +67,10 @@ class SpectrumView(pn.viewable.Viewer):
         self.derivatives = derivatives or DerivativeCache(model)
         self._on_error = on_error
         self._found: Derivatives | None = None
-        self.figures = SpectrumFigures(model, state, compute_frame(model, state.values))
+        frame = compute_frame(model, state.values)
+        self.figures = SpectrumFigures(model, state, frame, self._zoomed)
+        self.strip = LineStrip(self.figures.wavelengths, state, BORDERS[0], self._identify)
+        self.identification = Identification()
         self._build_controls()
         self._paint_theme()
         self._scheduler: LatestWins[NDArray, Frame] | None = None
@@ -69,7 +80,7 @@ class SpectrumView(pn.viewable.Viewer):
             state.param.watch(self._settled, "settled"),
             state.param.watch(self._show_unit, ["unit", "medium"]),
             state.param.watch(self.figures.wavelengths.follow, ["chip", "window"]),
-            state.param.watch(self._show_derivatives, "element"),
+            state.param.watch(self._chosen, "element"),
             state.param.watch(self._paint_theme, "dark"),
         ]
         self._show_range()
@@ -87,6 +98,12 @@ class SpectrumView(pn.viewable.Viewer):
         self.medium = medium_choice(self.state)
         self.zooms = ZoomButtons(self.state, width=52, height=24, margin=0)
         self.element = element_choice(self.state, self.model.labels)
+        self.line_toggle = _toggle("known lines", "click one")
+        self.line_toggle.param.watch(self._show_strip, "value")
+        self.pin_toggle = _toggle("pin", "keep on show")
+        self.pin_toggle.param.watch(self._pin, "value")
+        self.figures.flux.on_event(Tap, self._tapped)
+        self.figures.flux.on_change("inner_width", self._sized)
         self.legend = CurveLegend(margin=(0, 0, 0, 56), sizing_mode="stretch_width")
         self.legend.param.watch(self._show_lines, "hidden")
         self.status = StatusLine(
@@ -108,12 +125,18 @@ class SpectrumView(pn.viewable.Viewer):
             curves.append(("truth", TRUTH, True))
         if self.figures.observed is not None:
             curves.append(("observed", colours.observed, False))
+        if self.figures.pinned is not None:
+            curves.append(("pinned", colours.line, False))
         self.legend.curves = [list(curve) for curve in curves]
-        self.figures.show_lines({name for name, _, _ in curves} - set(self.legend.hidden))
+        shown = {name for name, _, _ in curves} - set(self.legend.hidden)
+        if "pinned" in shown:
+            shown |= {f"pinned_{name}" for name in ("adapted", "emulated") if name in shown}
+        self.figures.show_lines(shown)
 
     def _paint_theme(self, *_: object) -> None:
         self.figures.paint()
         self._show_lines()
+        self.strip.draw()
 
     def __panel__(self) -> pn.viewable.Viewable:
         return pn.Column(
@@ -129,10 +152,20 @@ class SpectrumView(pn.viewable.Viewer):
                 margin=(7, 10, 3, 0),
                 styles={"gap": "10px"},
             ),
-            self.figures,
+            self.strip.view,
+            pn.Column(
+                self.figures,
+                self.identification,
+                sizing_mode="stretch_both",
+                margin=0,
+                styles={"position": "relative"},
+            ),
             pn.Row(
                 word("element", margin=(0, 0, 0, 8), width=46),
                 self.element,
+                pn.HSpacer(),
+                self.line_toggle,
+                self.pin_toggle,
                 sizing_mode="stretch_width",
                 height=26,
                 margin=(0, 10, 4, 0),
@@ -143,17 +176,60 @@ class SpectrumView(pn.viewable.Viewer):
             margin=0,
         )
 
+    # Known lines, and spectra that are kept
+
+    def _show_strip(self, *_: object) -> None:
+        self.strip.show(self.line_toggle.value)
+        if not self.line_toggle.value:
+            self._identify(None)
+
+    def _zoomed(self) -> None:
+        self.strip.draw()
+
+    def _sized(self, attr: str, old: object, new: int) -> None:
+        self.strip.width = max(int(new), 50)
+        self.strip.draw()
+
+    def _chosen(self, *_: object) -> None:
+        self._show_derivatives()
+        self.strip.draw()
+
+    def _tapped(self, event: Any) -> None:
+        if self.line_toggle.value:
+            start, end = self.figures.wavelengths.ends
+            low, high = self.figures.wavelengths.view
+            self._identify(low + (event.x - start) / (end - start) * (high - low))
+
+    def _identify(self, wavelength: float | None) -> None:
+        """Name the lines at a vacuum wavelength and mark it; None takes both away."""
+        if wavelength is None:
+            self.identification.tell("", None)
+            self.figures.mark(None)
+            return
+        low, high = self.figures.wavelengths.view
+        within = max(0.35, 4 * (high - low) / self.strip.width)
+        found = lines_near(self.strip.known, wavelength, within)
+        if len(found.lines):
+            wavelength = float(found.lines.wl_vac[int(np.nanargmax(found.strength))])
+        unit = self.state.unit
+        place = f"{self.figures.shown(wavelength):.{DIGITS[unit]}f} {UNIT_SYMBOLS[unit]}"
+        self.identification.tell(place, found)
+        self.figures.mark(wavelength)
+
+    def _pin(self, *_: object) -> None:
+        self.figures.pin(self.frame if self.pin_toggle.value else None)
+        self._show_lines()
+
     # Moves
 
     def start(self) -> None:
         """Compute from now on in the background, for the current document.
 
-        Without it, and outside a server, every move is computed at once.
+        Without it, and outside servers and notebooks, every move is computed at once.
         """
-        document = pn.state.curdoc
-        if document is None or document.session_context is None or self._scheduler:
+        execute = executor(pn.state.curdoc)
+        if execute is None or self._scheduler:
             return
-        execute = under_lock(document)
         self._scheduler = LatestWins(
             lambda values: compute_frame(self.model, values),
             lambda values, frame: self._publish(frame),
@@ -201,6 +277,7 @@ class SpectrumView(pn.viewable.Viewer):
         """Do what waits for the end of a move: the ranges, and the derivatives."""
         self._follow_next = False
         self.figures.fit_flux()
+        self.strip.draw()  # other lines are strong at other temperatures
         if self._slow:
             self._slow.submit(self.state.values)
         else:
@@ -221,6 +298,7 @@ class SpectrumView(pn.viewable.Viewer):
 
     def _show_unit(self, *_: object) -> None:
         self.figures.show_unit(self._found)
+        self.strip.draw()
 
     def _publish_derivatives(self, found: Derivatives) -> None:
         self._found = found
@@ -254,3 +332,15 @@ class SpectrumView(pn.viewable.Viewer):
             self.figures.lay_over(spectra.flux[0], spectra.ivar[0])
         self._show_lines()
         self.figures.fit_residuals()
+
+
+def _toggle(label: str, about: str) -> pmui.Toggle:
+    return pmui.Toggle(
+        label=label,
+        description=f"{label}: {about}",
+        variant="outlined",
+        size="small",
+        margin=0,
+        height=24,
+        sx=STYLE | {"height": "24px"},
+    )

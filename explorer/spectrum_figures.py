@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -30,6 +31,12 @@ LINE_WIDTH = 1
 FEATURE_THRESHOLD = 0.05
 """Share of the highest peak from which on an element's features are drawn among all."""
 
+PINNED = ("pinned_adapted", "pinned_emulated")
+"""Columns of the spectra that are kept to compare with."""
+
+BORDERS = (62, 8, 4)
+"""Space beside the frames: left, right, above and below, in pixels."""
+
 _TOP = 1.06  # of the flux
 
 _FOLDER = Path(__file__).parent
@@ -54,14 +61,24 @@ class SpectrumFigures(pn.viewable.Viewer):
         Gives unit, medium, chip, element and theme; read, not watched.
     frame : Frame
         What is shown first.
+    on_zoom : callable, optional
+        Called when the range of wavelengths has changed.
     """
 
-    def __init__(self, model: Model, state: ViewState, frame: Frame) -> None:
+    def __init__(
+        self,
+        model: Model,
+        state: ViewState,
+        frame: Frame,
+        on_zoom: Callable[[], None] | None = None,
+    ) -> None:
         super().__init__()
         self.model = model
         self.state = state
         self.frame = frame
-        self.wavelengths = Wavelengths(model.grid, state)
+        self.pinned: Frame | None = None
+        """Spectra kept to compare with."""
+        self.wavelengths = Wavelengths(model.grid, state, on_zoom)
         self.axis = self.wavelengths.axis
         self.x_range = self.wavelengths.range
         self.observed: tuple[Array, Array] | None = None
@@ -79,10 +96,14 @@ class SpectrumFigures(pn.viewable.Viewer):
         empty = np.full(x.size, np.nan, np.float32)
         columns = self._flux_columns()
         self.source = ColumnDataSource(
-            {"x": x, "truth": empty, "observed": empty, "root_ivar": empty} | columns
+            {"x": x, "truth": empty, "observed": empty, "root_ivar": empty}
+            | dict.fromkeys(PINNED, empty)
+            | columns
         )
         """Every pixel; what is drawn is reduced from it in the browser, see reduce.mjs."""
-        self.drawn = ColumnDataSource({"x": x, "truth": empty, "observed": empty} | columns)
+        self.drawn = ColumnDataSource(
+            {"x": x, "truth": empty, "observed": empty} | dict.fromkeys(PINNED, empty) | columns
+        )
         self.drawn_middle = ColumnDataSource(
             {
                 "x": x,
@@ -121,8 +142,11 @@ class SpectrumFigures(pn.viewable.Viewer):
                 line_width=LINE_WIDTH,
                 line_dash=dashes.get(name, "solid"),
             )
-            for name in ("observed", "adapted", "truth", "emulated")
+            for name in (*PINNED, "observed", "adapted", "truth", "emulated")
         }
+        for name in PINNED:
+            self.lines[name].visible = False
+            self.lines[name].glyph.line_alpha = 0.45
         self.lines["adapted"].glyph.line_color = ADAPTED
         self.lines["truth"].glyph.line_color = TRUTH
         self.difference = self.middle.line(
@@ -158,6 +182,12 @@ class SpectrumFigures(pn.viewable.Viewer):
         )
         self.lower.add_tools(hover)
         self.zero = [Span(location=0, dimension="width", line_width=1) for _ in range(2)]
+        self.marks = [
+            Span(dimension="height", line_width=1, line_dash=[2, 3], visible=False)
+            for _ in range(3)
+        ]
+        for plot, mark in zip((self.flux, self.middle, self.lower), self.marks, strict=True):
+            plot.add_layout(mark)
         self.middle.add_layout(self.zero[0])
         self.lower.add_layout(self.zero[1])
 
@@ -175,7 +205,7 @@ class SpectrumFigures(pn.viewable.Viewer):
         self.grid.rows = ["2.3fr", "1fr", "1.15fr"]  # type: ignore[assignment]
 
     def _figure(self, label: str, y_range: Range1d, last: bool = False) -> Any:
-        plot = wavelength_figure(label, self.x_range, y_range, last, borders=(62, 8, 4), ticks=5)
+        plot = wavelength_figure(label, self.x_range, y_range, last, borders=BORDERS, ticks=5)
         if last:
             plot.xaxis.axis_label = self.wavelengths.label
         return plot
@@ -222,13 +252,14 @@ class SpectrumFigures(pn.viewable.Viewer):
             range=self.x_range,
             plot=self.flux,
             breaks=self.axis.breaks,
-            seen=self.lines["observed"],
+            lines=self.lines,
         )
         self.source.js_on_change("data", reduce)
         self.x_range.js_on_change("start", reduce)
         self.x_range.js_on_change("end", reduce)
         self.flux.js_on_change("inner_width", reduce)
-        self.lines["observed"].js_on_change("visible", reduce)
+        for name in ("observed", *PINNED):
+            self.lines[name].js_on_change("visible", reduce)
 
     # Spectra
 
@@ -241,6 +272,27 @@ class SpectrumFigures(pn.viewable.Viewer):
         """Show the curves of these names in the figure of the flux, and no others."""
         for name, line in self.lines.items():
             line.visible = name in names
+
+    def pin(self, frame: Frame | None) -> None:
+        """Keep spectra on show to compare with, or give them up; sliders do not move them."""
+        self.pinned = frame
+        if frame is not None:
+            columns = zip(PINNED, (frame.adapted, frame.emulated), strict=True)
+            self.source.data.update({name: self.axis.spread(values) for name, values in columns})
+
+    def mark(self, wavelength: float | None) -> None:
+        """Mark a vacuum wavelength in angstrom in all figures; None for no mark."""
+        self.marked = wavelength
+        for span in self.marks:
+            span.visible = wavelength is not None
+            if wavelength is not None:
+                span.location = self.shown(wavelength)
+
+    marked: float | None = None
+
+    def shown(self, wavelength: float) -> float:
+        """Return a vacuum wavelength in angstrom as it is drawn."""
+        return float(convert([wavelength], self.state.unit, self.state.medium)[0])
 
     def lay_over(self, flux: Array | None, ivar: Array | None = None) -> None:
         """Lay an observed spectrum ``(n_pixels,)`` over the model, or take it away."""
@@ -292,6 +344,7 @@ class SpectrumFigures(pn.viewable.Viewer):
         self.curve.data.update({"x": x})
         self.lower.xaxis.axis_label = self.wavelengths.label
         self._format.tags = self._tags()
+        self.mark(self.marked)
         self.show_derivatives(found)
 
     # Derivatives
@@ -351,6 +404,10 @@ class SpectrumFigures(pn.viewable.Viewer):
             paint(plot, self.state.dark)
         for span in self.zero:
             span.line_color = colours.line
+        for span in self.marks:
+            span.line_color = colours.text
+        self.lines["pinned_adapted"].glyph.line_color = ADAPTED
+        self.lines["pinned_emulated"].glyph.line_color = colours.emulated
         self.lines["emulated"].glyph.line_color = colours.emulated
         self.residuals["emulated"].glyph.line_color = colours.emulated
         self.lines["observed"].glyph.line_color = colours.observed

@@ -1,0 +1,56 @@
+"""What is known of the place that was clicked: lines nearby, in words."""
+
+from __future__ import annotations
+
+from html import escape
+
+import panel as pn
+
+from .known_lines import KnownLines
+
+
+class Identification(pn.viewable.Viewer):
+    """A small box over the figures that names the lines near a click."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.box = pn.pane.HTML(
+            "",
+            visible=False,
+            margin=0,
+            styles={
+                "position": "absolute",
+                "right": "46px",
+                "bottom": "46px",
+                "z-index": "5",
+                "padding": "4px 10px",
+                "border-radius": "4px",
+                "font-size": "12px",
+                "line-height": "17px",
+                "pointer-events": "none",
+                "color": "var(--panel-on-surface-color)",
+                "background": "color-mix(in srgb, var(--panel-surface-color) 92%, transparent)",
+                "border": "1px solid color-mix(in srgb, currentColor 25%, transparent)",
+            },
+        )
+
+    def tell(self, place: str, found: KnownLines | None) -> None:
+        """Name lines, or say that none is known; None hides the box.
+
+        Parameters
+        ----------
+        place : str
+            The wavelength that was clicked, as it is shown.
+        found : KnownLines or None
+            Lines near it.
+        """
+        self.box.visible = found is not None
+        if found is None:
+            return
+        words = found.words() or ["no known line strong enough"]
+        first, *rest = (escape(w) for w in words)
+        lines = "".join(f"<br>{w}" for w in rest)
+        self.box.object = f"{escape(place)}<br><b>{first}</b>{lines}"
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return self.box
