@@ -11,7 +11,10 @@ import panel_material_ui as pmui
 from panel.util import edit_readonly
 
 from . import shelf
+from .instrument import Instrument
+from .instrument_panel import InstrumentPanel
 from .labels_panel import LabelsPanel
+from .likeness import Likeness
 from .messages import Messages
 from .navigation import Navigation
 from .observed import ObservedPanel, ObservedStar
@@ -19,6 +22,7 @@ from .pages import BUILDERS, TITLES, Page
 from .spectrum import SpectrumView
 from .state import MAPPED, ViewState
 from .theme import FIGURES, PALETTE
+from .trained_range import trained_ranges
 
 if TYPE_CHECKING:
     from ..core.spectra import Spectra
@@ -105,8 +109,14 @@ class Explorer(pn.viewable.Viewer):
         self.state = ViewState(
             model.labels, model.reference, model.extrapolations, bundle=name, **state
         )
-        self.view = SpectrumView(bundle.model, self.state, derivatives, self.messages.tell)
-        self.labels = LabelsPanel(self.state, self.messages.tell)
+        instrument = Instrument(bundle)
+        self.view = SpectrumView(
+            model, self.state, derivatives, self.messages.tell, instrument, Likeness(bundle)
+        )
+        split = InstrumentPanel(instrument, self.state) if instrument.n_directions else None
+        self.labels = LabelsPanel(
+            self.state, self.messages.tell, split, lambda values: trained_ranges(model, values)
+        )
         self.observed = ObservedPanel(
             self.state,
             bundle.model.grid,

@@ -45,7 +45,9 @@ class Frame:
         return self.adapted - self.emulated
 
 
-def compute_frame(model: Model, values: ArrayLike) -> Frame:
+def compute_frame(
+    model: Model, values: ArrayLike, split: NDArray[np.float64] | None = None
+) -> Frame:
     """Evaluate a model for one star.
 
     Parameters
@@ -54,8 +56,11 @@ def compute_frame(model: Model, values: ArrayLike) -> Frame:
         Model of a bundle.
     values : array_like, shape ``(n_labels,)``
         Label values in physical units.
+    split : ndarray, shape ``(n_split,)``, optional
+        Split latents; typical ones if not given.
     """
     row = np.array(values, dtype=np.float64)
+    added = None if split is None else split[None]
 
     def one(spectra: Any) -> Array:
         return np.asarray(spectra, dtype=np.float32).reshape(-1)
@@ -64,7 +69,7 @@ def compute_frame(model: Model, values: ArrayLike) -> Frame:
         return Frame(
             row,
             one(model.emulate(row)),
-            one(model.adapt(row)),
+            one(model.adapt(row, added)),
             one(model.truth(row)) if model.has_truth else None,
         )
 

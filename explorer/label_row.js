@@ -223,6 +223,21 @@ export function render({model, el}) {
     }
   })
 
+  // What was trained, as a band below the track; the thumb's middle stays 6 px off the ends.
+  const band = () => {
+    const [low, high] = model.inside ?? [model.low, model.high]
+    const place = (value) => {
+      const part = (Math.min(Math.max(value, model.low), model.high) - model.low) / (model.high - model.low)
+      return `calc(6px + ${part} * (100% - 12px))`
+    }
+    slider.style.setProperty("--from", place(low))
+    slider.style.setProperty("--to", place(high))
+    const slack = 0.02 * (model.high - model.low)
+    slider.classList.toggle("banded", low > model.low + slack || high < model.high - slack)
+  }
+  model.on("inside", band)
+  band()
+
   model.on("beyond", () => show(dragging ? place() : model.value))
 
   show(model.value)

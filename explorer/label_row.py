@@ -36,6 +36,12 @@ class LabelRow(JSComponent):
     high = param.Number(default=1.0, doc="Upper end of the trained range.")
     hard_low = param.Number(default=0.0, doc="Smallest value that can be typed.")
     hard_high = param.Number(default=1.0, doc="Largest value that can be typed.")
+    inside = param.Tuple(
+        default=None,
+        length=2,
+        allow_None=True,
+        doc="Ends of what was trained, the other labels as they are; None for low and high.",
+    )
     beyond = param.String(
         default="", doc="What else of the label is untrained, such as [Mg/Fe]; empty for nothing."
     )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 import param
+from numpy.typing import NDArray
 
 from .label_row import LabelRow
 from .presets import PRESETS, Preset
@@ -14,6 +16,10 @@ from .state import ViewState, bounds
 
 GROUPS = ("alpha", "iron-peak", "light", "other")
 """Groups on tabs, in this order; stellar labels and [Fe/H] are always on show."""
+
+
+INSTRUMENT = "split"
+"""Title of the tab of what the instrument adds."""
 
 
 class LabelsPanel(pn.viewable.Viewer):
@@ -25,12 +31,23 @@ class LabelsPanel(pn.viewable.Viewer):
         Where the labels live.
     on_message : callable, optional
         ``on_message(sentence)`` when something typed cannot be taken.
+    instrument : viewable, optional
+        What stands on a tab of its own, beside those of the labels.
+    ranges : callable, optional
+        Tells the trained range of every label of a star, ``(n_labels, 2)``.
     """
 
-    def __init__(self, state: ViewState, on_message: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        state: ViewState,
+        on_message: Callable[[str], None] | None = None,
+        instrument: pn.viewable.Viewable | pn.viewable.Viewer | None = None,
+        ranges: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None,
+    ) -> None:
         super().__init__()
         self.state = state
         self._on_message = on_message
+        self._ranges = ranges
         self._syncing = False
         self.rows: dict[str, LabelRow] = {
             label.name: LabelRow.of(
@@ -56,6 +73,7 @@ class LabelsPanel(pn.viewable.Viewer):
         self._groups = self._grouped()
         self.tabs = pmui.Tabs(
             *((self._tab_title(g), self._column(names)) for g, names in self._groups.items()),
+            *([] if instrument is None else [(INSTRUMENT, instrument)]),
             dynamic=True,
             margin=0,
             sizing_mode="stretch_width",
@@ -64,7 +82,7 @@ class LabelsPanel(pn.viewable.Viewer):
                 "& .MuiTab-root": {
                     "minHeight": "30px",
                     "minWidth": 0,
-                    "flex": 1,
+                    "flex": "1 1 auto",
                     "padding": "4px 2px",
                     "whiteSpace": "nowrap",
                     "textTransform": "none",
@@ -72,7 +90,11 @@ class LabelsPanel(pn.viewable.Viewer):
                 },
             },
         )
-        self._watcher = state.param.watch(self._sync, "labels")
+        self._watchers = [
+            state.param.watch(self._sync, "labels"),
+            state.param.watch(self._show_ranges, "settled"),
+        ]
+        self._show_ranges()
 
     def _grouped(self) -> dict[str, list[str]]:
         groups: dict[str, list[str]] = {g: [] for g in GROUPS}
@@ -125,10 +147,21 @@ class LabelsPanel(pn.viewable.Viewer):
         finally:
             self._syncing = False
         titles = [self._tab_title(g) for g in self._groups]
+        titles += self.tabs._names[len(titles) :]
         if titles != list(self.tabs._names):
             self.tabs[:] = [
                 (title, column) for title, column in zip(titles, self.tabs, strict=True)
             ]
+
+    def _show_ranges(self, *_: object) -> None:
+        """Show what was trained below the sliders; while they move nothing is sent."""
+        if self._ranges is None:
+            return
+        with pn.io.hold():
+            for row, ends in zip(self.rows.values(), self._ranges(self.state.values), strict=True):
+                inside = (round(float(ends[0]), 4), round(float(ends[1]), 4))
+                if row.inside != inside:
+                    row.inside = inside
 
     def _mark(self) -> None:
         """Tell the rows what the model extrapolates; without values, so it seldom changes."""
@@ -142,7 +175,9 @@ class LabelsPanel(pn.viewable.Viewer):
 
     def close(self) -> None:
         """Stop watching the state."""
-        self.state.param.unwatch(self._watcher)
+        for watcher in self._watchers:
+            self.state.param.unwatch(watcher)
+        self._watchers = []
 
     def choose(self, preset: Preset) -> None:
         """Show a preset star."""

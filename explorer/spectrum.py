@@ -15,8 +15,10 @@ from ..core.model import Model
 from ..core.spectra import Spectra
 from .frame import DerivativeCache, Derivatives, Frame, compute_frame
 from .identification import Identification
+from .instrument import Instrument
 from .known_lines import lines_near
 from .legend import CurveLegend
+from .likeness import Likeness
 from .line_strip import LineStrip
 from .plain_button import STYLE
 from .scheduler import LatestWins, executor
@@ -33,6 +35,10 @@ HINT = "Drag over the spectra or turn the wheel to zoom; click the name of a cur
 """What the status line says while the cursor is elsewhere."""
 
 
+Asked = tuple[NDArray[np.float64], tuple[float, ...]]
+"""Labels, and positions along the directions of the instrument."""
+
+
 class SpectrumView(pn.viewable.Viewer):
     """Emulated, adapted, true and observed spectra; their difference; derivatives.
 
@@ -46,6 +52,10 @@ class SpectrumView(pn.viewable.Viewer):
         Shared between views of one model; own if not given.
     on_error : callable, optional
         ``on_error(exception)`` for what goes wrong in the background.
+    instrument : Instrument, optional
+        Gives split latents for the sliders of what the instrument adds.
+    likeness : Likeness, optional
+        Tells how like the training stars the labels are.
 
     Notes
     -----
@@ -60,23 +70,27 @@ class SpectrumView(pn.viewable.Viewer):
         state: ViewState,
         derivatives: DerivativeCache | None = None,
         on_error: Callable[[Exception], None] | None = None,
+        instrument: Instrument | None = None,
+        likeness: Likeness | None = None,
     ) -> None:
         super().__init__()
         self.model = model
         self.state = state
         self.derivatives = derivatives or DerivativeCache(model)
         self._on_error = on_error
+        self._instrument = instrument
+        self._likeness = likeness
         self._found: Derivatives | None = None
-        frame = compute_frame(model, state.values)
+        frame = self._compute(self._asked)
         self.figures = SpectrumFigures(model, state, frame, self._zoomed)
         self.strip = LineStrip(self.figures.wavelengths, state, BORDERS[0], self._identify)
         self.identification = Identification()
         self._build_controls()
         self._paint_theme()
-        self._scheduler: LatestWins[NDArray, Frame] | None = None
-        self._slow: LatestWins[NDArray, Derivatives] | None = None
+        self._scheduler: LatestWins[Asked, Frame] | None = None
+        self._slow: LatestWins[NDArray, tuple[Derivatives, str]] | None = None
         self._watchers = [
-            state.param.watch(self._moved, "labels"),
+            state.param.watch(self._moved, ["labels", "split"]),
             state.param.watch(self._settled, "settled"),
             state.param.watch(self._show_unit, ["unit", "medium"]),
             state.param.watch(self.figures.wavelengths.follow, ["chip", "window"]),
@@ -231,15 +245,15 @@ class SpectrumView(pn.viewable.Viewer):
         if execute is None or self._scheduler:
             return
         self._scheduler = LatestWins(
-            lambda values: compute_frame(self.model, values),
-            lambda values, frame: self._publish(frame),
+            self._compute,
+            lambda asked, frame: self._publish(frame),
             execute,
             self._on_error,
             "spectra",
         )
         self._slow = LatestWins(
-            self.derivatives.get,
-            lambda values, found: self._publish_derivatives(found),
+            self._know,
+            lambda values, known: self._publish_derivatives(*known),
             execute,
             self._on_error,
             "derivatives",
@@ -260,9 +274,18 @@ class SpectrumView(pn.viewable.Viewer):
 
     def _moved(self, *_: object) -> None:
         if self._scheduler:
-            self._scheduler.submit(self.state.values)
+            self._scheduler.submit(self._asked)
         else:
-            self._publish(compute_frame(self.model, self.state.values))
+            self._publish(self._compute(self._asked))
+
+    @property
+    def _asked(self) -> Asked:
+        return self.state.values, tuple(self.state.split)
+
+    def _compute(self, asked: Asked) -> Frame:
+        values, split = asked
+        latents = self._instrument.latents(split) if self._instrument and split else None
+        return compute_frame(self.model, values, latents)
 
     def _settled(self, *_: object) -> None:
         if self._scheduler is None or self._scheduler.idle:
@@ -281,7 +304,7 @@ class SpectrumView(pn.viewable.Viewer):
         if self._slow:
             self._slow.submit(self.state.values)
         else:
-            self._publish_derivatives(self.derivatives.get(self.state.values))
+            self._publish_derivatives(*self._know(self.state.values))
 
     def _publish(self, frame: Frame) -> None:
         self.figures.show_frame(frame)
@@ -289,19 +312,28 @@ class SpectrumView(pn.viewable.Viewer):
         if self._follow_next and (self._scheduler is None or not self._scheduler.waiting):
             self._follow()
 
+    _like = ""
+
+    def _know(self, values: NDArray[np.float64]) -> tuple[Derivatives, str]:
+        """Return derivatives, and how like the training stars a star is."""
+        like = "" if self._likeness is None else self._likeness.words(values)
+        return self.derivatives.get(values), like
+
     def _show_range(self) -> None:
         outside = self.state.outside
+        range_ = f"\u25b2 extrapolation: {outside}" if outside else "inside the trained range"
         self.status.param.update(
-            note=f"\u25b2 extrapolation: {outside}" if outside else "inside the trained range",
-            extrapolates=bool(outside),
+            note=f"{range_}; {self._like}" if self._like else range_, extrapolates=bool(outside)
         )
 
     def _show_unit(self, *_: object) -> None:
         self.figures.show_unit(self._found)
         self.strip.draw()
 
-    def _publish_derivatives(self, found: Derivatives) -> None:
+    def _publish_derivatives(self, found: Derivatives, like: str = "") -> None:
         self._found = found
+        self._like = like
+        self._show_range()
         self._show_derivatives()
 
     def _show_derivatives(self, *_: object) -> None:

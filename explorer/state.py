@@ -99,6 +99,11 @@ class ViewState(param.Parameterized):
     vetter = param.String(default="", doc="Who decides about candidate features.")
     fitted = param.String(default="", doc="Key of the star chosen on the Fit page, or empty.")
     mapped = param.String(default="", doc="Id of the star chosen on the Map page, or empty.")
+    split = param.List(
+        default=[],
+        item_type=float,
+        doc="What the instrument adds, in standard deviations per direction; empty for typical.",
+    )
     dark = param.Boolean(default=False, doc="Dark theme.")
 
     def __init__(

@@ -1,0 +1,91 @@
+"""Sliders of what the instrument adds to a spectrum: the split latents."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import panel as pn
+
+from .instrument import REACH, Instrument
+from .label_row import LabelRow
+from .plain_button import plain_button
+from .state import ViewState
+
+LIMIT = 10.0
+"""Largest number of standard deviations that can be typed."""
+
+ABOUT = (
+    "What observed spectra have and the simulator lacks, such as instrument and sky. "
+    "In standard deviations of the observed stars; 0 is typical."
+)
+"""What the sliders do, in words."""
+
+
+class InstrumentPanel(pn.viewable.Viewer):
+    """One slider per direction in which the split latents of observed stars vary.
+
+    Parameters
+    ----------
+    instrument : Instrument
+        Tells how many directions there are.
+    state : ViewState
+        Its split is set and watched.
+    """
+
+    def __init__(self, instrument: Instrument, state: ViewState) -> None:
+        super().__init__()
+        self.state = state
+        self.rows = [
+            LabelRow(
+                title=f"split_{i + 1}",
+                description=f"direction {i + 1} of the split latents",
+                unit="\u03c3",
+                value=0.0,
+                low=-REACH,
+                high=REACH,
+                hard_low=-LIMIT,
+                hard_high=LIMIT,
+                step=0.1,
+                decimals=2,
+                reference=0.0,
+                sizing_mode="stretch_width",
+                margin=0,
+                height=25,
+            )
+            for i in range(instrument.n_directions)
+        ]
+        for row in self.rows:
+            row.param.watch(self._moved, "value")
+        self.reset = plain_button("Typical", self._reset, "back to the mean of observed stars")
+        self._watcher = state.param.watch(self._sync, "split")
+        self._sync()
+
+    def _moved(self, *_: object) -> None:
+        self.state.split = [float(row.value) for row in self.rows]
+
+    def _reset(self) -> None:
+        self.state.split = []
+
+    def _sync(self, *_: Any) -> None:
+        values = [*self.state.split, *([0.0] * len(self.rows))]
+        for row, value in zip(self.rows, values, strict=False):
+            if row.value != value:
+                row.value = value
+
+    def close(self) -> None:
+        """Stop watching the state."""
+        self.state.param.unwatch(self._watcher)
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return pn.Column(
+            pn.pane.HTML(
+                ABOUT,
+                margin=(2, 0, 4, 0),
+                sizing_mode="stretch_width",
+                styles={"font-size": "12px", "line-height": "15px", "opacity": "0.75"},
+            ),
+            *self.rows,
+            self.reset,
+            sizing_mode="stretch_width",
+            margin=(4, 0, 0, 0),
+        )
