@@ -7,7 +7,7 @@ DATA is the folder of the data pack. Needs the extra [synthesis]. Parts:
 atlases      standard deviation of Sun and Arcturus minus synthesis at R = 22,500, shipped lines
              and atmospheres
 nodes        flux of atmospheres learnt without some MARCS models minus flux of these models
-pruning      lines left out by --prune 0.001, what it changes, and processor seconds with and without
+pruning      lines left out by --prune 0.001, what it changes, processor seconds with and without
 derivatives  emulator's d flux / d [X/H] against the simulator's finite differences, both
              normalised like observations; one correlation per element over all pixels and stars,
              and one over the pixels on which the element acts

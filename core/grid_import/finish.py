@@ -71,7 +71,7 @@ def finish(
     settings : ImportSettings, optional
         What a person adds.
     labels : LabelSet
-        Labels of the result.
+        Labels that are known; those that the grid varies are the result's.
     name, product : str
         Of the file and its code, for provenance.
 
@@ -101,7 +101,7 @@ def finish(
             f"{', '.join(map(str, bad[:10]))}). Drop these spectra."
         )
     kind = _continuum(raw, settings, flux, notes)
-    values, more = to_labels(
+    values, label_set, more = to_labels(
         raw.labels, raw.label_units, settings.columns, settings.constants, labels
     )
     notes += more
@@ -116,7 +116,6 @@ def finish(
         if (ivar <= 0).any():
             raise GridImportError("The spectra do not cover every pixel after resampling.")
         notes.append(f"Spectra were resampled to the {grid.n_pixels} pixels of {grid.name}.")
-    label_set = labels.with_ranges(values.min(axis=0).tolist(), values.max(axis=0).tolist())
     spectra = Spectra(
         grid,
         flux.astype(np.float32),

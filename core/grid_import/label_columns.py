@@ -36,8 +36,8 @@ def to_labels(
     columns: Mapping[str, str],
     constants: Mapping[str, float],
     labels: LabelSet = APOGEE_LABELS,
-) -> tuple[NDArray[np.float64], list[str]]:
-    """Return label values in the order of a label set, and what was assumed.
+) -> tuple[NDArray[np.float64], LabelSet, list[str]]:
+    """Return the labels that a grid varies, and what was assumed.
 
     Parameters
     ----------
@@ -50,18 +50,23 @@ def to_labels(
     constants : mapping
         Values of labels that the grid does not vary.
     labels : LabelSet
-        The labels wanted.
+        The labels that are known.
 
     Returns
     -------
-    values : ndarray, shape ``(n_spectra, n_labels)``
+    values : ndarray, shape ``(n_spectra, n_varied)``
+        Of the labels that differ between spectra, abundances also relative to iron: of
+        others nothing can be learnt.
+    varied : LabelSet
+        These labels, in the order of `labels`, with the ranges of the grid.
     notes : list of str
-        A sentence per assumption: metallicity taken for [Fe/H], elements that follow it.
+        A sentence per assumption: metallicity taken for [Fe/H], labels left out.
 
     Raises
     ------
     LabelError
-        If a label is missing, unknown, not finite, or in a unit that is not known.
+        If Teff, log g or [Fe/H] are missing, a label is not finite or in a unit that is
+        not known, or nothing varies.
     """
     n = len(next(iter(found.values()))) if found else 0
     out = np.full((n, len(labels)), np.nan)
@@ -104,19 +109,15 @@ def to_labels(
             raise LabelError(f"The grid varies {label} already; a constant cannot be set for it.")
         column[:] = value
         notes.append(f"{label} is {value:g} for every spectrum.")
-    follow = [e for e in labels.elements if e != "Fe" and np.isnan(out[:, labels.index(e)]).all()]
-    if follow and np.isfinite(iron).all():
-        for element in follow:
-            out[:, labels.index(element)] = iron
-        notes.append(f"{', '.join(follow)} follow [Fe/H], as in a scaled-solar mixture.")
-    missing = [k.name for i, k in enumerate(labels) if np.isnan(out[:, i]).all()]
+    missing = [k for k in ("teff", "logg", "Fe") if np.isnan(out[:, labels.index(k)]).all()]
     if missing:
         raise LabelError(
             f"The grid has no {', '.join(missing)}; it has {', '.join(found) or 'no labels'}. Say "
             "which name they have (--label teff=NAME), or what they are for every spectrum "
-            "(--set vturb=1.5)."
+            "(--set Fe=0)."
         )
-    bad = np.flatnonzero(~np.isfinite(out).all(axis=1))
+    known = ~np.isnan(out).all(axis=0)
+    bad = np.flatnonzero(~np.isfinite(out[:, known]).all(axis=1))
     if bad.size:
         raise LabelError(
             f"Labels of {bad.size} of {n} spectra are not finite (counted from 0: "
@@ -130,7 +131,52 @@ def to_labels(
     unused = [name for name in found if name not in used]
     if unused:
         notes.append(f"Labels {', '.join(unused[:8])} of the grid are not used.")
-    return out, notes
+    return _varied(out, known, labels, notes)
+
+
+def _varied(
+    out: NDArray[np.float64], known: NDArray[np.bool_], labels: LabelSet, notes: list[str]
+) -> tuple[NDArray[np.float64], LabelSet, list[str]]:
+    """Keep the labels that differ between spectra, and say what became of the others."""
+    iron = out[:, labels.index("Fe")]
+    silent, constant, follow, keep = [], [], [], []
+    for k, label in enumerate(labels):
+        over = out[:, k] - iron if label.element and label.element != "Fe" else out[:, k]
+        if not known[k]:
+            silent.append(label.name)
+        elif np.ptp(out[:, k]) < 1e-6:
+            constant.append(f"{label.name} ({out[0, k]:g})")
+        elif np.ptp(over) < 1e-6:
+            follow.append(label.name)
+        else:
+            keep.append(k)
+    for names, what in (
+        (silent, "The grid says nothing of"),
+        (constant, "These are the same for every spectrum and so no labels of it:"),
+        (follow, "These have one ratio to iron for every spectrum and so are no labels of it:"),
+    ):
+        if names:
+            notes.append(f"{what} {', '.join(names)}.")
+    if not keep:
+        raise LabelError("No label differs between the spectra of this grid.")
+    values = out[:, keep]
+    together = [labels.labels[k].name for k in keep if _twin(values, keep.index(k))]
+    if together:
+        notes.append(
+            f"{', '.join(together)} vary together: what one of them does alone cannot be learnt."
+        )
+    chosen = LabelSet(tuple(labels.labels[k] for k in keep))
+    return (
+        values,
+        chosen.with_ranges(values.min(axis=0).tolist(), values.max(axis=0).tolist()),
+        notes,
+    )
+
+
+def _twin(values: NDArray[np.float64], column: int) -> bool:
+    """Tell whether another column has the same values."""
+    same = np.abs(values - values[:, column : column + 1]).max(axis=0) < 1e-9
+    return bool(same.sum() > 1)
 
 
 def _factor(label: str, name: str, unit: str) -> float:

@@ -38,13 +38,14 @@ def read_grid(path: str | Path, labels: LabelSet = APOGEE_LABELS) -> Spectra:
     Parameters
     ----------
     path : path
-        HDF5 file of ``make-grid`` or ``import-grid`` on any grid, or an npz file on the
-        apStar grid with arrays ``labels`` (n, n_labels), ``label_names`` (n_labels,),
+        HDF5 file of ``make-grid`` or ``import-grid`` on any grid, with some or all of the
+        labels, or an npz file on the apStar grid with arrays ``labels`` (n, n_labels),
+        ``label_names`` (n_labels,),
         ``wavelength`` (8575,) in vacuum angstrom, ``flux`` (n, 8575) and, if given,
         ``label_units`` (n_labels,) and ``kind`` (n,): 1 for draws from the giant
         branch, 0 for draws from a box. Label columns may be in any order.
     labels : LabelSet
-        Labels that the file must have.
+        Labels that are known; an npz file must have all of them.
 
     Returns
     -------
@@ -110,6 +111,11 @@ def _read_set(path: Path, labels: LabelSet) -> Spectra:
         raise LabelError(f"{path.name} holds spectra without labels; a grid needs them.")
     if len(spectra) == 0:
         raise SpectrumError(f"{path.name} holds no spectrum.")
+    # A grid of another code may vary fewer labels; it has only those that it varies.
+    known = [label for label in labels if label.name in spectra.label_set]
+    if not known:
+        labels.reordering(spectra.label_set.names)  # says what is missing
+    labels = LabelSet(tuple(known))
     order = labels.reordering(spectra.label_set.names)
     values = spectra.labels[:, order]
     _check_units(path, labels, [spectra.label_set.labels[i].unit for i in order])

@@ -100,13 +100,20 @@ def test_labels_are_completed_and_what_was_assumed_is_said() -> None:
     by = dict(zip(spectra.label_set.names, spectra.labels.T, strict=True))
     assert by["Mg"].tolist() == [0.2, 0.0]
     assert by["C"].tolist() == [-0.1, 0.1]
-    assert by["Ni"].tolist() == [0.0, 0.0]
-    assert by["vturb"].tolist() == [1.5, 1.5]
+    assert list(by) == ["teff", "logg", "C", "O", "Mg", "Si", "S", "Ca", "Ti"]
+    assert (spectra.label_set["teff"].low, spectra.label_set["teff"].high) == (4500, 4700)
     notes = " ".join(spectra.provenance["notes"])
-    for words in ("M_H is taken for [Fe/H]", "follow [Fe/H]", "vturb is 1.5 for every"):
+    for words in (
+        "M_H is taken for [Fe/H]",
+        "same for every spectrum and so no labels of it: vturb (1.5), Fe (0)",
+        "says nothing of N, Na",
+        "O, Mg, Si, S, Ca, Ti vary together",
+    ):
         assert words in notes
-    with pytest.raises(LabelError, match=r"no vturb, c12c13, vmacro.*--set"):
-        finish(raw())
+    with pytest.raises(LabelError, match=r"no logg; it has.*--label"):
+        finish(raw(labels={k: v for k, v in raw().labels.items() if k != "logg"}))
+    with pytest.raises(LabelError, match="No label differs"):
+        finish(raw(labels={k: np.full(2, v[0]) for k, v in raw().labels.items()}))
     with pytest.raises(LabelError, match="no label 'T' for teff"):
         finish(raw(), replace(SETTINGS, columns={"teff": "T"}))
     with pytest.raises(LabelError, match="varies teff already"):
@@ -118,7 +125,8 @@ def test_labels_are_completed_and_what_was_assumed_is_said() -> None:
         ImportSettings(constants={"c12c13": 20.0, "vmacro": 4.0}),
     )
     assert units.labels is not None
-    assert units.labels[:, 2].tolist() == pytest.approx([1.5, 2.0])
+    assert units.label_set is not None
+    assert units.labels[:, units.label_set.index("vturb")].tolist() == pytest.approx([1.5, 2.0])
 
 
 def test_broadening_and_a_continuum_drawn_through() -> None:
@@ -205,10 +213,12 @@ def test_folders_of_text(tmp_path: Path, format: str) -> None:
     assert where(spectra) == pytest.approx(CENTRE, abs=0.12)
     assert spectra.flux[0].max() == pytest.approx(1, abs=2e-3)
     assert spectra.labels is not None
-    by = dict(zip(APOGEE_LABELS.names, spectra.labels.T, strict=True))
-    assert sorted(by["Fe"]) == [-0.5, 0.0]
-    np.testing.assert_allclose(by["Mg"], by["Fe"] + 0.1)
-    assert by["vturb"].tolist() == [1.0, 1.0]
+    assert spectra.label_set is not None
+    assert spectra.label_set.names == ("Fe",)
+    assert sorted(spectra.labels[:, 0]) == [-0.5, 0.0]
+    notes = " ".join(spectra.provenance["notes"])
+    assert "a was added" in notes or "alpha_m was added" in notes
+    assert "vturb (1)" in notes
     (tmp_path / ("sun.7" if format == "synspec" else "sun.spec")).write_text("1 2 3\n2 x 3\n")
     with pytest.raises((GridImportError, LabelError)):
         import_grid(tmp_path, format, SETTINGS)
@@ -314,3 +324,19 @@ def test_what_is_not_there_or_not_known(tmp_path: Path) -> None:
     (tmp_path / "grid.npz").write_bytes(b"PK not really")
     with pytest.raises(GridImportError, match="cannot be read as an npz"):
         import_grid(tmp_path / "grid.npz")
+
+
+def test_a_grid_with_fewer_labels_trains(tmp_path: Path) -> None:
+    from spectrabridge.core.emulator_training import EmulatorTraining, train_emulator
+
+    stars = RandomStars("giants", 0)
+    values = np.array([stars(i)[1][[0, 1, 18]] for i in range(40)])
+    flux = np.array([spectrum(FINE, 0.1 + 0.1 * (v[0] - 3800) / 1700) for v in values])
+    labels = dict(zip(("Teff", "logg", "[M/H]"), values.T, strict=True))
+    finish(RawGrid(FINE, flux, labels, "angstrom", "vacuum", "true")).save(tmp_path / "few.h5")
+    grid = read_grid(tmp_path / "few.h5")
+    assert grid.label_set is not None
+    assert grid.label_set.names == ("teff", "logg", "Fe")
+    training = EmulatorTraining(steps=60, n_basis=4, hidden=(8,))
+    emulator = train_emulator(grid.on_chips(), training)
+    assert emulator.labels.names == grid.label_set.names
