@@ -89,9 +89,7 @@ class DerivativeFigures(pn.viewable.Viewer):
         n = len(self.elements)
         low, high = self.wavelengths.ends
         empty = np.full((n, 1), np.nan, np.float32)
-        self.image = ColumnDataSource(
-            {"image": [empty], "value": [empty], "x": [low], "dw": [high - low]}
-        )
+        self.image = ColumnDataSource({"image": [empty], "x": [low], "dw": [high - low]})
         self.mapper = LinearColorMapper(low=-1, high=1, nan_color="rgba(0, 0, 0, 0)")
         self.row_range = Range1d(start=0, end=n, bounds=(0, n), reset_start=0, reset_end=n)
         self.map = wavelength_figure(
@@ -161,7 +159,7 @@ class DerivativeFigures(pn.viewable.Viewer):
 
     def _connect(self, on_view: Callable[[], None]) -> None:
         # A model that carries units and scales to the browser; it is never drawn.
-        self._format = Div(tags=self._tags(""))
+        self._format = Div(tags=self._tags("", 1.0, [1.0]))
         cursor = CustomJS.from_file(
             _FOLDER / "map_cursor.mjs",
             image=self.image,
@@ -185,8 +183,8 @@ class DerivativeFigures(pn.viewable.Viewer):
 
         self.map.on_change("inner_width", sized)
 
-    def _tags(self, per: str) -> list[Any]:
-        return [UNIT_SYMBOLS[self.state.unit], DIGITS[self.state.unit], per]
+    def _tags(self, per: str, power: float, tops: list[float]) -> list[Any]:
+        return [UNIT_SYMBOLS[self.state.unit], DIGITS[self.state.unit], per, power, tops]
 
     def _tapped(self, event: Any) -> None:
         row = len(self.elements) - 1 - int(np.floor(event.y))
@@ -206,7 +204,6 @@ class DerivativeFigures(pn.viewable.Viewer):
         self.image.data.update(
             {
                 "image": [made.scaled[::-1]],
-                "value": [made.pooled[::-1]],
                 "x": [request.low],
                 "dw": [request.high - request.low],
             }
@@ -217,7 +214,8 @@ class DerivativeFigures(pn.viewable.Viewer):
             float(np.sign(v) * (abs(v) / request.top) ** request.power) for v in at
         ]
         self.bar.title = "part of each row's largest" if request.each_row else "flux per dex"
-        self._format.tags = self._tags(per)
+        tops = request.elements.reach.tolist() if request.each_row else [request.top]
+        self._format.tags = self._tags(per, request.power, tops)
 
     def show_curves(self, curves: list[Curve], label: str, reach: float) -> None:
         """Show curves; those as long as the grid are cut to what is in view.

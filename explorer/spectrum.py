@@ -92,6 +92,7 @@ class SpectrumView(pn.viewable.Viewer):
         self._watchers = [
             state.param.watch(self._moved, ["labels", "split"]),
             state.param.watch(self._settled, "settled"),
+            state.param.watch(self._opened, "page"),
             state.param.watch(self._show_unit, ["unit", "medium"]),
             state.param.watch(self.figures.wavelengths.follow, ["chip", "window"]),
             state.param.watch(self._chosen, "element"),
@@ -272,8 +273,24 @@ class SpectrumView(pn.viewable.Viewer):
             self.state.param.unwatch(watcher)
         self._watchers = []
 
+    _missed = False
+
+    @property
+    def _unseen(self) -> bool:
+        """Whether another page is open, so that nothing need be computed or sent."""
+        return self._scheduler is not None and self.state.page != "spectrum"
+
+    def _opened(self, *_: object) -> None:
+        """Catch up with moves that were made on other pages."""
+        if self._missed and not self._unseen:
+            self._missed = False
+            self._moved()
+            self._settled()
+
     def _moved(self, *_: object) -> None:
-        if self._scheduler:
+        if self._unseen:
+            self._missed = True
+        elif self._scheduler:
             self._scheduler.submit(self._asked)
         else:
             self._publish(self._compute(self._asked))
@@ -288,7 +305,9 @@ class SpectrumView(pn.viewable.Viewer):
         return compute_frame(self.model, values, latents)
 
     def _settled(self, *_: object) -> None:
-        if self._scheduler is None or self._scheduler.idle:
+        if self._unseen:
+            self._missed = True
+        elif self._scheduler is None or self._scheduler.idle:
             self._follow()
         else:
             # The spectra first: they are what is looked at.

@@ -17,7 +17,7 @@ def page(model, state):
 
 
 def test_the_map_has_a_row_per_element_from_the_top(page, model):
-    value = page.figures.image.data["value"][0]
+    value = page.figures.image.data["image"][0] * page._picture.request.top
     assert value.shape == (20, page.figures.columns)
     carbon, germanium = value[-1], value[0]
     hidden = 0.57 * model.hidden[:, model.labels.columns(["C", "Ge"])].max(axis=0)
@@ -28,7 +28,7 @@ def test_the_map_has_a_row_per_element_from_the_top(page, model):
 def test_each_domain_can_be_seen_alone(page, model):
     page.quantity = "emulated"
     shown = 0.6 * model.shown[:, model.labels.element_columns()].max()
-    assert np.nanmin(page.figures.image.data["value"][0]) == pytest.approx(-shown, rel=1e-4)
+    assert np.nanmin(page._picture.pooled) == pytest.approx(-shown, rel=1e-4)
     page.state.element = "Si"
     assert page.figures.lines.data["name"] == ["adapted", "truth", "emulated"]
     page.quantity = "missing"
