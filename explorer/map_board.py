@@ -47,6 +47,9 @@ class MapBoard(pn.viewable.Viewer):
         ``on_tap(row)``.
     on_select : callable
         ``on_select(find)``, where ``find()`` returns rows.
+    soon : callable, optional
+        Turns a function into a callback for widgets, which runs it where figures may be
+        changed.
     """
 
     panel: str = param.Selector(default=EVERY, objects=[EVERY, *PANELS])  # type: ignore[assignment]
@@ -57,8 +60,10 @@ class MapBoard(pn.viewable.Viewer):
         embedding: Embedding,
         on_tap: Callable[[int], None],
         on_select: Callable[[Callable[[], NDArray[np.int64]]], None],
+        soon: Callable[[Callable[[], None]], Callable[..., None]] = lambda function: function,
     ) -> None:
         super().__init__()
+        self._soon = soon
         self.embedding = embedding
         self._on_select = on_select
         self.pointer = ColumnDataSource({"panel": [""], "x": [np.nan], "y": [np.nan]})
@@ -69,8 +74,8 @@ class MapBoard(pn.viewable.Viewer):
         self.pointer.on_change("data", self._pointed)
         self._near: int | None = None
         self._build()
-        self.param.watch(self._show_panel, "panel")
-        self.param.watch(self._show_drag, "drag")
+        self.param.watch(lambda event: self._soon(self._show_panel)(), "panel")
+        self.param.watch(lambda event: self._soon(self._show_drag)(), "drag")
 
     def _build(self) -> None:
         self.titles = {
@@ -108,9 +113,9 @@ class MapBoard(pn.viewable.Viewer):
         self._tool.js_on_change("tags", switch)
         # Ties it to the document.
         self.pointer.js_on_change("name", CustomJS(args={"tool": self._tool}, code=""))
-        self.closer = plain_button("+", lambda: self._zoom(1 / STEP), "zoom in")
-        self.wider = plain_button("\u2212", lambda: self._zoom(STEP), "zoom out")
-        self.whole = plain_button("Whole map", self.fit)
+        self.closer = plain_button("+", self._soon(lambda: self._zoom(1 / STEP)), "zoom in")
+        self.wider = plain_button("\u2212", self._soon(lambda: self._zoom(STEP)), "zoom out")
+        self.whole = plain_button("Whole map", self._soon(self.fit))
         self.in_view = plain_button(
             "Select shown", self._select_shown, "stars in view in all panels shown"
         )
@@ -152,14 +157,14 @@ class MapBoard(pn.viewable.Viewer):
     def _shown(self) -> list[StarMap]:
         return [m for m in self.maps.values() if m.shown]
 
-    def _show_panel(self, *_: object) -> None:
+    def _show_panel(self) -> None:
         for key, panel in self.maps.items():
             panel.shown = self.panel in (EVERY, key)
             self.boxes[key].visible = panel.shown
             if panel.shown:
                 panel.refresh()
 
-    def _show_drag(self, *_: object) -> None:
+    def _show_drag(self) -> None:
         self._tool.tags = [self.drag]
 
     def _zoom(self, factor: float) -> None:

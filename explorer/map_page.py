@@ -85,11 +85,11 @@ class MapPage(pn.viewable.Viewer):
         model = self.model = bundle.model
         self.state = state or ViewState(model.labels, model.reference, bundle=bundle.name)
         self._on_star = on_star
+        self._execute: Execute | None = None
         self.embedding: Embedding | None = None
         self.row: int | None = None
         self.selected: Rows | None = None
         self.board: MapBoard | None = None
-        self._execute: Execute | None = None
         self._curves: LatestWins[tuple[str, Any], Curves] | None = None
         self._choosing: LatestWins[Callable[[], Rows], Rows] | None = None
         self._sending: LatestWins[Rows, str] | None = None
@@ -99,8 +99,8 @@ class MapPage(pn.viewable.Viewer):
         self.spectrum = MapSpectrum(model.grid, self.state)
         self.view = pn.Column(sizing_mode="stretch_both", margin=0)
         self._watchers = [
-            self.state.param.watch(self._paint, "dark"),
-            self.state.param.watch(self._mapped, "mapped"),
+            self.state.param.watch(self._soon(self._paint), "dark"),
+            self.state.param.watch(self._soon(self._mapped), "mapped"),
         ]
         problem = ""
         try:
@@ -112,23 +112,38 @@ class MapPage(pn.viewable.Viewer):
         else:
             self.open_map(found)
 
+    def _soon(self, function: Callable[[], None]) -> Callable[..., None]:
+        """Return a callback for widgets that runs a function under the document lock.
+
+        Panel holds no lock while it handles an event that came with a change which it had
+        put off, as Enter does after typing; figures may only be changed under the lock.
+        """
+
+        def later(*_: object) -> None:
+            if self._execute is None:
+                function()
+            else:
+                self._execute(function)
+
+        return later
+
     # --------------------------------------------------------------------- controls
 
     def _build_controls(self) -> None:
         self.colour = Choice(
             label="colour by", options=[[DOMAIN, "domain"]], value=DOMAIN, **_CHOICE
         )
-        self.colour.param.watch(self._recolour, "value")
+        self.colour.param.watch(self._soon(self._recolour), "value")
         self.legend = _html()
         self.search = pmui.TextInput(
             label="Find a star by its id", size="small", margin=(8, 0, 0, 0), **_STRETCH
         )
-        self.search.param.watch(self._search, "enter_pressed")
+        self.search.param.watch(self._soon(self._search), "enter_pressed")
         self.found = _html()
         self.star = _html(min_height=86)
         self.placed = _html(visible=False)
         self.chosen_words = _html()
-        self.clear = plain_button("Clear", lambda: self.select(None))
+        self.clear = plain_button("Clear", self._soon(lambda: self.select(None)))
         self.downloads = [
             pmui.FileDownload(
                 label=name,
@@ -228,8 +243,8 @@ class MapPage(pn.viewable.Viewer):
             width=396,
             sizing_mode="stretch_height",
         )
-        self.table.param.watch(self._row_chosen, "chosen")
-        self.board = MapBoard(embedding, self.choose, self.circled)
+        self.table.param.watch(self._soon(self._row_chosen), "chosen")
+        self.board = MapBoard(embedding, self.choose, self.circled, self._soon)
         self.view[:] = [self.board.bar, self.board, self.board.words, self._lower()]
         self._lay_controls()
         self._show_selection()
@@ -249,7 +264,7 @@ class MapPage(pn.viewable.Viewer):
             styles={"flex": "1 1 0px", "min-height": "150px"},
         )
 
-    def _recolour(self, *_: object) -> None:
+    def _recolour(self) -> None:
         if self.embedding is None or self.board is None:
             return
         what = colouring(self.embedding, self.colour.value)
@@ -258,7 +273,7 @@ class MapPage(pn.viewable.Viewer):
         self.legend.object = legend_html(what, self.state.dark)
         self.board.colour(what, self.state.dark, self.selected)
 
-    def _paint(self, *_: object) -> None:
+    def _paint(self) -> None:
         self._recolour()
         self.spectrum.paint(self.state.dark)
 
@@ -275,7 +290,7 @@ class MapPage(pn.viewable.Viewer):
         self.table.chosen = str(row)
         self.state.mapped = self.embedding.stars.ids[row]
 
-    def _mapped(self, *_: object) -> None:
+    def _mapped(self) -> None:
         """Follow the star that is chosen in the state."""
         if self.embedding is None or not self.state.mapped:
             return
@@ -298,12 +313,17 @@ class MapPage(pn.viewable.Viewer):
     def _publish(self, what: tuple[str, Any], curves: Curves) -> None:
         self.spectrum.draw(curves)
         kind, row = what
-        if kind == "star" and self._on_star is not None and self.embedding is not None:
-            # After the spectrum: other pages have time.
+        if kind == "star" and self._on_star is not None:
+            # Not before this is sent: other pages have time.
+            self._soon(lambda: self._tell(row))()
+
+    def _tell(self, row: int) -> None:
+        """Let other pages show a star, unless another one has been chosen meanwhile."""
+        if row == self.row and self._on_star is not None and self.embedding is not None:
             labels = known_labels(self.embedding, row)
             self._on_star(labels, as_observed(self.model, self.embedding, row))
 
-    def _search(self, *_: object) -> None:
+    def _search(self) -> None:
         if self.embedding is None or self.board is None:
             return
         text = str(self.search.value_input or self.search.value)
@@ -324,9 +344,10 @@ class MapPage(pn.viewable.Viewer):
             self.found.object = f"{len(rows):,} stars hold {_quoted(text)}: selected."
             self.select(np.array(rows, np.int64))
 
-    def _row_chosen(self, event: Any) -> None:
-        if event.new.isdigit() and int(event.new) != self.row:
-            self.choose(int(event.new))
+    def _row_chosen(self) -> None:
+        chosen = self.table.chosen
+        if chosen.isdigit() and int(chosen) != self.row:
+            self.choose(int(chosen))
 
     # -------------------------------------------------------------------- selection
 

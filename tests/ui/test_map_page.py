@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -120,7 +121,8 @@ def test_stars_are_tapped_circled_and_found(board):
         .or_(page.locator("b").filter(has_text="synthetic "))
     )
     name = star.first.inner_text()
-    teff = page.get_by_text("T_eff\u00a0").first.inner_text().split("\u00a0")[1].split(" ")[0]
+    labels = page.locator("span").filter(has_text=re.compile(r"^T_eff\s\d+ K$")).first.inner_text()
+    teff = re.search(r"\d+", labels)[0]
     screen.button("Spectrum").click()
     expect(screen.box("T_eff")).to_have_value(teff, timeout=15_000)
     if name.startswith("observed"):
@@ -154,7 +156,7 @@ def test_stars_are_tapped_circled_and_found(board):
     search = page.get_by_label("Find a star by its id")
     search.fill("synthetic 12")
     search.press("Enter")
-    expect(page.locator("b").filter(has_text="synthetic 12")).to_be_visible(timeout=15_000)
+    expect(page.locator("b").filter(has_text="synthetic 12").first).to_be_visible(timeout=15_000)
     search.fill("nobody")
     search.press("Enter")
     expect(page.get_by_text("No star of the map is called")).to_be_visible()
