@@ -88,8 +88,8 @@ def _files(path: Path, suffixes: tuple[str, ...]) -> list[Path]:
 def read_turbospectrum_spectra(path: Path, table: str | Path | None = None) -> RawGrid:
     """Read Turbospectrum's spectra: wavelength, flux over the continuum, flux.
 
-    Wavelengths are angstrom in air, unless lines in vacuum were used; the second column is
-    taken as it is.
+    Wavelengths are angstrom in the medium of the line list, which the files do not tell; the
+    second column is taken as it is.
     """
 
     def read(file: Path) -> Row:
@@ -100,8 +100,7 @@ def read_turbospectrum_spectra(path: Path, table: str | Path | None = None) -> R
     wavelength, flux, labels, units = _folder(path, files, read, table, ".spec file")
     notes = (
         f"{path.name}: {len(flux)} spectra of Turbospectrum, flux over the computed continuum.",
-        "Turbospectrum computes in the medium of its line lists; that is taken to be air "
-        "unless you say otherwise.",
+        "Turbospectrum computes in the medium of its line lists, which is often air.",
     )
     return RawGrid(wavelength, flux, labels, "angstrom", "", "true", units, notes)
 
