@@ -102,6 +102,10 @@ def measure_derivatives(screen: Screen) -> dict[str, float]:
     screen.button("Derivatives").click()
     page.wait_for_function("window.deep.canvases(1).length > 0", timeout=60_000)
     screen.still(0, seconds=60)
+    # Away from the ends of the slider, where a step would change nothing.
+    screen.box("T_eff").fill("4500")
+    screen.box("T_eff").press("Enter")
+    screen.still(0, seconds=60)
     page.evaluate(_WATCH, MAP)
     slider = screen.slider("T_eff")
     new = steps(page, lambda i: slider.press("Shift+ArrowRight" if i < 3 else "ArrowLeft"), 10)

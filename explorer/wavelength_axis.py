@@ -212,7 +212,7 @@ class Wavelengths:
         chip = self._span(self.state.chip)
         if _near(view, chip):
             window = None
-        elif self.state.window is not None and _near(view, self.state.window):
+        elif (shown := _sane(self.state.window, self._span(ALL))) and _near(view, shown):
             return
         else:
             window = (round(view[0], 2), round(view[1], 2))

@@ -94,3 +94,12 @@ def test_the_way_back_and_forth(axis, state):
     assert history.can_go == (True, False)
     history.go(1)
     assert state.chip == "red"
+
+
+def test_a_window_that_was_cut_leaves_the_way_back_open(axis, state):
+    state.window = (100.0, 15180.0)
+    axis.settle()
+    assert state.window == (100.0, 15180.0)
+    state.zooms.go(-1)
+    axis.settle()
+    assert state.window is None
