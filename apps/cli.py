@@ -20,6 +20,7 @@ from .evaluate import evaluate_command
 from .fetch_apogee import fetch_apogee_command
 from .fit import fit_command
 from .import_grid import import_grid_command
+from .lines import lines_command
 from .make_grid import make_grid_command
 from .train_adaptation import train_adaptation_command
 from .train_emulator import train_emulator_command
@@ -65,6 +66,7 @@ for _command in (
     embed_command,
     evaluate_command,
     fit_command,
+    lines_command,
     vetting_group,
     fetch_apogee_command,
     bundles_group,
@@ -78,8 +80,19 @@ for _command in (
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=5006, show_default=True)
 @click.option("--open/--no-open", "open_browser", default=False, help="Open a browser.")
+@click.option(
+    "--vetting",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File of decisions about candidate features. [default: one for each bundle, in the "
+    "user's data folder]",
+)
 def serve_command(
-    bundle: str | None, spectra: tuple[Path, ...], host: str, port: int, open_browser: bool
+    bundle: str | None,
+    spectra: tuple[Path, ...],
+    host: str,
+    port: int,
+    open_browser: bool,
+    vetting: Path | None,
 ) -> None:
     """Serve the explorer on BUNDLE (a name or a path; the default one if not given).
 
@@ -90,7 +103,14 @@ def serve_command(
     if bundle and Path(bundle).is_file() and not bundle.lower().endswith(".zip"):
         spectra = (Path(bundle), *spectra)
         bundle = None
-    serve(bundle=bundle, port=port, host=host, open_browser=open_browser, files=spectra)
+    serve(
+        bundle=bundle,
+        port=port,
+        host=host,
+        open_browser=open_browser,
+        files=spectra,
+        vetting=vetting,
+    )
 
 
 if __name__ == "__main__":

@@ -20,7 +20,9 @@ from spectrabridge.explorer.app import Explorer
 from spectrabridge.explorer.messages import handle_exception
 
 
-def build(bundle: str | None = None, files: Sequence[Path] = ()) -> Explorer:
+def build(
+    bundle: str | None = None, files: Sequence[Path] = (), vetting: Path | None = None
+) -> Explorer:
     """Return the explorer of a new session.
 
     Parameters
@@ -30,9 +32,12 @@ def build(bundle: str | None = None, files: Sequence[Path] = ()) -> Explorer:
         given.
     files : sequence of path
         apStar files to open at once.
+    vetting : path, optional
+        File of decisions about candidate features; the default one of each bundle if not
+        given.
     """
     pn.extension(notifications=True, exception_handler=handle_exception)
-    explorer = Explorer(bundle, files)
+    explorer = Explorer(bundle, files, vetting)
     explorer.start()
     return explorer
 
@@ -52,8 +57,10 @@ def _free_port(host: str, port: int) -> int:
             ) from problem
 
 
-def _page(bundle: str, files: Sequence[Path]) -> Callable[[], Explorer]:
-    return lambda: build(bundle, files)
+def _page(
+    bundle: str, files: Sequence[Path], vetting: Path | None = None
+) -> Callable[[], Explorer]:
+    return lambda: build(bundle, files, vetting)
 
 
 def serve(
@@ -62,6 +69,7 @@ def serve(
     host: str = "localhost",
     open_browser: bool = False,
     files: tuple[Path, ...] = (),
+    vetting: Path | None = None,
 ) -> None:
     """Serve the explorer until interrupted, and print its address.
 
@@ -78,6 +86,9 @@ def serve(
         Whether to open the page in the default browser.
     files : tuple of path
         apStar files to open in every session.
+    vetting : path, optional
+        File of decisions about candidate features; the default one of each bundle if not
+        given.
 
     Raises
     ------
@@ -101,7 +112,7 @@ def serve(
     # What has been imported stays; the collector need not go through it for every session.
     gc.freeze()
     server = pn.serve(
-        {"/": _page(name, files)},
+        {"/": _page(name, files, vetting)},
         port=port,
         address=host,
         show=False,

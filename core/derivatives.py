@@ -8,9 +8,13 @@ one pass, which is many times faster than one Jacobian after the other.
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Lock
 
 import torch
 from torch import Tensor
+
+_alone = Lock()
+"""Levels of forward differentiation belong to the process: threads would end each other's."""
 
 
 def silu_slope(x: Tensor) -> Tensor:
@@ -42,7 +46,7 @@ def along(
     def one(direction: Tensor) -> Tensor:
         return torch.func.jvp(function, (at,), (direction,))[1]
 
-    with torch.no_grad():
+    with _alone, torch.no_grad():
         slopes = torch.func.vmap(one, in_dims=1, out_dims=-2)(directions)
         return function(at), slopes
 

@@ -19,6 +19,7 @@ from .messages import Messages
 from .navigation import Navigation
 from .observed import ObservedPanel, ObservedStar
 from .pages import BUILDERS, TITLES, Page
+from .scheduler import under_lock
 from .spectrum import SpectrumView
 from .state import MAPPED, ViewState
 from .theme import FIGURES, PALETTE
@@ -46,6 +47,9 @@ class Explorer(pn.viewable.Viewer):
         given.
     files : sequence of path
         apStar files to open at once.
+    vetting : path, optional
+        File of decisions about candidate features; the default one of each bundle if not
+        given.
     **state
         Start values for the parameters of :class:`ViewState`.
 
@@ -55,8 +59,15 @@ class Explorer(pn.viewable.Viewer):
         If the bundle cannot be opened.
     """
 
-    def __init__(self, bundle: str | None = None, files: Sequence[Path] = (), **state: Any) -> None:
+    def __init__(
+        self,
+        bundle: str | None = None,
+        files: Sequence[Path] = (),
+        vetting: Path | None = None,
+        **state: Any,
+    ) -> None:
         super().__init__()
+        self.vetting = vetting
         name, _, _ = shelf.shared_bundle(bundle)
         self.messages = Messages()
         self.sidebar = pn.Column(
@@ -139,6 +150,14 @@ class Explorer(pn.viewable.Viewer):
     # Pages
 
     def _page_chosen(self, event: Any) -> None:
+        document = pn.state.curdoc
+        if self._started and document is not None and not pn.state.loaded:
+            # Until the browser says that it is ready, new parts of a page would be lost.
+            def again() -> None:
+                under_lock(document)(lambda: self._page_chosen(event))
+
+            pn.state.onload(again)
+            return
         self.state.page = event.new
 
     def _show_page(self, *_: object) -> None:
@@ -215,7 +234,7 @@ class Explorer(pn.viewable.Viewer):
         if event.new == old.bundle:
             return
         stars = list(self.observed.stars.values())
-        kept = {k: getattr(old, k) for k in ("unit", "medium", "dark", "with_fe", "page")}
+        kept = {k: getattr(old, k) for k in ("unit", "medium", "dark", "with_fe", "page", "vetter")}
         try:
             self._open_kept(event.new, old, kept)
         except Exception as problem:

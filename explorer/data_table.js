@@ -17,7 +17,8 @@ export function render({model}) {
   table.append(head, body)
   frame.append(table, nothing)
 
-  let sorted = null // [column, 1 or -1]
+  const known = () => model.sorting[0] < model.columns.length ? [...model.sorting] : null
+  let sorted = known() // [column, 1 or -1]
   let order = []
 
   const cell = (column, i) => {
@@ -47,6 +48,7 @@ export function render({model}) {
       titles()
       head.querySelectorAll("tr.titles button")[i].focus()
       arrange()
+      model.sorting = sorted ?? []
     })
     th.append(button)
     return th
@@ -205,13 +207,32 @@ export function render({model}) {
       frame.setAttribute("role", "group")
     }
   }
+  let n_columns = model.columns.length
   model.on("columns", () => {
-    sorted = null
+    // Other titles of the same columns leave the order alone.
+    if (model.columns.length !== n_columns) {
+      n_columns = model.columns.length
+      sorted = null
+      model.sorting = []
+    }
     titles()
     arrange()
   })
+  model.on("sorting", () => {
+    if (String(known()) !== String(sorted)) {
+      sorted = known()
+      titles()
+      arrange()
+    }
+  })
   model.on("rows", arrange)
-  model.on("chosen", draw)
+  model.on("chosen", () => {
+    const at = order.findIndex((row) => row.key === model.chosen)
+    if (at >= 0) {
+      show(at)
+    }
+    draw()
+  })
   model.on(["label", "selectable", "empty"], () => { name(); arrange() })
   name()
   titles()

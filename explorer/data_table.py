@@ -64,8 +64,34 @@ class DataTable(JSComponent):
     rows: list[Row] = param.List(default=[], doc="See Row.")  # type: ignore[assignment]
     chosen = param.String(default="", doc="Key of the chosen row, empty for none.")
     selectable = param.Boolean(default=True, doc="Whether rows can be chosen.")
+    sorting = param.List(
+        default=[], doc="Column by which rows are sorted and 1 or -1; empty as they arrive."
+    )
     row_height = param.Integer(default=22, doc="Height of a row, in pixels.")
     empty = param.String(default="", doc="What it says without rows.")
 
     _esm = Path(__file__).with_name("data_table.js")
     _stylesheets: ClassVar[list[Any]] = [Path(__file__).with_name("data_table.css")]
+
+    @property
+    def order(self) -> list[str]:
+        """Keys of the rows in the order in which they are shown, for values that are numbers."""
+        return [row["key"] for row in arranged(self.rows, self.sorting)]
+
+
+def arranged(rows: list[Row], sorting: list[int]) -> list[Row]:
+    """Return rows in the order in which a table shows them.
+
+    Parameters
+    ----------
+    rows : list of Row
+        Whose values in the column are numbers or None.
+    sorting : list of int
+        Column and direction, 1 or -1; empty for the order of arrival.
+    """
+    if not sorting:
+        return list(rows)
+    column, sign = sorting
+    known = [row for row in rows if row["cells"][column][1] is not None]
+    known.sort(key=lambda row: row["cells"][column][1], reverse=sign < 0)
+    return known + [row for row in rows if row["cells"][column][1] is None]

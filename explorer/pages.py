@@ -15,6 +15,7 @@ TITLES: dict[str, str] = {
     "derivatives": "Derivatives",
     "map": "Map",
     "fit": "Fit",
+    "lines": "Lines",
     "about": "About",
 }
 """Title of every page by its key, in their order; keys are those of ``ViewState.page``."""
@@ -66,10 +67,23 @@ def _about(explorer: Explorer) -> Page:
     return AboutPage(explorer.bundle, explorer.state)
 
 
+def _lines(explorer: Explorer) -> Page:
+    from .lines_page import LinesPage
+
+    return LinesPage(
+        explorer.bundle,
+        explorer.state,
+        explorer.view.derivatives,
+        explorer.vetting,
+        on_error=explorer.messages.tell,
+    )
+
+
 BUILDERS: dict[str, Callable[[Explorer], Page]] = {
     "derivatives": _derivatives,
     "map": _map,
     "fit": _fit,
+    "lines": _lines,
     "about": _about,
 }
 """What builds each page but the first, by key."""
