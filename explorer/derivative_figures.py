@@ -27,7 +27,7 @@ from ..core.wavelength import WavelengthGrid, convert
 from .derivative_map import MapPicture, ticks
 from .diverging_palette import diverging
 from .frame import Array
-from .spectrum_figures import nice
+from .reach import nice
 from .state import ViewState
 from .theme import paint, surface
 from .wavelength_axis import DIGITS, UNIT_SYMBOLS, Wavelengths, wavelength_figure

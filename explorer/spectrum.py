@@ -27,8 +27,7 @@ from .state import ViewState
 from .status_line import StatusLine
 from .theme import ADAPTED, TRUTH, surface
 from .view_controls import chip_choice, element_choice, medium_choice, unit_choice, word
-from .wavelength_axis import DIGITS as DIGITS
-from .wavelength_axis import UNIT_SYMBOLS as UNIT_SYMBOLS
+from .wavelength_axis import DIGITS, UNIT_SYMBOLS
 from .zoom_buttons import ZoomButtons
 
 HINT = "Drag over the spectra or turn the wheel to zoom; click the name of a curve to hide it."

@@ -21,6 +21,7 @@ from ..core.model import Model
 from ..core.wavelength import convert
 from .element_features import element_runs, no_runs
 from .frame import Array, Derivatives, Frame, residual
+from .reach import nice, set_reach
 from .state import ALL, ViewState
 from .theme import ADAPTED, TRUTH, element_colour, paint, surface
 from .wavelength_axis import DIGITS, UNIT_SYMBOLS, Wavelengths, wavelength_figure
@@ -40,14 +41,6 @@ BORDERS = (62, 8, 4)
 _TOP = 1.06  # of the flux
 
 _FOLDER = Path(__file__).parent
-
-
-def nice(value: float) -> float:
-    """Return the smallest of 1, 1.5, 2, 3, 5, 7 times a power of ten that is not below `value`."""
-    if not np.isfinite(value) or value <= 0:
-        return 1.0
-    power = 10.0 ** np.floor(np.log10(value))
-    return float(next(m * power for m in (1, 1.5, 2, 3, 5, 7, 10) if m * power >= value * 0.9999))
 
 
 class SpectrumFigures(pn.viewable.Viewer):
@@ -319,7 +312,7 @@ class SpectrumFigures(pn.viewable.Viewer):
         flux, ivar = self.observed
         both = np.abs([residual(flux, ivar, m) for m in (self.frame.emulated, self.frame.adapted)])
         reach = float(np.nanpercentile(both, 99)) if np.isfinite(both).any() else 5.0
-        _set_reach(self.middle_range, max(5.0, nice(reach)))
+        set_reach(self.middle_range, max(5.0, nice(reach)))
 
     def fit_flux(self, exactly: bool = False) -> None:
         """Make room for the curves; a range that is only a little too wide stays."""
@@ -333,7 +326,7 @@ class SpectrumFigures(pn.viewable.Viewer):
             self.flux_range.update(start=start, end=_TOP, reset_start=start, reset_end=_TOP)
         if self.observed is None:
             reach = nice(float(np.nanmax(np.abs(self.frame.difference))))
-            _set_reach(self.middle_range, max(reach, 0.01), exactly)
+            set_reach(self.middle_range, max(reach, 0.01), exactly)
 
     # Wavelengths
 
@@ -382,7 +375,7 @@ class SpectrumFigures(pn.viewable.Viewer):
         self.element_curve.visible = one
         self.true_curve.visible = one and found.truth is not None
         self.element_peaks.visible = not one
-        _set_reach(self.lower_range, max(nice(reach), 1e-4))
+        set_reach(self.lower_range, max(nice(reach), 1e-4))
         self.lower.yaxis.axis_label = label
 
     def _peaks(self, runs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -414,10 +407,3 @@ class SpectrumFigures(pn.viewable.Viewer):
 
     def __panel__(self) -> pn.viewable.Viewable:
         return pn.pane.Bokeh(self.grid, sizing_mode="stretch_both", margin=0)
-
-
-def _set_reach(y_range: Range1d, reach: float, exactly: bool = True) -> None:
-    """Set a range symmetric about 0; one that is only a little too wide stays."""
-    end = 1.08 * reach  # so that the labels of the ticks at both ends have room
-    if exactly or not 0.4 < end / float(y_range.end) <= 1:  # type: ignore[arg-type]
-        y_range.update(start=-end, end=end, reset_start=-end, reset_end=end)
