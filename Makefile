@@ -16,13 +16,14 @@ RUN_READY := $(VENV)/stamp-run
 TEST_READY := $(VENV)/stamp-test
 
 .DEFAULT_GOAL := help
-.PHONY: help explorer test quick lint types browser wheel clean
+.PHONY: help explorer test quick lint types browser gallery wheel clean
 
 help:
 	@echo "make explorer   install into $(VENV), serve the explorer and print its address"
 	@echo "make test       install what the tests need, a browser too, and run every check and test"
 	@echo "make quick      the tests that take seconds: nothing marked slow, no browser"
 	@echo "make lint       ruff (rules and format) and mypy"
+	@echo "make gallery    take the pictures of the documentation again"
 	@echo "make wheel      build dist/spectrabridge-*.whl"
 	@echo "make clean      remove $(VENV) and everything else that make leaves behind"
 
@@ -47,6 +48,9 @@ types: $(TEST_READY)
 
 browser: $(TEST_READY)
 	@$(BIN)/python .ci/browser.py > $(VENV)/browser
+
+gallery: $(TEST_READY) browser
+	SPECTRABRIDGE_BROWSER="$$(cat $(VENV)/browser)" $(BIN)/python docs/gallery.py
 
 wheel: $(TEST_READY)
 	rm -rf build

@@ -9,7 +9,7 @@ import panel as pn
 from ..core.bundle import SHIPPED, Bundle
 from .about_words import about_parts
 from .chapters import Chapters
-from .pages import TITLES
+from .page_titles import TITLES
 from .plain_button import plain_button
 from .state import ViewState
 

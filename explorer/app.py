@@ -18,7 +18,8 @@ from .likeness import Likeness
 from .messages import Messages
 from .navigation import Navigation
 from .observed import ObservedPanel, ObservedStar
-from .pages import BUILDERS, TITLES, Page
+from .page_titles import TITLES
+from .pages import BUILDERS, Page, Shared
 from .scheduler import under_lock
 from .spectrum import SpectrumView
 from .state import MAPPED, ViewState
@@ -177,7 +178,7 @@ class Explorer(pn.viewable.Viewer):
     def open_page(self, key: str) -> Page:
         """Return a page other than the first; it is built if it is not there yet."""
         if key not in self.pages:
-            page = self.pages[key] = BUILDERS[key](self)
+            page = self.pages[key] = BUILDERS[key](self._shared())
             controls, view = page.parts
             if controls is not None:
                 controls.visible = False
@@ -187,6 +188,18 @@ class Explorer(pn.viewable.Viewer):
             if self._started:
                 page.start()
         return self.pages[key]
+
+    def _shared(self) -> Shared:
+        return Shared(
+            self.bundle,
+            self.state,
+            self.view.derivatives,
+            self.messages.tell,
+            self.show_fitted,
+            self.show_mapped,
+            self.opened_star,
+            self.vetting,
+        )
 
     @property
     def fit(self) -> FitPage | None:

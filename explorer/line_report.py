@@ -137,10 +137,8 @@ def _agreement(found: Comparison | None) -> str:
 
 def _card(c: Candidate, d: Decision, picture: str) -> str:
     name = d.element or f"{c.best}, the likeliest answer"
-    heading = (
-        f"<h3>{c.wavelength:.2f} \u212b {escape(name)}"
-        f"<span>air {c.air:.2f} · {escape(c.kind)} · {escape(d.vetter)}</span></h3>"
-    )
+    about = " · ".join(escape(a) for a in (f"air {c.air:.2f}", c.kind, d.vetter) if a)
+    heading = f"<h3>{c.wavelength:.2f} \u212b {escape(name)}<span>{about}</span></h3>"
     facts = (
         f"depth {c.depth:+.3f} ({c.depth_low:+.3f} to {c.depth_high:+.3f} over stars), "
         f"{c.width:+.0f} m\u212b, {c.significance:.0f} sigma"

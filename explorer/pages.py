@@ -1,24 +1,51 @@
-"""The pages of the explorer: their titles, their order, and how each is built."""
+"""The pages of the explorer, and how each is built; their order is that of their titles."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
 import panel as pn
 
-if TYPE_CHECKING:
-    from .app import Explorer
+from ..core.bundle import Bundle
+from ..core.spectra import Spectra
+from .frame import DerivativeCache
+from .observed import ObservedStar
+from .state import ViewState
 
-TITLES: dict[str, str] = {
-    "spectrum": "Spectrum",
-    "derivatives": "Derivatives",
-    "map": "Map",
-    "fit": "Fit",
-    "lines": "Lines",
-    "about": "About",
-}
-"""Title of every page by its key, in their order; keys are those of ``ViewState.page``."""
+
+@dataclass(frozen=True)
+class Shared:
+    """What pages have in common.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        What is explored.
+    state : ViewState
+        What is shown.
+    derivatives : DerivativeCache
+        Of the bundle's model.
+    tell : callable
+        Shows a sentence, or that of an exception.
+    show_fitted, show_mapped : callable
+        Show a star of the Fit page, or of the map, on the Spectrum page.
+    opened_star : callable
+        Returns name and spectrum of the star that is open on a page.
+    vetting : path or None
+        File of decisions about candidates.
+    """
+
+    bundle: Bundle
+    state: ViewState
+    derivatives: DerivativeCache
+    tell: Callable[[str | BaseException], None]
+    show_fitted: Callable[[Mapping[str, float], ObservedStar], None]
+    show_mapped: Callable[[Mapping[str, float] | None, ObservedStar | None], None]
+    opened_star: Callable[[str], tuple[str, Spectra] | None]
+    vetting: Path | None = None
 
 
 class Page(Protocol):
@@ -41,45 +68,43 @@ class Page(Protocol):
 # A page is imported when it is first opened: the first screen need not wait for it.
 
 
-def _derivatives(explorer: Explorer) -> Page:
+def _derivatives(shared: Shared) -> Page:
     from .derivatives_page import DerivativesPage
 
-    return DerivativesPage(
-        explorer.bundle.model, explorer.state, explorer.view.derivatives, explorer.messages.tell
-    )
+    return DerivativesPage(shared.bundle.model, shared.state, shared.derivatives, shared.tell)
 
 
-def _map(explorer: Explorer) -> Page:
+def _map(shared: Shared) -> Page:
     from .map_page import MapPage
 
-    return MapPage(explorer.bundle, explorer.state, explorer.show_mapped, explorer.opened_star)
+    return MapPage(shared.bundle, shared.state, shared.show_mapped, shared.opened_star)
 
 
-def _fit(explorer: Explorer) -> Page:
+def _fit(shared: Shared) -> Page:
     from .fit_page import FitPage
 
-    return FitPage(explorer.bundle, explorer.state, explorer.show_fitted)
+    return FitPage(shared.bundle, shared.state, shared.show_fitted)
 
 
-def _about(explorer: Explorer) -> Page:
-    from .about_page import AboutPage
-
-    return AboutPage(explorer.bundle, explorer.state)
-
-
-def _lines(explorer: Explorer) -> Page:
+def _lines(shared: Shared) -> Page:
     from .lines_page import LinesPage
 
     return LinesPage(
-        explorer.bundle,
-        explorer.state,
-        explorer.view.derivatives,
-        explorer.vetting,
-        on_error=explorer.messages.tell,
+        shared.bundle,
+        shared.state,
+        shared.derivatives,
+        shared.vetting,
+        on_error=shared.tell,
     )
 
 
-BUILDERS: dict[str, Callable[[Explorer], Page]] = {
+def _about(shared: Shared) -> Page:
+    from .about_page import AboutPage
+
+    return AboutPage(shared.bundle, shared.state)
+
+
+BUILDERS: dict[str, Callable[[Shared], Page]] = {
     "derivatives": _derivatives,
     "map": _map,
     "fit": _fit,

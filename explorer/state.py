@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..core.emulator import Extrapolation
 from ..core.labels import Label, LabelSet
-from .pages import TITLES
+from .page_titles import TITLES
 from .zoom_history import ZoomHistory
 
 SHOWN = 2

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from .state import ViewState
+import param
 
 Zoom = tuple[str, tuple[float, float] | None]
 """A chip, and the wavelengths within it or None."""
@@ -19,11 +16,11 @@ class ZoomHistory:
 
     Parameters
     ----------
-    state : ViewState
-        Its chip and window are watched, and set to go back and forth.
+    state : Parameterized
+        A ViewState. Its chip and window are watched, and set to go back and forth.
     """
 
-    def __init__(self, state: ViewState) -> None:
+    def __init__(self, state: param.Parameterized) -> None:
         self._state = state
         self._seen: list[Zoom] = [self._now]
         self._at = 0
@@ -32,7 +29,7 @@ class ZoomHistory:
 
     @property
     def _now(self) -> Zoom:
-        return self._state.chip, self._state.window  # type: ignore[return-value]
+        return self._state.chip, self._state.window  # type: ignore[attr-defined]
 
     @property
     def can_go(self) -> tuple[bool, bool]:
