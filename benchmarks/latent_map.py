@@ -225,7 +225,7 @@ def _interact(page: Any, screen: Any, n: int, seed: int, repeat: int) -> dict[st
     def after(name: str, act: Any) -> float:
         page.evaluate("() => { window.painted = {}; window.acted = NaN }")
         act()
-        page.wait_for_function(f"window.painted['{name}'] !== undefined", timeout=20_000)
+        page.wait_for_function(f"window.painted['{name}'] !== undefined", timeout=60_000)
         out = page.evaluate(f"window.painted['{name}'] - window.acted")
         page.wait_for_timeout(500)
         return float(out)
@@ -245,6 +245,7 @@ def _interact(page: Any, screen: Any, n: int, seed: int, repeat: int) -> dict[st
 
     screen.button("Whole map").click()
     screen.button("lasso").click()
+    page.wait_for_function("window.deep.model((m) => m.type === 'LassoSelectTool').active")
     page.wait_for_timeout(1500)
     radius = _radius(n, seed, width, height)
     lassos = []

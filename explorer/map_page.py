@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 import panel as pn
-import panel_material_ui as pmui
 from numpy.typing import NDArray
 
 from ..core.bundle import Bundle
-from ..core.embedding import PANELS, Embedding
+from ..core.embedding import Embedding
 from ..core.errors import SpectrabridgeError
-from .choice import Choice
 from .data_table import DataTable
 from .map_board import MapBoard
 from .map_colours import DOMAIN, choices, colouring, legend_html
+from .map_controls import MapControls
+from .map_making import MapMaking
 from .map_placing import Opened, Placing
-from .map_shelf import MapMaker, shared_map
+from .map_shelf import shared_map
 from .map_spectrum import MapSpectrum
 from .map_stars import (
     SHOWN,
@@ -35,18 +35,14 @@ from .map_stars import (
     star_curves,
 )
 from .map_words import (
-    empty_html,
     mixing_html,
-    progress_html,
     selection_words,
     star_html,
 )
 from .messages import sentence_of
 from .observed import ObservedStar
-from .plain_button import STYLE, plain_button
 from .scheduler import Execute, LatestWins, under_lock
 from .state import ViewState
-from .table_file import FORMATS
 
 READY_AFTER = 2500
 """Milliseconds after which the page gets ready to place stars."""
@@ -93,9 +89,13 @@ class MapPage(pn.viewable.Viewer):
         self._curves: LatestWins[tuple[str, Any], Curves] | None = None
         self._choosing: LatestWins[Callable[[], Rows], Rows] | None = None
         self._sending: LatestWins[Rows, str] | None = None
-        self._maker: MapMaker | None = None
+        self.making: MapMaking | None = None
         self.placing = Placing(bundle, self.state, opened, self._show_placed)
-        self._build_controls()
+        side = self.side = MapControls(
+            self._download, self._soon(lambda: self.select(None)), self._send
+        )
+        side.colour.param.watch(self._soon(self._recolour), "value")
+        side.search.param.watch(self._soon(self._search), "enter_pressed")
         self.spectrum = MapSpectrum(model.grid, self.state)
         self.view = pn.Column(sizing_mode="stretch_both", margin=0)
         self._watchers = [
@@ -127,104 +127,9 @@ class MapPage(pn.viewable.Viewer):
 
         return later
 
-    # --------------------------------------------------------------------- controls
-
-    def _build_controls(self) -> None:
-        self.colour = Choice(
-            label="colour by", options=[[DOMAIN, "domain"]], value=DOMAIN, **_CHOICE
-        )
-        self.colour.param.watch(self._soon(self._recolour), "value")
-        self.legend = _html()
-        self.search = pmui.TextInput(
-            label="Find a star by its id", size="small", margin=(8, 0, 0, 0), **_STRETCH
-        )
-        self.search.param.watch(self._soon(self._search), "enter_pressed")
-        self.found = _html()
-        self.star = _html(min_height=86)
-        self.placed = _html(visible=False)
-        self.chosen_words = _html()
-        self.clear = plain_button("Clear", self._soon(lambda: self.select(None)))
-        self.downloads = [
-            pmui.FileDownload(
-                label=name,
-                callback=lambda name=name: self._download(name),
-                filename=f"spectrabridge-stars.{suffix}",
-                variant="outlined",
-                size="small",
-                margin=0,
-                height=25,
-                sx=STYLE,
-            )
-            for name, (_, suffix) in FORMATS.items()
-        ]
-        self.send = plain_button("Send by SAMP", self._send, "to TOPCAT or another program")
-        self.mixing = _html()
-        self.make = plain_button("Make a small map", self.make_map)
-        self.stop = plain_button("Stop", self._stop)
-        self.progress = _html()
-        self.notice = pn.pane.HTML("", margin=0, styles=_NOTICE)
-        self.controls = pn.Column(margin=0, **_STRETCH)
-
-    def _lay_controls(self) -> None:
-        row: dict[str, Any] = {"styles": {"gap": "4px", "flex-wrap": "wrap"}, **_STRETCH}
-        self.controls[:] = [
-            self.colour,
-            self.legend,
-            self.search,
-            self.found,
-            _title("Star"),
-            self.star,
-            self.placed,
-            _title("Selection"),
-            self.chosen_words,
-            pn.Row(*self.downloads, self.send, self.clear, margin=(4, 0, 0, 0), **row),
-            _title("How well the domains mix"),
-            self.mixing,
-        ]
-
     def _show_empty(self, problem: str) -> None:
-        self.notice.object = empty_html(self.bundle.name, problem)
-        self.stop.visible = False
-        self.progress.object = ""
-        self.controls[:] = [_html("<b>Map</b><br>No map yet.")]
-        self.view[:] = [
-            pn.Column(
-                self.notice,
-                pn.Row(self.make, self.stop, margin=(4, 0), styles={"gap": "6px"}),
-                self.progress,
-                margin=(40, 60),
-            )
-        ]
-
-    # ------------------------------------------------------------------ making a map
-
-    def make_map(self) -> None:
-        """Make a small map, in the background where there is one."""
-        self.make.disabled, self.stop.visible = True, True
-        self.progress.object = progress_html("spectra", 0)
-        self._maker = MapMaker(self.bundle, self._made_part, self._made, self._not_made)
-        self._maker.start(self._execute)
-
-    def _stop(self) -> None:
-        if self._maker:
-            self._maker.stop()
-
-    def _made_part(self, what: str, part: float) -> None:
-        steps = ["spectra", *PANELS.values()]
-        whole = (steps.index(what) + part) / len(steps) if what in steps else part
-        self.progress.object = progress_html(what, whole)
-
-    def _made(self, embedding: Embedding | None) -> None:
-        self.make.disabled, self.stop.visible = False, False
-        self._maker = None
-        if embedding is None:
-            self.progress.object = "Stopped."
-        else:
-            self.open_map(embedding)
-
-    def _not_made(self, problem: Exception) -> None:
-        self._made(None)
-        self.progress.object = sentence_of(problem)
+        self.making = MapMaking(self.bundle, problem, self.open_map)
+        self.view[:] = [self.making]
 
     # ------------------------------------------------------------------------ a map
 
@@ -232,9 +137,9 @@ class MapPage(pn.viewable.Viewer):
         """Show a map."""
         self.embedding = embedding
         self.row, self.selected = None, None
-        self.colour.options = choices(embedding)
-        self.mixing.object = mixing_html(embedding)
-        self.star.object = star_html(embedding, None)
+        self.side.colour.options = choices(embedding)
+        self.side.mixing.object = mixing_html(embedding)
+        self.side.star.object = star_html(embedding, None)
         self.table = DataTable(
             label="Selected stars",
             columns=selection_columns(embedding),
@@ -246,7 +151,7 @@ class MapPage(pn.viewable.Viewer):
         self.table.param.watch(self._soon(self._row_chosen), "chosen")
         self.board = MapBoard(embedding, self.choose, self.circled, self._soon)
         self.view[:] = [self.board.bar, self.board, self.board.words, self._lower()]
-        self._lay_controls()
+        self.side.lay_out()
         self._show_selection()
         self._paint()
         if self._execute is not None:
@@ -267,10 +172,10 @@ class MapPage(pn.viewable.Viewer):
     def _recolour(self) -> None:
         if self.embedding is None or self.board is None:
             return
-        what = colouring(self.embedding, self.colour.value)
+        what = colouring(self.embedding, self.side.colour.value)
         # The panels name the domains themselves.
-        self.legend.visible = what.key != DOMAIN
-        self.legend.object = legend_html(what, self.state.dark)
+        self.side.legend.visible = what.key != DOMAIN
+        self.side.legend.object = legend_html(what, self.state.dark)
         self.board.colour(what, self.state.dark, self.selected)
 
     def _paint(self) -> None:
@@ -286,7 +191,7 @@ class MapPage(pn.viewable.Viewer):
         self.row = row
         self.board.choose(row)
         self._draw(("star", row))
-        self.star.object = star_html(self.embedding, row)
+        self.side.star.object = star_html(self.embedding, row)
         self.table.chosen = str(row)
         self.state.mapped = self.embedding.stars.ids[row]
 
@@ -313,7 +218,9 @@ class MapPage(pn.viewable.Viewer):
     def _publish(self, what: tuple[str, Any], curves: Curves) -> None:
         self.spectrum.draw(curves)
         kind, row = what
-        if kind == "star" and self._on_star is not None:
+        if kind == "selection":
+            self._soon(self._show_selection)()
+        elif self._on_star is not None:
             # Not before this is sent: other pages have time.
             self._soon(lambda: self._tell(row))()
 
@@ -326,22 +233,22 @@ class MapPage(pn.viewable.Viewer):
     def _search(self) -> None:
         if self.embedding is None or self.board is None:
             return
-        text = str(self.search.value_input or self.search.value)
+        text = str(self.side.search.value_input or self.side.search.value)
         rows = find(self.embedding, text)
         if not text.strip():
-            self.found.object = ""
+            self.side.found.object = ""
         elif not rows:
-            self.found.object = (
+            self.side.found.object = (
                 f"No star of the map is called {_quoted(text)}. Its stars are called like "
                 f"{_quoted(self.embedding.stars.ids[0])} or "
                 f"{_quoted(self.embedding.stars.ids[-1])}."
             )
         elif len(rows) == 1:
-            self.found.object = ""
+            self.side.found.object = ""
             self.board.reveal(rows[0])
             self.choose(rows[0])
         else:
-            self.found.object = f"{len(rows):,} stars hold {_quoted(text)}: selected."
+            self.side.found.object = f"{len(rows):,} stars hold {_quoted(text)}: selected."
             self.select(np.array(rows, np.int64))
 
     def _row_chosen(self) -> None:
@@ -359,32 +266,33 @@ class MapPage(pn.viewable.Viewer):
             self.select(inside())
 
     def select(self, rows: Rows | None) -> None:
-        """Select stars; None for none at all."""
+        """Select stars; None for none at all. The table follows when the stars are shown."""
+        if self.embedding is None or self.board is None:
+            return
         self.selected = rows
-        self._show_selection()
-        if rows is not None and len(rows):
+        some = rows is not None and len(rows) > 0
+        self.board.select(rows if some else None)
+        if some:
             self._draw(("selection", rows))
-        elif self.row is not None:
+            return
+        self._show_selection()
+        if self.row is not None:
             self._draw(("star", self.row))
 
     def _show_selection(self) -> None:
-        if self.embedding is None or self.board is None:
+        if self.embedding is None:
             return
         rows = self.selected
-        some = rows is not None and len(rows) > 0
         # Observed stars first: they stand behind the synthetic ones on the list.
         shown = rows[::-1][:SHOWN] if rows is not None else np.zeros(0, np.int64)
-        self.table.rows = selection_rows(self.embedding, shown.tolist())
         if rows is None:
-            self.chosen_words.object = (
+            self.side.chosen_words.object = (
                 '<span style="opacity:0.75">Circle stars with the lasso or the box.</span>'
             )
         else:
-            self.chosen_words.object = selection_words(len(rows), len(shown))
-        for button in (*self.downloads, self.send):
-            button.disabled = not some
-        self.clear.disabled = rows is None
-        self.board.select(rows if some else None)
+            self.side.chosen_words.object = selection_words(len(rows), len(shown))
+        self.table.rows = selection_rows(self.embedding, shown.tolist())
+        self.side.allow(len(shown) > 0, rows is not None)
 
     def _download(self, name: str) -> io.BytesIO:
         assert self.embedding is not None and self.selected is not None
@@ -394,13 +302,13 @@ class MapPage(pn.viewable.Viewer):
         if self.selected is None:
             return
         if self._sending:
-            self.chosen_words.object = "Sending\u2026"
+            self.side.chosen_words.object = "Sending\u2026"
             self._sending.submit(self.selected)
         else:
-            self.chosen_words.object = self._sent(self.selected)
+            self.side.chosen_words.object = self._sent(self.selected)
 
     def _say_sent(self, words: str) -> None:
-        self.chosen_words.object = words
+        self.side.chosen_words.object = words
 
     def _sent(self, rows: Rows) -> str:
         """Send stars to the programs on this machine; return what became of it."""
@@ -410,14 +318,14 @@ class MapPage(pn.viewable.Viewer):
     # --------------------------------------------------------------- stars of one's own
 
     def _show_placed(self, words: str, places: Mapping[str, Any]) -> None:
-        self.placed.object, self.placed.visible = words, bool(words)
+        self.side.placed.object, self.side.placed.visible = words, bool(words)
         if self.board is not None:
             self.board.place(places)
 
     # ------------------------------------------------------------------------- work
 
     def _on_error(self, problem: Exception) -> None:
-        self.found.object = sentence_of(problem)
+        self.side.found.object = sentence_of(problem)
 
     def start(self) -> None:
         """Work in the background from now on, for the current document."""
@@ -425,6 +333,8 @@ class MapPage(pn.viewable.Viewer):
         if document is None or document.session_context is None or self._execute:
             return
         execute = self._execute = under_lock(document)
+        if self.making is not None:
+            self.making.execute = execute
         self._curves = LatestWins(
             self._compute, self._publish, execute, self._on_error, "map spectra"
         )
@@ -450,7 +360,8 @@ class MapPage(pn.viewable.Viewer):
 
     def close(self) -> None:
         """Stop all work and watching."""
-        self._stop()
+        if self.making is not None:
+            self.making.end()
         for worker in (self._curves, self._choosing, self._sending):
             if worker:
                 worker.close()
@@ -465,31 +376,14 @@ class MapPage(pn.viewable.Viewer):
     @property
     def parts(self) -> tuple[pn.Column, pn.Column]:
         """The column of controls and the view, for a page that places them itself."""
-        return self.controls, self.view
+        return self.side.column, self.view
 
     def __panel__(self) -> pn.viewable.Viewable:
-        controls = pn.Column(self.controls, width=280, margin=(0, 8))
+        controls = pn.Column(self.side.column, width=280, margin=(0, 8))
         return pn.Row(controls, self.view, sizing_mode="stretch_width", height=660, margin=0)
-
-
-def _html(text: str = "", **more: Any) -> pn.pane.HTML:
-    return pn.pane.HTML(text, margin=(3, 0, 0, 0), styles=_SMALL, **(_STRETCH | more))
-
-
-def _title(text: str) -> pn.pane.HTML:
-    return pn.pane.HTML(f"<b>{text}</b>", margin=(9, 0, 0, 0))
 
 
 def _quoted(text: str) -> str:
     import html
 
     return f"\u201c{html.escape(text.strip())}\u201d"
-
-
-_STRETCH: dict[str, Any] = {"sizing_mode": "stretch_width"}
-
-_CHOICE: dict[str, Any] = {"margin": 0, "height": 27, "sizing_mode": "stretch_width"}
-
-_SMALL = {"font-size": "12px", "line-height": "16px"}
-
-_NOTICE = {"font-size": "13.5px", "line-height": "20px", "max-width": "640px"}

@@ -211,7 +211,7 @@ def test_a_tapped_star_goes_to_all_pages(page, told, embedding):
     for panel in page.board.maps.values():
         place = [panel.chosen.data["x"][0], panel.chosen.data["y"][0]]
         np.testing.assert_allclose(place, panel.points[row])
-    assert f"<b>{embedding.stars.ids[row]}</b>" in page.star.object
+    assert f"<b>{embedding.stars.ids[row]}</b>" in page.side.star.object
 
     page.choose(500)
     labels, star = told[-1]
@@ -256,15 +256,17 @@ def test_stars_are_found_by_their_ids(page, embedding):
     assert find(embedding, " ") == []
     assert len(find(embedding, "observed 12")) == 1
     assert len(find(embedding, "bserved 12")) == 11
-    page.search.value_input = "synthetic 40"
+    page.side.search.value_input = "synthetic 40"
     page._search()
     assert page.row == 39
-    page.search.value_input = "tic 40"
+    page.side.search.value_input = "tic 40"
     page._search()
     assert page.selected.tolist() == [39, *range(399, 409)]
-    page.search.value_input = "<b>who</b>"
+    page.side.search.value_input = "<b>who</b>"
     page._search()
-    assert "No star of the map is called \u201c&lt;b&gt;who&lt;/b&gt;\u201d" in page.found.object
+    assert (
+        "No star of the map is called \u201c&lt;b&gt;who&lt;/b&gt;\u201d" in page.side.found.object
+    )
     assert len(page.selected) == 11
 
 
@@ -288,7 +290,7 @@ def test_circled_stars_stand_in_a_table_and_in_files(page, embedding):
     n = len(page.selected)
     assert abs(n - len(inside)) <= 0.02 * len(inside) + 2
     assert len(page.table.rows) == min(SHOWN, n)
-    assert f"<b>{n} stars</b> selected" in page.chosen_words.object
+    assert f"<b>{n} stars</b> selected" in page.side.chosen_words.object
     assert page.spectrum.curves.title == f"mean of {n} stars"
     assert page.board.maps["spectra"].images[0].glyph.global_alpha < 0.5
     assert page.board.maps["spectra"].sources[1].data["image"][0].any()
@@ -308,7 +310,7 @@ def test_circled_stars_stand_in_a_table_and_in_files(page, embedding):
     assert page.spectrum.curves.title == embedding.stars.ids[page.row]
     page.select(None)
     assert page.table.rows == []
-    assert all(button.disabled for button in page.downloads)
+    assert all(button.disabled for button in page.side.downloads)
     assert page.board.maps["spectra"].images[0].glyph.global_alpha == 1
 
 
@@ -327,19 +329,19 @@ def test_a_selection_is_sent_by_samp(page, monkeypatch):
     page._send()
     assert sent == [(3, "stars of mock-lines")]
     words = "TOPCAT has 3 stars. Aladin: did not answer in time."
-    assert page.chosen_words.object == words
+    assert page.side.chosen_words.object == words
 
     def no_hub(table, name):
         raise LinesError("No SAMP hub is running here.")
 
     monkeypatch.setattr(samp, "send_table", no_hub)
     page._send()
-    assert page.chosen_words.object == "No SAMP hub is running here."
+    assert page.side.chosen_words.object == "No SAMP hub is running here."
 
 
 def test_an_empty_lasso_says_so(page):
     circle(page.board.maps["latents"], 1e3, 1e3, 1)
-    assert page.chosen_words.object == "No stars there."
+    assert page.side.chosen_words.object == "No stars there."
     assert page.board.maps["latents"].images[0].glyph.global_alpha == 1
 
 
@@ -389,7 +391,7 @@ def test_hidden_panels_draw_when_they_are_shown(page):
     assert [box.visible for box in page.board.boxes.values()] == [False, False, True]
     hidden = page.board.maps["spectra"]
     before = hidden.sources[0].data["image"][0]
-    page.colour.value = "teff"
+    page.side.colour.value = "teff"
     assert hidden.sources[0].data["image"][0] is before
     page.board.panel = "all"
     assert hidden.sources[0].data["image"][0] is not before
@@ -420,11 +422,11 @@ def test_an_opened_star_is_placed(bundle, embedding):
 
     state = ViewState(model.labels, model.reference, bundle=bundle.name)
     page = MapPage(bundle, state, opened=opened)
-    assert not page.placed.visible
+    assert not page.side.placed.visible
     assert asked == []
     state.page = "map"
-    assert page.placed.visible
-    assert "<b>\u2605 2M0001</b> stands nearest to observed" in page.placed.object
+    assert page.side.placed.visible
+    assert "<b>\u2605 2M0001</b> stands nearest to observed" in page.side.placed.object
     latents = page.board.maps["latents"]
     place = np.array([latents.placed.data["x"][0], latents.placed.data["y"][0]])
     off = np.hypot(*(latents.points - place).T)
@@ -446,8 +448,8 @@ def bare(bundle, monkeypatch):
 def test_without_a_map_the_page_says_what_to_do_and_makes_one(bare):
     page = MapPage(bare)
     assert page.embedding is None
-    assert "spectrabridge embed mock-lines --store" in page.notice.object
-    page.make_map()
+    assert "spectrabridge embed mock-lines --store" in page.making.notice.object
+    page.making.begin()
     assert len(page.embedding) == 60
     assert page.board is not None
     page.close()
@@ -457,11 +459,11 @@ def test_without_a_map_the_page_says_what_to_do_and_makes_one(bare):
 
 def test_making_a_map_can_be_stopped(bare, monkeypatch):
     page = MapPage(bare)
-    monkeypatch.setattr(page, "_made_part", lambda what, part: page._stop())
-    page.make_map()
+    monkeypatch.setattr(page.making, "_part", lambda what, part: page.making.end())
+    page.making.begin()
     assert page.embedding is None
-    assert page.progress.object == "Stopped."
-    assert not page.make.disabled
+    assert page.making.progress.object == "Stopped."
+    assert not page.making.make.disabled
 
 
 def test_a_damaged_map_is_told_and_can_be_replaced(bundle, monkeypatch):
@@ -472,8 +474,8 @@ def test_a_damaged_map_is_told_and_can_be_replaced(bundle, monkeypatch):
 
     monkeypatch.setattr(map_shelf, "stored_embedding", damaged)
     page = MapPage(bundle)
-    assert "The map of mock-lines is damaged." in page.notice.object
-    assert not page.make.disabled
+    assert "The map of mock-lines is damaged." in page.making.notice.object
+    assert not page.making.make.disabled
 
 
 # ------------------------------------------------------------------------- for notebooks

@@ -131,7 +131,7 @@ def test_stars_are_tapped_circled_and_found(board):
 
     # The lasso gives a table and files.
     screen.button("lasso").click()
-    page.wait_for_timeout(300)
+    page.wait_for_function("window.deep.model((m) => m.type === 'LassoSelectTool').active")
     x, y = board.middle(1)
     page.mouse.move(x + 60, y)
     page.mouse.down()
