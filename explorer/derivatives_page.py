@@ -26,7 +26,7 @@ from .derivative_map import (
     values_of,
 )
 from .frame import DerivativeCache, Derivatives
-from .scheduler import LatestWins, under_lock
+from .scheduler import LatestWins, executor
 from .state import ViewState
 from .status_line import StatusLine
 from .theme import ADAPTED, TRUTH, element_colour, surface
@@ -168,10 +168,9 @@ class DerivativesPage(pn.viewable.Viewer):
 
     def start(self) -> None:
         """Compute from now on in the background, for the current document."""
-        document = pn.state.curdoc
-        if document is None or document.session_context is None or self._slow:
+        execute = executor(pn.state.curdoc)
+        if execute is None or self._slow:
             return
-        execute = under_lock(document)
         self._slow = LatestWins(
             self.derivatives.get,
             lambda values, found: self._publish(found),

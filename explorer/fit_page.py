@@ -22,7 +22,7 @@ from .fitted_star import FitPlan, FittedStar, fit_batch, fitters_of, without_con
 from .observed import ObservedStar
 from .plain_button import STYLE, plain_button
 from .residual_view import ResidualView
-from .scheduler import under_lock
+from .scheduler import executor
 from .state import ViewState, decimals
 
 Handed = tuple[list[FittedStar], list[tuple[str, bytes | Path]]]
@@ -173,9 +173,9 @@ class FitPage(pn.viewable.Viewer):
 
     def start(self) -> None:
         """Read and fit in the background from now on, for the current document."""
-        document = pn.state.curdoc
-        if document is not None and document.session_context is not None:
-            self.queue.start(under_lock(document))
+        execute = executor(pn.state.curdoc)
+        if execute is not None:
+            self.queue.start(execute)
 
     def close(self) -> None:
         """Stop all work and watching."""

@@ -17,3 +17,8 @@ class CurveLegend(JSComponent):
 
     _esm = Path(__file__).with_name("legend.js")
     _stylesheets: ClassVar[list[Any]] = [Path(__file__).with_name("legend.css")]
+
+    def _get_properties(self, doc: Any) -> dict[str, Any]:
+        # In a notebook panel-material-ui takes every model whose class is called something
+        # with Legend at the end for a legend of Bokeh's, and fails.
+        return super()._get_properties(doc) | {"class_name": "CurveNames"}

@@ -15,7 +15,7 @@ from ..core.spectra import Spectra
 from ..core.wavelength import WavelengthGrid
 from .choice import Choice
 from .file_drop import FileDrop
-from .scheduler import under_lock
+from .scheduler import executor
 from .state import ViewState
 
 _KINDS = {"coadd": "combination", "coadd_global": "combination, global weights"}
@@ -149,10 +149,10 @@ class ObservedPanel(pn.viewable.Viewer):
 
     def start(self) -> None:
         """Read files in the background from now on, for the current document."""
-        document = pn.state.curdoc
-        if document is not None and document.session_context is not None:
+        execute = executor(pn.state.curdoc)
+        if execute is not None:
             self._reader = ThreadPoolExecutor(1, "files")
-            self._execute = under_lock(document)
+            self._execute = execute
 
     def close(self) -> None:
         """Stop reading and watching."""

@@ -8,8 +8,10 @@ values between are dropped. The last value is always published.
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 import torch
@@ -38,6 +40,64 @@ def under_lock(document: Document) -> Execute:
         document.add_next_tick_callback(locked)
 
     return execute
+
+
+_kernel: asyncio.AbstractEventLoop | None = None
+
+
+def use_kernel(loop: asyncio.AbstractEventLoop | None) -> None:
+    """Publish in the loop of a notebook's kernel from now on, where there is no session."""
+    global _kernel
+    _kernel = loop
+
+
+def executor(document: Document | None) -> Execute | None:
+    """Return what runs functions where a document may be changed.
+
+    Parameters
+    ----------
+    document : Document or None
+        The document of a session, or what a notebook displays, or None.
+
+    Returns
+    -------
+    callable or None
+        For the session of a server :func:`under_lock`; in a notebook what hands functions
+        to the kernel, which runs them between cells; None where there is nothing to run
+        them, so that all work must be done at once.
+    """
+    if document is not None and document.session_context is not None:
+        return under_lock(document)
+    return _kernel.call_soon_threadsafe if _kernel is not None else None
+
+
+def after(
+    document: Document | None, milliseconds: int, function: Callable[[], None]
+) -> Callable[[], None]:
+    """Run a function later, where a document may be changed.
+
+    Returns
+    -------
+    callable
+        What calls it off; harmless when it has run. Where nothing can run it later it never
+        runs.
+    """
+    if document is not None and document.session_context is not None:
+
+        def locked() -> None:
+            with set_curdoc(document):
+                function()
+
+        callback = document.add_timeout_callback(locked, milliseconds)
+
+        def cancel() -> None:
+            with suppress(ValueError):
+                document.remove_timeout_callback(callback)
+
+        return cancel
+    if _kernel is not None:
+        return _kernel.call_later(milliseconds / 1000, function).cancel
+    return lambda: None
 
 
 class LatestWins(Generic[Value, Result]):

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
-from bokeh.document import Document
 from bokeh.models import BasicTicker, BasicTickFormatter
 from bokeh.models.ranges import Range1d
 from bokeh.plotting import figure
 from numpy.typing import NDArray
-from panel.io.state import set_curdoc
 
 from ..core.wavelength import UNITS, WavelengthGrid, air_to_vacuum, convert
 from .frame import Axis
-from .scheduler import under_lock
+from .scheduler import after, executor
 from .state import ALL, ViewState
 
 UNIT_SYMBOLS = {"angstrom": "\u00c5", "nm": "nm", "um": "\u00b5m"}
@@ -181,30 +178,21 @@ class Wavelengths:
     # What is zoomed by hand
 
     def _zoomed(self, attr: str, old: object, new: object) -> None:
-        document = self.range.document
-        if document is None or document.session_context is None:
+        execute = executor(self.range.document)
+        if execute is None:
             self._tell()
         elif self._told:
             # Both ends change one after the other.
             self._told = False
-            under_lock(document)(self._tell)
+            execute(self._tell)
 
     def _tell(self) -> None:
         self._told = True
-        document = self.range.document
         if self.on_zoom is not None:
             self.on_zoom()
-        if document is None or document.session_context is None:
-            return
         if self._rest is not None:
-            with suppress(ValueError):
-                document.remove_timeout_callback(self._rest)
-        self._rest = document.add_timeout_callback(lambda: self._rested(document), REST_MS)
-
-    def _rested(self, document: Document) -> None:
-        self._rest = None
-        with set_curdoc(document):
-            self.settle()
+            self._rest()
+        self._rest = after(self.range.document, REST_MS, self.settle)
 
     def settle(self) -> None:
         """Make what is in view the window of the state, none if that is all of the chip."""

@@ -103,13 +103,13 @@ class Server:
     started: float
     log: Path
 
-    def wait(self, seconds: float = 60) -> None:
+    def wait(self, seconds: float = 60, path: str = "/static/js/bokeh.min.js") -> None:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 pytest.fail(f"The server ended early:\n{self.log.read_text()}")
             try:
-                urllib.request.urlopen(f"{self.url}/static/js/bokeh.min.js", timeout=5).close()
+                urllib.request.urlopen(self.url + path, timeout=5).close()
                 return
             except OSError:
                 time.sleep(0.05)
