@@ -87,6 +87,8 @@ def on_fit(page: Page) -> None:
     """Fit the example star and wait for its labels."""
     page.get_by_role("button", name=re.compile("^Example")).last.click()
     page.get_by_text("1 fitted.").wait_for(timeout=120_000)
+    page.mouse.move(700, 360)
+    page.wait_for_timeout(8000)
 
 
 PREPARE: dict[str, Callable[[Page], None]] = {"fit": on_fit}
@@ -97,7 +99,8 @@ def take_pages(page: Page, url: str, only: str | None) -> None:
     """Open every page, in both themes, and take its picture."""
     page.goto(url)
     tab(page, "spectrum").wait_for(timeout=90_000)
-    shown = still(page)
+    # The derivatives come when the rest is there.
+    shown = still(page, still(page))
     keys = [key for key in TITLES if only in (None, key)]
     for key in keys:
         if key != "spectrum":
