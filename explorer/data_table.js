@@ -87,7 +87,8 @@ export function render({model}) {
   }
 
   const arrange = () => {
-    order = [...model.rows]
+    const newer = new Map(model.changed.map((row) => [row.key, row]))
+    order = model.rows.map((row) => newer.get(row.key) ?? row)
     if (sorted) {
       const [column, sign] = sorted
       const value = (row) => row.cells[column][1]
@@ -225,7 +226,7 @@ export function render({model}) {
       arrange()
     }
   })
-  model.on("rows", arrange)
+  model.on(["rows", "changed"], arrange)
   model.on("chosen", () => {
     const at = order.findIndex((row) => row.key === model.chosen)
     if (at >= 0) {

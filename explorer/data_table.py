@@ -8,6 +8,9 @@ from typing import Any, ClassVar, TypedDict
 import param
 from panel.custom import JSComponent
 
+MOST_CHANGED = 40
+"""Rows that are sent one by one, until all are sent anew."""
+
 
 class Column(TypedDict):
     """A column of a :class:`DataTable`.
@@ -62,6 +65,9 @@ class DataTable(JSComponent):
     label = param.String(default="", doc="What the table shows, for screen readers.")
     columns: list[Column] = param.List(default=[], doc="See Column.")  # type: ignore[assignment]
     rows: list[Row] = param.List(default=[], doc="See Row.")  # type: ignore[assignment]
+    changed: list[Row] = param.List(  # type: ignore[assignment]
+        default=[], doc="Rows in place of those of the same keys, so that not all are sent."
+    )
     chosen = param.String(default="", doc="Key of the chosen row, empty for none.")
     selectable = param.Boolean(default=True, doc="Whether rows can be chosen.")
     sorting = param.List(
@@ -72,6 +78,25 @@ class DataTable(JSComponent):
 
     _esm = Path(__file__).with_name("data_table.js")
     _stylesheets: ClassVar[list[Any]] = [Path(__file__).with_name("data_table.css")]
+
+    def show_rows(self, rows: list[Row]) -> None:
+        """Show these rows; if only a few are not as before, only those are sent."""
+        old = self.rows
+        different = [new for new, before in zip(rows, old, strict=False) if new != before]
+        same = len(rows) == len(old) and all(
+            new["key"] == before["key"] for new, before in zip(rows, old, strict=True)
+        )
+        if not same or len(different) > MOST_CHANGED:
+            self.param.update(rows=rows, changed=[])
+        elif different:
+            with param.parameterized.discard_events(self):
+                self.rows = rows
+            sent = {row["key"]: row for row in [*self.changed, *different]}
+            if len(sent) > MOST_CHANGED:
+                self.param.update(rows=list(rows), changed=[])
+                self.param.trigger("rows")
+            else:
+                self.changed = list(sent.values())
 
     @property
     def order(self) -> list[str]:

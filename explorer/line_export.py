@@ -7,6 +7,7 @@ import zipfile
 from typing import Any
 
 from ..core.bundle import Bundle
+from ..core.errors import LinesError
 from ..core.lines import Candidates
 from ..core.vetting import Vetting
 
@@ -83,3 +84,22 @@ def export_bytes(name: str, vetting: Vetting, candidates: Candidates, bundle: Bu
         file.writestr(f"{candidates.bundle}.{code}", written.text)
         file.writestr(f"{candidates.bundle}-left-out.txt", notes + written.left_out)
     return out.getvalue()
+
+
+def send(vetting: Vetting | None, candidates: Candidates) -> str:
+    """Send the accepted features by SAMP, and return in words what became of them.
+
+    Raises
+    ------
+    LinesError
+        If no hub runs on this machine, nobody there takes tables, or nothing is decided.
+    """
+    if vetting is None:
+        raise LinesError("Nothing has been decided yet, so that there is nothing to send.")
+    from ..core.vetting.exchange import decision_table
+    from ..core.vetting.samp import send_table
+
+    table = decision_table(vetting, candidates, which="accepted")
+    sent = send_table(table, f"{candidates.bundle} lines")
+    rows = f"{len(table)} row{'s' * (len(table) != 1)}"
+    return "; ".join(f"{one.name}: {one.problem or rows}" for one in sent) + "."

@@ -18,7 +18,6 @@ from bokeh.events import MouseLeave, MouseMove
 from bokeh.layouts import gridplot
 from bokeh.models import (
     BasicTicker,
-    BasicTickFormatter,
     BoxZoomTool,
     ColumnDataSource,
     CustomJS,
@@ -43,7 +42,7 @@ from .line_spectra import (
 )
 from .state import ViewState
 from .theme import ADAPTED, TRUTH, element_colour, paint, surface
-from .wavelength_axis import DIGITS, UNIT_SYMBOLS
+from .wavelength_axis import DIGITS, UNIT_SYMBOLS, wavelength_figure
 
 CURVES = ("observed", "adapted", "truth", "emulated")
 """Names of the spectra, in the order in which they are painted."""
@@ -55,7 +54,7 @@ NAME_HEIGHT = 15
 """Height of each, in pixels."""
 
 _FOLDER = Path(__file__).parent
-_BORDERS: dict[str, Any] = {"min_border_left": 62, "min_border_right": 6}
+_BORDERS = (62, 6, 3)
 
 
 class LineFigure(pn.viewable.Viewer):
@@ -167,49 +166,33 @@ class LineFigure(pn.viewable.Viewer):
 
     # ------------------------------------------------------------------- plots
 
-    def _plot(self, label: str, y_range: Range1d, tools: str, **options: Any) -> Any:
-        plot: Any = figure(
-            x_range=self.x_range,
-            y_range=y_range,
-            y_axis_label=label,
-            tools=tools,
-            active_drag="xbox_zoom" if tools else None,
-            active_scroll="xwheel_zoom" if tools else None,
-            min_border_top=3,
-            min_border_bottom=3,
-            lod_threshold=None,
-            **_BORDERS,
-            **options,
-        )
-        plot.yaxis.axis_label_standoff = 6
-        plot.yaxis.ticker = BasicTicker(desired_num_ticks=4)
-        plot.xaxis.formatter = BasicTickFormatter(use_scientific=False)
-        plot.xaxis.ticker = BasicTicker(desired_num_ticks=8)
-        return plot
-
     def _build_plots(self) -> None:
-        tools = "xpan,xwheel_zoom,xbox_zoom,reset,save"
         low, high = self.axis.span(None, self.state.unit, self.state.medium)
         self.x_range = Range1d(start=low, end=high, bounds=(low, high))
         self.flux_range = Range1d(start=0.3, end=1.06)
         self.lower_range = Range1d(start=-0.1, end=0.1)
-        stretch: dict[str, Any] = {"sizing_mode": "stretch_both"}
         height = NAME_ROWS * NAME_HEIGHT + 4
-        self.strip = self._plot(
-            "",
-            Range1d(start=0, end=height),
-            "",
+        left, right, _ = _BORDERS
+        self.strip: Any = figure(
+            x_range=self.x_range,
+            y_range=Range1d(start=0, end=height),
+            tools="",
+            toolbar_location=None,
             height=height,
             sizing_mode="stretch_width",
-            toolbar_location=None,
+            min_border_left=left,
+            min_border_right=right,
+            min_border_top=0,
+            min_border_bottom=0,
         )
         self.strip.axis.visible = False
         self.strip.grid.visible = False
-        self.strip.min_border_top = self.strip.min_border_bottom = 0
-        self.flux = self._plot("flux", self.flux_range, tools, **stretch)
-        self.flux.xaxis.visible = False
-        self.lower = self._plot("\u0394 \u2202flux/\u2202[X/H]", self.lower_range, tools, **stretch)
-        self.lower.xaxis.axis_label_standoff = 2
+        self.flux = wavelength_figure("flux", self.x_range, self.flux_range, borders=_BORDERS)
+        self.lower = wavelength_figure(
+            "\u0394 \u2202flux/\u2202[X/H]", self.x_range, self.lower_range, True, _BORDERS
+        )
+        for plot in (self.flux, self.lower):
+            plot.xaxis.ticker = BasicTicker(desired_num_ticks=8)
         self.lower.xaxis.axis_label = self._axis_label()
         self.spectra = {
             name: self.flux.line(

@@ -8,8 +8,8 @@ from typing import Any
 import panel as pn
 
 from ..core.bundle import Bundle
-from ..core.linelist.shipped import shipped_lines
 from ..core.lines import Candidate, Candidates
+from ..core.lines.known import lines_for
 from .candidate_table import candidate_columns
 from .data_table import DataTable
 from .frame import DerivativeCache, Derivatives
@@ -59,8 +59,8 @@ class LineView(pn.viewable.Viewer):
         model = bundle.model
         low, high = model.grid.wavelength[[0, -1]]
         star = reference_star(bundle, candidates)
-        named = dict(zip(model.labels.names, star.values, strict=True))
-        known = KnownLines.of(shipped_lines(), low, high, named.get("teff", 4750.0))
+        named = dict(zip(model.labels.names, map(float, star.values), strict=True))
+        known = KnownLines.of(lines_for(named), low, high, named.get("teff", 4750.0))
         self.figure = LineFigure(model.grid, model.labels, star, state, known)
         self._build()
         self._watchers = [

@@ -227,6 +227,8 @@ function choose(args) {
   }
   draw(args)
   requestAnimationFrame(() => setTimeout(() => {
+    window.spectrabridge_drawn = {...window.spectrabridge_drawn, [channel]: id}
+    document.dispatchEvent(new CustomEvent("spectrabridge-drawn"))
     const moved = window.spectrabridge_moved
     window.spectrabridge_moved = undefined
     if (moved !== undefined && plot.inner_width) {

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import panel as pn
-import panel_material_ui as pmui
 
 from ..core.bundle import Bundle
 from ..core.errors import LinesError, SpectrabridgeError
@@ -16,15 +14,14 @@ from ..core.lines import Candidate, Candidates
 from ..core.vetting import STATUSES
 from .candidate_table import Filters, candidate_rows, filter_options, next_open, status_of
 from .frame import DerivativeCache
-from .line_export import ABOUT, SUFFIXES, export_bytes
 from .line_search import LineSearch, candidates_of
 from .line_view import LineView
 from .messages import sentence_of
-from .plain_button import STYLE
 from .scheduler import Execute, executor
 from .state import ViewState
 from .verdicts import Verdicts, user_name
 from .vetting_bar import VettingBar
+from .vetting_exports import VettingExports
 from .vetting_panel import VettingPanel
 from .vetting_words import agreement_html, candidate_card, progress_words
 
@@ -102,32 +99,12 @@ class LinesPage(pn.viewable.Viewer):
         self.bar.param.watch(self._show_all, ["element", "kind", "status", "least"])
         self.panel = VettingPanel(visible=False, sizing_mode="stretch_width", margin=(8, 0, 0, 0))
         self.panel.on_message = self.receive
-        self.downloads = [
-            pmui.FileDownload(
-                label=name,
-                description=f"{name}: {ABOUT[name]}",
-                callback=lambda name=name: self._download(name),
-                filename=f"{self.bundle.name}-vetted.{suffix}",
-                variant="outlined",
-                size="small",
-                margin=0,
-                height=25,
-                sx=STYLE,
-            )
-            for name, suffix in SUFFIXES.items()
-        ]
-        self.save = pn.Column(
-            pn.pane.HTML("Save", margin=(0, 0, 3, 0), styles={"font-size": "12px"}),
-            pn.FlexBox(*self.downloads, gap="4px", sizing_mode="stretch_width", margin=0),
-            visible=False,
-            sizing_mode="stretch_width",
-            margin=0,
-            styles={"margin-top": "auto"},
-        )
+        self.exports = VettingExports(self.bundle)
+        self.exports.box.visible = False
         self._left = pn.Column(
             self.bar,
             self.panel,
-            self.save,
+            self.exports,
             sizing_mode="stretch_width",
             margin=0,
             styles={"height": "calc(100vh - 62px)", "min-height": "420px"},
@@ -156,7 +133,7 @@ class LinesPage(pn.viewable.Viewer):
         self.view = LineView(self.bundle, candidates, self.derivatives, self.state, self._on_error)
         self.panel.channel = self.view.figure.channel
         self._right[:] = [self.view]
-        for part in (self.bar, self.panel, self.save):
+        for part in (self.bar, self.panel, self.exports.box):
             part.visible = True
         self._show_all()
         if self._started:
@@ -171,6 +148,7 @@ class LinesPage(pn.viewable.Viewer):
         self._execute = executor(pn.state.curdoc)
         if self._execute is not None and self._poll is None:
             self.search.start(self._execute)
+            self.exports.start(self._execute)
             self._poll = pn.state.add_periodic_callback(self._look, period=POLL)
         if self.view is not None:
             self.view.start(self._execute)
@@ -180,6 +158,7 @@ class LinesPage(pn.viewable.Viewer):
         if self._poll is not None:
             self._poll.stop()
         self.search.close()
+        self.exports.close()
         for watcher in self._watchers:
             self.state.param.unwatch(watcher)
         self._watchers = []
@@ -232,6 +211,7 @@ class LinesPage(pn.viewable.Viewer):
                     said = {"element": candidate.answers[int(message["answer"])].name}
                 verdicts.decide(candidate, **said)
                 self._written(candidate)
+                self._show_card()
         except SpectrabridgeError as problem:
             self.panel.problem = str(problem)
         except Exception as problem:
@@ -258,6 +238,8 @@ class LinesPage(pn.viewable.Viewer):
             following = next_open(order, verdicts.decisions, place)
             if following is not None:
                 self.state.feature = following
+            else:
+                self._show_card()
 
     def _undo(self, verdicts: Verdicts) -> None:
         undone = verdicts.undo()
@@ -268,9 +250,9 @@ class LinesPage(pn.viewable.Viewer):
         self._show_card()
 
     def _written(self, candidate: Candidate) -> None:
+        """Tell the browser that what was typed about a candidate is kept."""
         self._writes += 1
         self.panel.stored = [candidate.id, self._writes]
-        self._show_card()
 
     def move(self, by: int) -> None:
         """Go on in the table as it is shown; it ends at its ends."""
@@ -309,8 +291,8 @@ class LinesPage(pn.viewable.Viewer):
             return
         filters = Filters(bar.element, bar.kind, bar.status, float(bar.least))
         candidates, decisions = verdicts.candidates, verdicts.decisions
-        self.view.table.rows = candidate_rows(
-            candidates, decisions, filters, self.state.unit, self.state.medium
+        self.view.table.show_rows(
+            candidate_rows(candidates, decisions, filters, self.state.unit, self.state.medium)
         )
         self._remember_place()
         options = filter_options(candidates, decisions)
@@ -321,8 +303,7 @@ class LinesPage(pn.viewable.Viewer):
             words=progress_words(verdicts),
         )
         self.panel.note = agreement_html(verdicts)
-        for download in self.downloads:
-            download.disabled = verdicts.file is None
+        self.exports.use(verdicts)
         if verdicts.problem:
             self.panel.problem = verdicts.problem
 
@@ -365,12 +346,6 @@ class LinesPage(pn.viewable.Viewer):
         if verdicts is not None and status_of(verdicts.decisions.get(self.state.feature)) != "open":
             self._go_to_open()
         self._show_card()
-
-    def _download(self, name: str) -> io.BytesIO:
-        verdicts = self.verdicts
-        if verdicts is None or verdicts.file is None:
-            raise LinesError("Nothing has been decided yet, so that there is nothing to save.")
-        return io.BytesIO(export_bytes(name, verdicts.file, verdicts.candidates, self.bundle))
 
 
 def _texts(message: dict[str, Any]) -> dict[str, str]:

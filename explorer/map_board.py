@@ -96,7 +96,7 @@ class MapBoard(pn.viewable.Viewer):
             *self.boxes.values(),
             sizing_mode="stretch_width",
             margin=(0, 8, 0, 12),
-            styles={"flex": "1.35 1 0px", "min-height": "200px", "gap": "8px"},
+            styles={"flex": "1.35 1 0px", "min-height": "200px", "min-width": "0", "gap": "8px"},
         )
         names = {"all three": EVERY, "input": "spectra", "adapted": "adapted", "latents": "latents"}
         self.which = pmui.RadioButtonGroup.from_param(self.param.panel, options=names, **GROUP)
@@ -120,7 +120,7 @@ class MapBoard(pn.viewable.Viewer):
             "Select shown", self._select_shown, "stars in view in all panels shown"
         )
         self.bar = pn.Row(
-            word("panel", margin=(0, 0, 0, 12)),
+            word("panel"),
             self.which,
             word("drag"),
             self.dragging,
@@ -129,9 +129,10 @@ class MapBoard(pn.viewable.Viewer):
             self.whole,
             self.in_view,
             sizing_mode="stretch_width",
-            height=26,
-            margin=(7, 8, 3, 0),
-            styles={"gap": "8px"},
+            min_height=26,
+            margin=(7, 8, 3, 12),
+            # On narrow screens in two lines.
+            styles={"gap": "4px 8px", "flex-wrap": "wrap"},
         )
         self.words = pn.pane.HTML(
             HINT, margin=(2, 8, 0, 12), height=18, sizing_mode="stretch_width", styles=_WORDS
@@ -230,4 +231,10 @@ class MapBoard(pn.viewable.Viewer):
 
 _TITLE = {"font-size": "12px", "line-height": "18px", "white-space": "nowrap"}
 
-_WORDS = {"font-size": "12.5px", "line-height": "18px", "white-space": "nowrap"}
+_WORDS = {
+    "font-size": "12.5px",
+    "line-height": "18px",
+    "white-space": "nowrap",
+    "overflow": "hidden",
+    "text-overflow": "ellipsis",
+}

@@ -145,8 +145,8 @@ class MapPage(pn.viewable.Viewer):
             columns=selection_columns(embedding),
             empty="Circle stars with the lasso or the box: they will stand here.",
             margin=(4, 8, 4, 0),
-            width=396,
             sizing_mode="stretch_height",
+            styles={"flex": "0.2 1 388px", "min-width": "0"},
         )
         self.table.param.watch(self._soon(self._row_chosen), "chosen")
         self.board = MapBoard(embedding, self.choose, self.circled, self._soon)
@@ -166,7 +166,8 @@ class MapPage(pn.viewable.Viewer):
             self.table,
             sizing_mode="stretch_width",
             margin=0,
-            styles={"flex": "1 1 0px", "min-height": "150px"},
+            # On narrow screens one above the other.
+            styles={"flex": "1 1 0px", "min-height": "150px", "flex-wrap": "wrap"},
         )
 
     def _recolour(self) -> None:

@@ -53,7 +53,7 @@ class MapSpectrum(pn.viewable.Viewer):
             for name in ("observed", "adapted", "emulated")
         }
         self.curves: Curves | None = None
-        self.legend = CurveLegend(margin=0, width=266)
+        self.legend = CurveLegend(margin=0, width=256)
         self.legend.param.watch(self._hide, "hidden")
         self.title = pn.pane.HTML(HINT, margin=0, sizing_mode="stretch_width", styles=_TITLE)
         self._watchers = [
@@ -86,10 +86,12 @@ class MapSpectrum(pn.viewable.Viewer):
         start = max(-0.05, np.floor((lowest - 0.05) * 10) / 10)
         if not start - 0.21 < float(self.flux_range.start) <= start:  # type: ignore[arg-type]
             self.flux_range.start = start
-        sigma = " \u00b1 spread" if curves.spread is not None else ""
-        note = f" ({curves.note})" if curves.note else ""
-        title, note = html.escape(curves.title + sigma), html.escape(note)
-        self.title.object = f'<span title="{title}{note}"><b>{title}</b>{note}</span>'
+        about = [curves.title]
+        if curves.spread is not None:
+            about.append("the band is one standard deviation of the observed stars")
+        about += [curves.note] if curves.note else []
+        title, about_all = html.escape(curves.title), html.escape("; ".join(about))
+        self.title.object = f'<span title="{about_all}"><b>{title}</b></span>'
         self._show_legend()
 
     def _closed(self, mean: Array, off: Array) -> Array:
@@ -149,6 +151,7 @@ class MapSpectrum(pn.viewable.Viewer):
             pn.pane.Bokeh(self.plot, sizing_mode="stretch_both", margin=0),
             sizing_mode="stretch_both",
             margin=0,
+            styles={"flex": "1 1 420px", "min-width": "0", "min-height": "150px"},
         )
 
 

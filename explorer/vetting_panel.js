@@ -39,7 +39,7 @@ const cap = (key) => {
 const after_paint = (action) => requestAnimationFrame(() => setTimeout(action))
 
 export function render({model}) {
-  let shown = "" // id of the candidate that has been painted
+  let shown = "" // id of the candidate that keys are about
   let number = 0
   const waiting = new Map() // numbers of messages without an answer, and their timers
   let moves = 0 // steps asked for while one is under way
@@ -81,9 +81,7 @@ export function render({model}) {
         waiting.delete(n)
       }
     }
-    if (deciding && model.answered >= deciding) {
-      after_paint(free)
-    }
+    after_paint(settle)
     if (moving && model.answered >= moving) {
       moving = 0
       if (moves) {
@@ -96,6 +94,14 @@ export function render({model}) {
   // A verdict given while another is on its way would be about what is still on the screen,
   // but meant for what comes next.
   let deciding = 0
+  // A candidate is on the screen when both the figure and this panel have painted it.
+  const settle = () => {
+    const id = model.candidate.id ?? ""
+    if (id !== (window.spectrabridge_drawn?.[model.channel] ?? "")) { return }
+    shown = id
+    box.dataset.painted = id
+    if (deciding && model.answered >= deciding) { free() }
+  }
   const free = () => {
     deciding = 0
     box.removeAttribute("aria-busy")
@@ -260,11 +266,7 @@ export function render({model}) {
       el.disabled = !id
     }
     fill()
-    // Keys count for a candidate from its first paint on.
-    after_paint(() => {
-      shown = model.candidate.id ?? ""
-      box.dataset.painted = shown
-    })
+    after_paint(settle)
   }
   const tell = () => {
     trouble.textContent = model.problem
@@ -324,7 +326,11 @@ export function render({model}) {
     if (key === "e" || key === "c") { fields[key === "e" ? "element" : "comment"].select() }
   }
   document.addEventListener("keydown", press)
-  model.on("remove", () => document.removeEventListener("keydown", press))
+  document.addEventListener("spectrabridge-drawn", settle)
+  model.on("remove", () => {
+    document.removeEventListener("keydown", press)
+    document.removeEventListener("spectrabridge-drawn", settle)
+  })
   model.on("candidate", draw)
   model.on("problem", tell)
   model.on("stored", told)

@@ -58,7 +58,7 @@ def _facts(candidate: Candidate) -> list[str]:
     )
     lines = [
         f"depth {c.depth:.3f} ({c.depth_low:.3f} to {c.depth_high:.3f} over stars)",
-        f"{c.significance:.1f} times the noise, {c.width:.0f} m\u00c5 wide",
+        f"{c.significance:.1f} \u03c3, equivalent width {c.width:+.0f} m\u00c5",
         f"known lines: {near} \u00c5" if near else "no known line near",
     ]
     return [line.replace("-", "\u2212") for line in lines]

@@ -240,6 +240,20 @@ def test_wavelengths_follow_unit_and_medium(page, candidates):
     assert shown["low"][0] < candidates[0].low / 10
 
 
+def test_a_decision_sends_one_row(page, candidates):
+    table = page.view.table
+    sent = []
+    table.param.watch(lambda *events: sent.extend(e.name for e in events), ["rows", "changed"])
+    decide(page, candidates[0], "accepted")
+    decide(page, candidates[1], "rejected")
+    assert sent == ["changed", "changed"]
+    assert [row["key"] for row in table.changed] == [candidates[0].id, candidates[1].id]
+    assert [row["cells"][-1][0] for row in table.rows[:3]] == ["accepted", "rejected", "open"]
+    page.bar.kind = "missing"
+    assert table.changed == []
+    assert sent[2:] in (["rows", "changed"], ["changed", "rows"])
+
+
 # ------------------------------------------------------------- vetters and files
 
 
@@ -278,7 +292,7 @@ def test_the_default_file_is_made_at_the_first_decision(
     page.move(1)
     page.receive({"do": "undo"})
     assert not file.exists()
-    assert all(download.disabled for download in page.downloads)
+    assert all(download.disabled for download in page.exports.downloads)
     decide(page, candidates[1], "accepted")
     assert len(stored(file, candidates, state.vetter)) == 1
     page.close()
@@ -300,14 +314,16 @@ def test_the_file_of_another_bundle_is_refused_and_left_alone(model, state, cand
 def test_decisions_leave_as_tables_and_line_lists(page, candidates):
     decide(page, candidates[1], "accepted", element="Fe")
     decide(page, candidates[2], "accepted", element="unknown")
-    table = Table.read(page._download("ECSV").read().decode(), format="ascii.ecsv")
+    table = Table.read(page.exports.content("ECSV").read().decode(), format="ascii.ecsv")
     assert len(table) == len(candidates)
     assert list(table["status"][1:3]) == ["accepted", "accepted"]
-    with zipfile.ZipFile(io.BytesIO(page._download("MOOG").read())) as file:
+    with zipfile.ZipFile(io.BytesIO(page.exports.content("MOOG").read())) as file:
         names = file.namelist()
         assert "26.0" in file.read(names[0]).decode()
         assert "unknown" in file.read(names[1]).decode()
-    report = page._download("Report").read().decode()
+    page.exports.send()
+    assert "hub" in page.exports.said.object
+    report = page.exports.content("Report").read().decode()
     assert report.count("<svg") == 2
 
 
