@@ -9,6 +9,7 @@ same, and no courier is needed.
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,14 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 from bokeh.document import Document
-from bokeh.document.events import DocumentPatchedEvent, RootAddedEvent, RootRemovedEvent
+from bokeh.document.events import (
+    DocumentChangedEvent,
+    DocumentPatchedEvent,
+    RootAddedEvent,
+    RootRemovedEvent,
+)
 from bokeh.model import Model
-from bokeh.models import UIElement
+from bokeh.models.ui import UIElement
 from panel.custom import JSComponent
 from panel.io.model import diff
 from panel.io.notebook import patch_inline_stylesheets, send
@@ -55,7 +61,7 @@ class Courier:
         self.document = document
         self.comm = comm
         self._loop = loop
-        self._events: list[DocumentPatchedEvent] = []
+        self._events: list[DocumentChangedEvent] = []
         self._open = False
         if comm is not None:
             document.on_change_dispatch_to(self)
@@ -121,7 +127,8 @@ class Frame(pn.Column):
         )
 
     def _arrived(self, *_: object) -> None:
-        courier = self._couriers.get(pn.state.curdoc)
+        document = pn.state.curdoc
+        courier = self._couriers.get(document) if document is not None else None
         if courier is not None:
             courier.open()
 
@@ -163,6 +170,7 @@ class Frame(pn.Column):
         seeds = [model for model, _ in self._seed._models.values()]
         bundles = {seed.bundle for seed in seeds}
         for model in root.select({"type": ReactiveESM}):
+            assert isinstance(model, ReactiveESM)
             if model.bundle in bundles and model not in seeds and model.esm:
                 # As if the browser had done it, which need not hear of it.
                 model.set_from_json("esm", "", setter=setter)
@@ -200,7 +208,8 @@ def prepare() -> None:
         return
     _prepared = True
     if not (pn.extension._loaded and pn.config.inline):
-        pn.config.inline = True
-        pn.extension(inline=True)
+        # Panel asks the environment first.
+        os.environ["PANEL_INLINE"] = "true"
+        pn.extension()
     pn.config.exception_handler = handle_exception
     use_kernel(asyncio.get_event_loop())

@@ -218,12 +218,13 @@ class FitPage(_PageCell):
         opened, _ = _opened(bundle)
         state = _state(opened.model, opened.name, state)
         prepare()
-        super().__init__(Fitting(opened, state), state, height)
+        self._fitting = Fitting(opened, state)
+        super().__init__(self._fitting, state, height)
 
     def receive(self, path: str | Path) -> None:
         """Read a file and fit its stars."""
         path = Path(path)
-        self.page.receive(path.name, path)
+        self._fitting.receive(path.name, path)
 
 
 class LatentMap(_PageCell):
