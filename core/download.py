@@ -266,7 +266,10 @@ def download(
             except _StoppedError:
                 return
             except BaseException as problem:  # a thread that dies silently would hang the call
+                # It ends the whole call: no thread may ask for another file meanwhile.
+                run.stop.set()
                 done.put((i, problem))
+                return
 
     # Daemons, because a thread that waits for a silent server must not hold up Ctrl-C.
     n_workers = max(1, min(workers, MOST_CONNECTIONS, len(wanted)))
