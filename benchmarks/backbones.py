@@ -1,6 +1,7 @@
 """Measure both backbones of the adaptation against training time, on the masked lines.
 
-    python benchmarks/backbones.py [--minutes 1 3 10 30] [--threads 1] [--json] [--out FILE]
+    python benchmarks/backbones.py [--minutes 1 3 10 30] [--json] [--out FILE]
+    python benchmarks/backbones.py --show FILE
 
 Both learn the experiment of the bundle `mock-lines`, whose truth is known, from the same
 spectra, and are scored on stars that neither saw:
@@ -11,9 +12,12 @@ spectra, and are scored on stars that neither saw:
   per step: up to the default four members and 3,000 steps, fewer where the budget is short. A
   budget above what the default needs carries that figure on.
 
-Seconds are those of training. Setting up (drawing spectra, finding components) is printed apart,
-and ratios are given with and without it. The paper trains for 5e5 steps; what that would take
-here is extrapolated from the measured rate.
+Seconds are those of training: on a CPU those that the process spent there (`time.process_time`)
+with one thread, so that other work on the machine does not count; on a GPU those of the clock.
+Setting up (drawing spectra, finding components) is printed apart, and ratios are given with and
+without it. The paper trains for 5e5 steps; what that would take here is extrapolated from the
+measured rate. `--out` is written anew after every scored state, so that a stop loses nothing;
+`--show` prints the tables of such a file.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ import json
 import platform
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -84,11 +89,15 @@ class Bench:
     device: str
     stars: int
 
+    def clock(self) -> float:
+        """Return seconds: of this process on a CPU, else of the day."""
+        return time.process_time() if self.device == "cpu" else time.perf_counter()
+
     def trainer(self, training: AdaptationTraining) -> tuple[AdaptationTrainer, float]:
         """Return a trainer and the seconds that setting it up took."""
-        start = time.perf_counter()
+        start = self.clock()
         trainer = mock_trainer(self.emulator, self.features, training, self.survey, self.device)
-        return trainer, time.perf_counter() - start
+        return trainer, self.clock() - start
 
     def score(self, adapter: Adapter) -> dict[str, float]:
         """Return the figures of an adaptation, scored on the CPU."""
@@ -113,7 +122,7 @@ def seconds_per_step(bench: Bench, members: int) -> float:
     times: list[float] = []
 
     def record(step: int, total: int, figures: dict[str, float]) -> None:
-        times.append(time.perf_counter())
+        times.append(bench.clock())
         if len(times) == 16:
             trainer.request_stop()
 
@@ -151,72 +160,75 @@ def plan(seconds: float, rates: dict[int, float]) -> AdaptationTraining | None:
     )
 
 
-def run_basis(bench: Bench, budgets: list[float]) -> list[Point]:
-    """Return one planned run per budget."""
+def run_basis(bench: Bench, budgets: list[float]) -> Iterator[Point]:
+    """Give one planned run per budget."""
     one, four = seconds_per_step(bench, 1), seconds_per_step(bench, DEFAULT.members)
     rates = {
         m: one + (four - one) * (m - 1) / (DEFAULT.members - 1)
         for m in range(1, DEFAULT.members + 1)
     }
     say(f"basis: {one:.4f} s/step alone, {four:.4f} s/step for {DEFAULT.members} members")
-    points: list[Point] = []
     whole: Point | None = None
     for budget in sorted(budgets):
         if whole is not None:
             note = f"default training, complete after {whole.seconds:.0f} s"
-            points.append(replace(whole, budget_s=budget, note=note))
+            yield replace(whole, budget_s=budget, note=note)
             continue
         training = plan(budget, rates)
         if training is None:
             say(f"basis: {budget:.0f} s are not enough for {FEWEST_STEPS} steps")
             continue
         trainer, setup = bench.trainer(training)
+        start = bench.clock()
         result = trainer.run()
         point = Point(
             "basis",
             budget,
-            result.seconds,
+            bench.clock() - start,
             setup,
             result.iterations,
             training.members,
             bench.score(result.adapter),
         )
-        points.append(point)
         say(f"basis: {budget:.0f} s: {line(point)}")
+        yield point
         if (training.members, training.iterations) == (DEFAULT.members, DEFAULT.iterations):
             whole = point
-    return points
 
 
 # ---------------------------------------------------------------------- conv
 
 
-def run_conv(bench: Bench, budgets: list[float], training: AdaptationTraining) -> list[Point]:
-    """Return one run's state at each budget."""
+def run_conv(bench: Bench, budgets: list[float], training: AdaptationTraining) -> Iterator[Point]:
+    """Give one run's state at each budget."""
     training = replace(training, schedule="steps", check_every=10**9)
     trainer, setup = bench.trainer(training)
-    points = []
+    spent = 0.0
     for budget in sorted(budgets):
+        start = bench.clock()
 
         def stop_in_time(
-            step: int, total: int, figures: dict[str, float], budget: float = budget
+            step: int,
+            total: int,
+            figures: dict[str, float],
+            end: float = start + budget - spent,
         ) -> None:
-            if trainer.seconds >= budget:
+            if bench.clock() >= end:
                 trainer.request_stop()
 
         run_until_stopped(trainer, stop_in_time)
+        spent += bench.clock() - start
         point = Point(
             "conv",
             budget,
-            trainer.seconds,
+            spent,
             setup,
             trainer.iteration,
             training.members,
             bench.score(trainer.adapter()),
         )
-        points.append(point)
         say(f"conv: {budget:.0f} s: {line(point)}")
-    return points
+        yield point
 
 
 # ---------------------------------------------------------------------- comparison
@@ -279,15 +291,35 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         arguments.stars,
     )
     budgets = [60.0 * m for m in arguments.minutes]
-    training = CONV[arguments.conv]
-    conv = run_conv(bench, budgets, training)
     early = [s for s in arguments.timeline if s < max(budgets) and s not in budgets]
-    basis = run_basis(bench, early + budgets)
+    conv: list[Point] = []
+    basis: list[Point] = []
+    found: dict[str, Any] = {}
+    # Conv first: its rate is what basis has to be compared with.
+    runs = (
+        (conv, run_conv(bench, budgets, CONV[arguments.conv])),
+        (basis, run_basis(bench, early + budgets)),
+    )
+    for points, run in runs:
+        for point in run:
+            points.append(point)
+            found = summary(arguments, budgets, basis, conv)
+            if arguments.out is not None:
+                arguments.out.write_text(json.dumps(found, indent=1) + "\n")
+    return found
+
+
+def summary(
+    arguments: argparse.Namespace, budgets: list[float], basis: list[Point], conv: list[Point]
+) -> dict[str, Any]:
+    """Return what is known so far, as JSON."""
     rate = conv[-1].iterations / conv[-1].seconds
+    cpu = arguments.device == "cpu"
     return {
         "device": arguments.device,
         "processor": processor(arguments.device),
         "threads": arguments.threads,
+        "seconds_are": "CPU seconds of the process" if cpu else "seconds of the clock",
         "stars_scored": arguments.stars,
         "stars_observed": arguments.observed,
         "conv_training": arguments.conv,
@@ -313,7 +345,7 @@ def show(found: dict[str, Any]) -> None:
     print(
         f"{found['processor']}, {found['device']}, {found['threads']} thread(s); "
         f"{found['stars_observed']} observed spectra, scored on {found['stars_scored']} stars; "
-        f"conv: {found['conv_training']} settings"
+        f"conv: {found['conv_training']} settings; times are {found['seconds_are']}"
     )
     for name in ("basis", "conv"):
         setup = [p.setup_s for p in points if p.backbone == name]
@@ -366,12 +398,14 @@ def main() -> None:
     parser.add_argument("--observed", type=int, default=12_000, help="observed spectra")
     parser.add_argument("--conv", choices=tuple(CONV), default="paper")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--out", type=Path, help="write the JSON object to a file too")
+    parser.add_argument("--out", type=Path, help="write the JSON object to a file, as it grows")
+    parser.add_argument("--show", type=Path, help="print the tables of such a file, and end")
     arguments = parser.parse_args()
+    if arguments.show is not None:
+        show(json.loads(arguments.show.read_text()))
+        return
     torch.set_num_threads(arguments.threads)
     found = measure(arguments)
-    if arguments.out is not None:
-        arguments.out.write_text(json.dumps(found, indent=1) + "\n")
     if arguments.json:
         print(json.dumps(found))
     else:
