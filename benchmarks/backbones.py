@@ -295,13 +295,15 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     conv: list[Point] = []
     basis: list[Point] = []
     found: dict[str, Any] = {}
-    # Conv first: its rate is what basis has to be compared with.
-    runs = (
-        (conv, run_conv(bench, budgets, CONV[arguments.conv])),
-        (basis, run_basis(bench, early + budgets)),
-    )
-    for points, run in runs:
-        for point in run:
+    each = {
+        "basis": (early + budgets, basis, run_basis(bench, early + budgets)),
+        "conv": (budgets, conv, run_conv(bench, budgets, CONV[arguments.conv])),
+    }
+    # Short budgets first, so that a stop leaves a table that compares.
+    for budget in sorted(early + budgets):
+        for planned, points, run in each.values():
+            if budget not in planned or (point := next(run, None)) is None:
+                continue
             points.append(point)
             found = summary(arguments, budgets, basis, conv)
             if arguments.out is not None:
@@ -313,7 +315,7 @@ def summary(
     arguments: argparse.Namespace, budgets: list[float], basis: list[Point], conv: list[Point]
 ) -> dict[str, Any]:
     """Return what is known so far, as JSON."""
-    rate = conv[-1].iterations / conv[-1].seconds
+    rate = conv[-1].iterations / conv[-1].seconds if conv else None
     cpu = arguments.device == "cpu"
     return {
         "device": arguments.device,
@@ -327,7 +329,7 @@ def summary(
         "budgets_s": budgets,
         "comparison": compare(basis, conv),
         "conv_iterations_per_second": rate,
-        "conv_paper_hours_extrapolated": PAPER_ITERATIONS / rate / 3600,
+        "conv_paper_hours_extrapolated": None if rate is None else PAPER_ITERATIONS / rate / 3600,
     }
 
 
@@ -378,6 +380,8 @@ def show(found: dict[str, Any]) -> None:
             f"{text}  basis {row['basis_seconds']:6.1f} s ({row['basis_value']:.3f})  "
             f"ratio {sign}{row['ratio']:6.1f}, with setting up {row['ratio_with_setup']:.1f}"
         )
+    if found["conv_iterations_per_second"] is None:
+        return
     print(
         f"\nconv: {found['conv_iterations_per_second']:.2f} steps/s. The paper's 5e5 steps would "
         f"take {found['conv_paper_hours_extrapolated']:.0f} h here (extrapolated from this rate; "
