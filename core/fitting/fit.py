@@ -154,8 +154,11 @@ class Fitter:
         ivar = _add_variance(ivar, torch.tensor(s.floor**2, device=device))
         split = self._encoded_split(flux, ivar)
         problem = self._problem(flux, ivar, split)
-        read = self._reader(flux, ivar).to(device)
-        best = minimise(problem, self._start(space.coordinates(space.labels(read))), s.iterations)
+        guesses = [
+            self._start(space.coordinates(space.labels(x.to(device))))
+            for x in self._reader(flux, ivar)
+        ]
+        best = minimise(problem, _cheapest(problem, guesses), s.iterations)
         for i in range(1, s.starts):
             other = draw_like(self._stars, self.space, len(rows), s.seed + i).to(device)
             best = _better(best, minimise(problem, self._start(other), s.iterations))
@@ -308,6 +311,14 @@ def _plain(values: Tensor) -> NDArray[np.float64]:
 def _add_variance(ivar: Tensor, variance: Tensor) -> Tensor:
     """Return inverse variances with a variance added; bad pixels stay bad."""
     return torch.where(ivar > 0, 1 / (1 / ivar.clamp_min(1e-12) + variance), ivar)
+
+
+def _cheapest(problem: Problem, guesses: list[Tensor]) -> Tensor:
+    """Return for each star the parameters of the lowest cost; the first of equals."""
+    everyone = torch.arange(len(guesses[0]), device=guesses[0].device)
+    cost = torch.stack([problem.cost(x, everyone) for x in guesses])
+    best = cost.nan_to_num(torch.inf).argmin(0)
+    return torch.stack(guesses)[best, everyone]
 
 
 def _better(a: Minimum, b: Minimum) -> Minimum:

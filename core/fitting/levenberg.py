@@ -129,6 +129,10 @@ class Problem:
         pull = d @ self.precision
         return pull, (pull * d).sum(1)
 
+    def cost(self, x: Tensor, rows: Tensor) -> Tensor:
+        """Return chi2 and the prior's chi2 together, ``(n,)``, float64."""
+        return self.residual(x, rows)[2].double().square().sum(1) + self.penalty(x)[1]
+
     def projected(self, x: Tensor, model: Tensor, continuum: Tensor, rows: Tensor) -> Tensor:
         """Return weighted derivatives without what the polynomials can do as well.
 

@@ -1,4 +1,4 @@
-"""Labels to start a fit from: read off the spectrum, or drawn from the population."""
+"""Labels to start a fit from: read off the spectrum, those of a like one, or drawn at random."""
 
 from __future__ import annotations
 
@@ -18,6 +18,12 @@ N_COMPONENTS = 40
 
 WIDER = 1.5
 """Examples are spread so many times as wide as the population."""
+
+POSSIBLE = (-0.05, 1.3)
+"""Flux of normalised spectra. Examples that leave it are absurd: the model extrapolates there."""
+
+FEWEST_EXAMPLES = 100
+"""If fewer are possible, impossible ones are used too."""
 
 
 def draw_like(labels: Tensor, space: LabelSpace, n: int, seed: int, wider: float = 1.0) -> Tensor:
@@ -41,15 +47,19 @@ def draw_like(labels: Tensor, space: LabelSpace, n: int, seed: int, wider: float
 
 @dataclass(frozen=True)
 class StartReader:
-    """Reads coordinates of labels off spectra, roughly: least squares on components.
+    """Reads labels off spectra, well enough to start a fit from.
 
     Inputs are a few principal components of the model's own spectra and their squares.
+    Where a spectrum is unlike what it was trained on, a quadratic function may answer
+    anything, so the labels of the example that looks most like it are offered too.
     """
 
     mean: Tensor
     components: Tensor
     scale: Tensor
     weights: Tensor
+    examples: Tensor
+    labels: Tensor
 
     @classmethod
     def train(
@@ -61,26 +71,36 @@ class StartReader:
         flux = torch.cat(
             [forward.flux(space.labels(rows).to(device)).cpu() for rows in x.split(50)]
         )
+        possible = (flux.amin(1) > POSSIBLE[0]) & (flux.amax(1) < POSSIBLE[1])
+        if int(possible.sum()) >= FEWEST_EXAMPLES:
+            x, flux = x[possible], flux[possible]
         mean = flux.mean(0)
         k = min(N_COMPONENTS, len(flux) // 4, flux.shape[1] // 4)
         # Through the small of the two products; seeds play no part.
         centred = flux - mean
         top = torch.linalg.eigh((centred @ centred.T).double())[1][:, -k:].float()
         components = torch.linalg.qr(centred.T @ top)[0].T
-        scale = (centred @ components.T).std(0).clamp_min(1e-9)
-        reader = cls(mean, components, scale, torch.zeros(1))
-        inputs = reader._inputs(flux).double()
+        projected = centred @ components.T
+        scale = projected.std(0).clamp_min(1e-9)
+        inputs = _inputs(projected / scale).double()
         penalty = 1e-3 * len(inputs) * torch.eye(inputs.shape[1], dtype=torch.float64)
         weights = torch.linalg.solve(inputs.T @ inputs + penalty, inputs.T @ x.double())
-        return cls(mean, components, scale, weights.float())
+        return cls(mean, components, scale, weights.float(), projected, x)
 
-    def _inputs(self, flux: Tensor) -> Tensor:
-        c = ((flux - self.mean) @ self.components.T / self.scale).clamp(-4, 4)
-        return torch.cat([torch.ones(len(c), 1), c, c.square()], 1)
+    def __call__(self, flux: Tensor, ivar: Tensor) -> tuple[Tensor, Tensor]:
+        """Return two guesses, each coordinates ``(n_stars, n_labels)``.
 
-    def __call__(self, flux: Tensor, ivar: Tensor) -> Tensor:
-        """Return coordinates ``(n_stars, n_labels)``; bad pixels count as the mean spectrum."""
+        Those read off the spectra, and those of the examples nearest to them. Bad pixels
+        count as the mean spectrum.
+        """
         filled = torch.where(ivar.cpu() > 0, flux.cpu(), self.mean)
         # Deviations are clipped: a cosmic ray is no line.
-        filled = self.mean + (filled - self.mean).clamp(-0.5, 0.5)
-        return self._inputs(filled) @ self.weights
+        projected = (filled - self.mean).clamp(-0.5, 0.5) @ self.components.T
+        nearest = torch.cdist(projected, self.examples).argmin(1)
+        return _inputs(projected / self.scale) @ self.weights, self.labels[nearest]
+
+
+def _inputs(c: Tensor) -> Tensor:
+    """Return what is linear in the weights: 1, components, their squares."""
+    c = c.clamp(-4, 4)
+    return torch.cat([torch.ones(len(c), 1), c, c.square()], 1)
