@@ -302,7 +302,10 @@ def _borrowing(good: NDArray[np.bool_], pixels: NDArray[np.bool_]) -> NDArray[np
     blocks = _blocks(pixels.size)
     left = np.stack([(good[:, b] & pixels[b]).sum(axis=1) for b in blocks], axis=1)
     there = np.stack([good[:, b].any(axis=1) for b in blocks], axis=1)
-    few: NDArray[np.bool_] = left < np.minimum(_FEW, [pixels[b].sum() for b in blocks])
+    # A part without any listed pixel, on a grid that the list was not made for, borrows too:
+    # a polynomial that nothing ties down there runs away.
+    listed = np.array([pixels[b].sum() for b in blocks])
+    few: NDArray[np.bool_] = (left < np.minimum(_FEW, listed)) | (listed == 0)
     return few & there
 
 

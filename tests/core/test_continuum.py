@@ -156,6 +156,19 @@ def test_without_usable_continuum_pixels_the_brightest_stand_in():
     assert "row 1" in notes[0] and "green" in notes[0] and "stand in" in notes[0]
 
 
+def test_a_part_without_any_listed_pixel_is_tied_down_too():
+    # A grid that begins inside a chip, as a small one of another survey would: the first half
+    # of its chip has no listed pixel, and with lines as deep as these the fit would run away.
+    pixels = PIXELS.copy()
+    red = GRID.chips[2]
+    pixels[red.start : red.start + len(red) // 2] = False
+    found = normalise(spectra(STARS**3), pixels)
+    flux = found.flux[:, red.pixels]
+    assert np.median(flux.max(axis=1)) == pytest.approx(1, abs=0.1)
+    assert flux.max() < 1.3
+    assert "stand in" in found.provenance["continuum"]["notes"][0]
+
+
 def test_a_chip_without_usable_pixels_is_left_out_and_noted():
     ivar = np.ones_like(STARS[:2])
     red = GRID.chips[2].pixels
