@@ -142,13 +142,11 @@ def _say(what: str, verb: str = "Measuring") -> None:
 
 def _training(opened: Any, members: int | None, iterations: int | None) -> Any:
     """Return the settings a bundle was trained with, changed as asked for."""
-    from dataclasses import fields, replace
+    from dataclasses import replace
 
     from ..core.adaptation.training import AdaptationTraining
 
-    known = {f.name for f in fields(AdaptationTraining)}
-    stored = opened.provenance.get("training", {})
-    training = AdaptationTraining(**{k: v for k, v in stored.items() if k in known})
+    training = AdaptationTraining.of(opened.provenance.get("training", {}))
     given: dict[str, Any] = {"members": members, "iterations": iterations}
     return replace(training, **{k: v for k, v in given.items() if v is not None})
 

@@ -70,6 +70,12 @@ from .options import (
     help="Network and schedule: components (minutes), or the paper's convolutions (hours).",
 )
 @click.option("--members", type=click.IntRange(1, 32), help="Networks in the ensemble.")
+@click.option(
+    "--keep",
+    type=click.IntRange(1, 32),
+    help="Networks to keep of them: the best by a score that needs no truth. All but failed ones "
+    "if not given.",
+)
 @click.option("--iterations", type=click.IntRange(10), help="Optimiser steps.")
 @click.option("--n-basis", type=click.IntRange(4), help="Principal components per domain.")
 @click.option(
@@ -97,6 +103,7 @@ def train_adaptation_command(
     name: str | None,
     preset: str,
     members: int | None,
+    keep: int | None,
     iterations: int | None,
     n_basis: int | None,
     settings: tuple[str, ...],
@@ -117,7 +124,7 @@ def train_adaptation_command(
 
     from ..core.adaptation.settings import PRESETS
     from ..core.bundle import require_writable, store_metrics, write_bundle
-    from ..core.evaluation import evaluate_bundle, without_plots
+    from ..core.evaluation import evaluate_bundle, judge_of, without_plots
     from ..core.experiments import build_domains
     from ..core.mock_lines import reference_giant
     from ..core.own_spectra import own_domains, read_observed
@@ -139,7 +146,12 @@ def train_adaptation_command(
     out = out.resolve()
     require_writable(out)
     source, emulator_report = _emulator(emulator)
-    given: dict[str, Any] = {"iterations": iterations, "n_basis": n_basis, "members": members}
+    given: dict[str, Any] = {
+        "iterations": iterations,
+        "n_basis": n_basis,
+        "members": members,
+        "keep": keep,
+    }
     training = replace(PRESETS[preset], seed=seed)
     training = replace(training, **{k: v for k, v in given.items() if v is not None})
     training = replace(training, **_other_settings(training, settings))
@@ -171,13 +183,23 @@ def train_adaptation_command(
         "emulator_report": emulator_report,
         "observed": facts,
     }
-    result = _run(domains.trainer(training, device), out, fresh)
+    result = _run(domains.trainer(training, device, judge_of(domains)), out, fresh)
+    seeds = training.seeds()
+    for i in sorted(set(range(len(seeds))) - set(result.kept)):
+        click.echo(
+            f"The network of seed {seeds[i]} is left out: score without truth "
+            f"{result.scores[i]:.2f}, the best has {min(result.scores):.2f}.",
+            err=True,
+        )
     provenance |= {
         "train_seconds": result.seconds,
         "train_device": device,
         "train_threads": threads,
         "iterations": result.iterations,
         "stopped_early": result.stopped_early,
+        "seeds_trained": seeds,
+        "scores_without_truth": result.scores,
+        "seeds_kept": [seeds[i] for i in result.kept],
         "history": result.history,
     }
     hidden = domains.experiment is not None

@@ -47,7 +47,7 @@ def measure(name: str, iterations: int, data: str | None) -> dict[str, Any]:
     bundle = open_bundle(name)
     domains = domains_of(bundle, data)
     stored = bundle.provenance.get("training", {})
-    base = replace(AdaptationTraining(**stored), members=1, patience=0, validation=400)
+    base = replace(AdaptationTraining.of(stored), members=1, patience=0, validation=400)
     rows = []
     for label, changes, part in RUNS:
         n = max(20, round(part * iterations))

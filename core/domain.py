@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .adaptation.adapter import Adapter
-from .adaptation.training import AdaptationTrainer, AdaptationTraining
+from .adaptation.training import AdaptationTrainer, AdaptationTraining, Judge
 from .draws import Draw
 from .emulator import Emulator, in_batches
 from .missing_lines import Experiment, HiddenLines
@@ -98,8 +98,13 @@ class Domains:
         """Return flux ``(n, n_pixels)`` of fresh synthetic stars."""
         return in_batches(self.synthetic, self.draw_labels(n, generator))
 
-    def trainer(self, training: AdaptationTraining, device: str = "cpu") -> AdaptationTrainer:
+    def trainer(
+        self, training: AdaptationTraining, device: str = "cpu", judge: Judge | None = None
+    ) -> AdaptationTrainer:
         """Return a trainer of the adaptation between the two.
+
+        A judge, such as :func:`~spectrabridge.core.evaluation.without_truth.judge_of` makes,
+        says when to stop early and which members to keep.
 
         Raises
         ------
@@ -107,7 +112,13 @@ class Domains:
             If no training could use the spectra.
         """
         return AdaptationTrainer(
-            self.draw, self.observed, self.noise, training, ivar=self.ivar, device=device
+            self.draw,
+            self.observed,
+            self.noise,
+            training,
+            ivar=self.ivar,
+            device=device,
+            judge=judge,
         )
 
     def sample(self, adapter: Adapter) -> Sample | None:

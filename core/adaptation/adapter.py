@@ -7,7 +7,7 @@ Everything is differentiable with torch, forward and backward.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -80,6 +80,38 @@ class Adapter(nn.Module):
             network.to(device),
             self.split_mean.to(device),
             self.split_std.to(device),
+        )
+
+    def select(self, members: Sequence[int]) -> Adapter:
+        """Return an ensemble of some members, in this order.
+
+        Raises
+        ------
+        ValueError
+            If there are none, or a number is not that of a member.
+        """
+        chosen = list(members)
+        if not chosen or not set(chosen) <= set(range(self.n_members)):
+            raise ValueError(
+                f"Expected numbers of members from 0 to {self.n_members - 1}; found {chosen}."
+            )
+        network = build_network(self.network.shape, [self.network.seeds[i] for i in chosen])
+        state = self.network.state_dict()
+        if isinstance(self.network, AdaptationNetwork):
+            network.load_state_dict({k: v[chosen] for k, v in state.items()})
+        else:
+            # Members of the convolutions are modules of their own: "members.2.weight".
+            parts = {k: k.split(".", 2) for k in state}
+            network.load_state_dict(
+                {
+                    f"members.{new}.{rest}": state[k]
+                    for new, old in enumerate(chosen)
+                    for k, (_, number, rest) in parts.items()
+                    if int(number) == old
+                }
+            )
+        return Adapter(
+            self.synth, self.obs, network, self.split_mean[chosen], self.split_std[chosen]
         )
 
     def _members_split(self, split: Tensor | None, n: int) -> Tensor:

@@ -65,6 +65,32 @@ def sliced_square(a: Tensor, b: Tensor, directions: Tensor) -> Tensor:
     return (pa.sort(dim=1).values - pb.sort(dim=1).values).square().mean(dim=(1, 2))
 
 
+def sliced_square_unbiased(a: Tensor, b: Tensor, directions: Tensor) -> Tensor:
+    """Return an estimate of the distance of distributions, where sets are samples of them.
+
+    The quantiles of a small set scatter, most of all in the tails, and their scatter adds to
+    :func:`sliced_square`. As a loss it therefore draws the set that is trained together, and
+    its odd members most: a sample whose distribution is already right gains by shrinking.
+    Here both sets are halved, and the distances within each set are taken off those between
+    the sets, as in the energy distance (Szekely and Rizzo 2013, section 2; for losses,
+    Bellemare et al. 2017, arXiv:1705.10743, section 3).
+
+    Parameters and result are those of :func:`sliced_square`, but the result may be negative.
+    Members of a set must be in random order.
+    """
+    directions = directions / directions.norm(dim=0)
+    half = min(a.shape[1], b.shape[1]) // 2
+
+    def quantiles(x: Tensor) -> tuple[Tensor, Tensor]:
+        p = x @ directions
+        return p[:, :half].sort(dim=1).values, p[:, half : 2 * half].sort(dim=1).values
+
+    (a1, a2), (b1, b2) = quantiles(a), quantiles(b)
+    between = sum((x - y).square() for x in (a1, a2) for y in (b1, b2)) / 2
+    within = (a1 - a2).square() + (b1 - b2).square()
+    return (between - within).mean(dim=(1, 2)) / 2
+
+
 def sliced_distance(a: Tensor, b: Tensor, weight: Tensor, n_directions: int = 64) -> Tensor:
     """Return how far two unpaired sets of coefficients are apart.
 

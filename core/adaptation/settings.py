@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 from ..errors import TrainingError
 from .backbones import BACKBONES, Shape
@@ -73,7 +74,12 @@ class AdaptationTraining:
         Stop after this many validations without a new best, and return that best; 0 never
         stops early. Learning rates fall along a cosine, and the figure hardly moves before
         they are small, so that stopping gains time and loses quality. Validations count
-        once critics have had time to settle, from step ``1.5 * critics_full``.
+        once critics have had time to settle, from step ``1.5 * critics_full``. With a judge
+        (see the trainer), the figure is the judge's score and only judgements count.
+    judge_every : int
+        Steps between judgements, where there is a judge.
+    keep : int
+        Members to keep at the end, the best by the judge; 0 keeps all that did not fail.
     backbone : {"basis", "conv"}
         Perceptrons on principal components, with a robust distance in tolerances; or the
         paper's convolutions on pixels, with the mean square over good pixels, weighted by
@@ -103,10 +109,9 @@ class AdaptationTraining:
         labels.
     n_matched, match_from : int
         See `matching_weight`.
-    noisy_synthetic : float
-        Part of the synthetic spectra of a batch that encoders see with noise like that of
-        the observed stars, and have to clean; basis only. Else critics learn to tell the
-        domains apart by the noise of their latents.
+    unbiased_matching : bool
+        Whether the distance is one between distributions or between the batches at hand;
+        see :func:`~spectrabridge.core.adaptation.losses.sliced_square_unbiased`.
     tf32, bf16 : bool
         Let a CUDA device round products to TensorFloat-32, or compute them in bfloat16.
     """
@@ -135,6 +140,8 @@ class AdaptationTraining:
     synth_tolerance: float = 0.002
     check_every: int = 100
     patience: int = 0
+    judge_every: int = 500
+    keep: int = 0
     backbone: str = "basis"
     conv: ConvLayers = field(default_factory=ConvLayers)
     centre_pixels: bool = True
@@ -148,7 +155,7 @@ class AdaptationTraining:
     matching_weight: float = 1.0
     n_matched: int = 24
     match_from: int = 300
-    noisy_synthetic: float = 0.0
+    unbiased_matching: bool = False
     tf32: bool = False
     bf16: bool = False
 
@@ -158,8 +165,21 @@ class AdaptationTraining:
                 raise TrainingError(
                     f"{name} must be one of {', '.join(known)}; found {getattr(self, name)!r}."
                 )
+        if not 0 <= self.keep <= self.members:
+            raise TrainingError(
+                f"keep must be from 0 to the number of members, {self.members}; found {self.keep}."
+            )
         if isinstance(self.conv, Mapping):  # from JSON
             object.__setattr__(self, "conv", ConvLayers.of(self.conv))
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> AdaptationTraining:
+        """Return the settings that a bundle records; those that are gone are left out.
+
+        Settings that are newer than the bundle have their defaults.
+        """
+        known = {f.name for f in fields(cls)}
+        return cls(**{k: v for k, v in data.items() if k in known})
 
     def shape(self, n_pixels: int) -> Shape:
         """Return the sizes of the network for spectra of this many pixels.
@@ -214,7 +234,6 @@ PAPER_CONV = AdaptationTraining(
     critic_weight=1.0,
     linear_path=False,
     matching_weight=0.0,
-    noisy_synthetic=0.0,
     check_every=1000,
     patience=0,
 )

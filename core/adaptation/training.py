@@ -9,25 +9,40 @@ permuted latent space, with every loss looking well.
 
 from __future__ import annotations
 
-import json
 import math
+import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ..errors import TrainingError
 from .adapter import Adapter
 from .backbones import Network, build_critics, build_network
 from .basis import SpectralBasis, fit_basis
+from .checkpoint import (
+    read_checkpoint,
+    require_same_settings,
+    require_same_spectra,
+    restore_optimiser,
+    take_part,
+    tensors_of_optimiser,
+    traces,
+    write_checkpoint,
+)
 from .conv import ConvNetwork
-from .losses import critics_say, member_huber, member_squares, sliced_distance, sliced_square
+from .losses import (
+    critics_say,
+    member_huber,
+    member_squares,
+    sliced_distance,
+    sliced_square,
+    sliced_square_unbiased,
+)
 from .network import AdaptationNetwork, Passes
 from .pixels import fit_pixels
 from .precision import half_precision, matrix_precision, require_cuda_for
@@ -39,10 +54,17 @@ from .settings import SCHEDULES
 from .settings import SMALL_CONV as SMALL_CONV
 from .settings import AdaptationTraining as AdaptationTraining
 
-CHECKPOINT_SCHEMA = 1
-
 RAN_AWAY = 1.5
 """A member whose validation figure is so many times its best is taken from then."""
+
+FAILED = 0.5
+"""A member whose score is so much worse than the median one is left out of the ensemble.
+
+Scores are logarithms: its figures are 1.6 times as bad as those of the others.
+"""
+
+FEWEST_JUDGED = 20
+"""Spectra left out of the training without which nothing is judged."""
 
 FEWEST_SPECTRA = 50
 """Observed spectra without which convolutions are not trained."""
@@ -54,6 +76,11 @@ typical split latents are found."""
 
 DrawSynthetic = Callable[[int, torch.Generator], Tensor]
 """A function of (number, generator) that returns fresh synthetic flux (n, n_pixels)."""
+
+Judge = Callable[[Adapter, Tensor], Sequence[float]]
+"""A function of an adaptation and of observed spectra that its training leaves out, as
+``(n_stars, n_coefficients)``. Returns a score of every member that needs no truth; lower is
+better, and differences mean ratios of errors."""
 
 
 @dataclass
@@ -72,6 +99,10 @@ class TrainingResult:
         Steps done.
     stopped_early : bool
         Whether the validation figure ended it.
+    scores : list of float
+        The judge's score of every member that was trained; empty without a judge.
+    kept : list of int
+        Numbers of the members that the adapter holds.
     """
 
     adapter: Adapter
@@ -79,6 +110,8 @@ class TrainingResult:
     seconds: float = 0.0
     iterations: int = 0
     stopped_early: bool = False
+    scores: list[float] = field(default_factory=list)
+    kept: list[int] = field(default_factory=list)
 
 
 class AdaptationTrainer:
@@ -99,6 +132,8 @@ class AdaptationTrainer:
         Inverse variance of the observations, 0 at bad pixels.
     device : str
         Where to train.
+    judge : Judge, optional
+        Scores members; says when to stop early and which members to keep.
 
     Raises
     ------
@@ -115,7 +150,9 @@ class AdaptationTrainer:
         *,
         ivar: Tensor | None = None,
         device: str = "cpu",
+        judge: Judge | None = None,
     ) -> None:
+        self.judge = judge
         self.training = training
         self.device = torch.device(device)
         self._draw = draw_synthetic
@@ -132,9 +169,11 @@ class AdaptationTrainer:
         self.synth, self.obs = synth.to(self.device), obs.to(self.device)
         self._pool = synth.encode(pool).to(self.device)
         self._flux, self._ivar = observed, ivar
-        self._sigma, self._noise = _star_errors(observed, ivar, noise), noise
+        self._noise = noise
         self._order = torch.randperm(len(observed), generator=self._generator)
         self._n_valid = min(t.validation, len(observed) // 5)
+        if self._n_valid < FEWEST_JUDGED:
+            self.judge = None
         self._take_observed()
         fresh = draw_synthetic(self._n_valid, self._generator)
         self._synth_valid = synth.encode(fresh).to(self.device)
@@ -158,7 +197,9 @@ class AdaptationTrainer:
         self._best: dict[str, Tensor] = {}
         self._best_values = torch.full((t.members,), math.inf)
         self._values = torch.zeros(t.members)
-        self._traces = _traces(observed, pool, ivar, noise)
+        self._score = torch.full((t.members,), math.nan)
+        self._best_score = torch.full((t.members,), math.inf)
+        self._traces = traces(observed, pool, ivar, noise)
 
     def _check(self, observed: Tensor, noise: float, ivar: Tensor | None) -> None:
         """Refuse observations that this backbone could not be trained on."""
@@ -223,21 +264,6 @@ class AdaptationTrainer:
         o, wo, good = self._observed.take(rows_o)
         return Batch(self._pool[rows_s.to(self.device)], o, self.synth.weight, wo, good)
 
-    def _with_noise(self, s: Tensor) -> Tensor:
-        """Return synthetic coefficients as encoders are to see them.
-
-        A part of them with noise of the size of an observed star's, drawn to the mean as
-        the weighted projection of a noisy spectrum is.
-        """
-        t = self.training
-        if not t.noisy_synthetic or not isinstance(self.synth, SpectralBasis):
-            return s
-        rows = torch.randint(0, len(self._sigma), s.shape[:2], generator=self._generator)
-        chosen = torch.rand(s.shape[:2], generator=self._generator) < t.noisy_synthetic
-        relative = (self._sigma[rows] * chosen)[..., None].to(s) / self.synth.scale
-        noise = torch.randn(s.shape, generator=self._generator).to(s)
-        return (s + relative * noise) / (1 + relative.square())
-
     def _passes(self, s: Tensor, o: Tensor) -> Passes:
         """Return all routes of a batch, in float32 however they were computed."""
         if not self.training.bf16:
@@ -293,8 +319,9 @@ class AdaptationTrainer:
         if t.matching_weight and t.backbone == "basis" and self.iteration >= t.match_from:
             k = min(t.n_matched, r.so.shape[-1])
             directions = torch.randn(k, 64, generator=self._generator).to(r.so)
-            apart = sliced_square(r.so[..., :k], r.oo[..., :k].detach(), directions)
-            apart = apart + sliced_square(r.os[..., :k], r.ss[..., :k].detach(), directions)
+            distance_of = sliced_square_unbiased if t.unbiased_matching else sliced_square
+            apart = distance_of(r.so[..., :k], r.oo[..., :k].detach(), directions)
+            apart = apart + distance_of(r.os[..., :k], r.ss[..., :k].detach(), directions)
             # Times k: as if summed over components.
             terms["matching"] = (t.matching_weight * k, apart.sum())
         if share := self._critics_share():
@@ -334,7 +361,7 @@ class AdaptationTrainer:
         for group in self._opt_d.param_groups:
             group["lr"] = t.critic_learning_rate * rate
         batch = self._batch()
-        r = self._passes(self._with_noise(batch.s), batch.o)
+        r = self._passes(batch.s, batch.o)
         terms = self._generator_losses(r, batch)
         figures = {name: value for name, (_, value) in terms.items()}
         loss = torch.stack([weight * value for weight, value in terms.values()]).sum()
@@ -385,10 +412,20 @@ class AdaptationTrainer:
         return {"cycle_error": cycle, "mismatch": mismatch, "validation": cycle + mismatch}
 
     def validate(self) -> dict[str, float]:
-        """Return the median over members of :meth:`validate_members`."""
+        """Return the median over members of :meth:`validate_members`, and of their scores."""
         members = self.validate_members()
         self._values = members["validation"].cpu()
-        return {k: float(v.median()) for k, v in members.items()}
+        out = {k: float(v.median()) for k, v in members.items()}
+        last = self.iteration == self.training.iterations
+        if self.judge is not None and (last or self.iteration % self.training.judge_every == 0):
+            self._score = torch.tensor(self._judged(self._network_now()), dtype=torch.float32)
+            out["score"] = float(self._score.median())
+        return out
+
+    def _judged(self, adapter: Adapter) -> list[float]:
+        """Return the judge's score of every member."""
+        assert self.judge is not None
+        return list(self.judge(adapter, self._observed_valid[0].cpu()))
 
     # ------------------------------------------------------------------ whole run
 
@@ -457,21 +494,33 @@ class AdaptationTrainer:
             self.save(checkpoint)
         # A whole run ends with small steps and needs no looking back.
         adapter = self.adapter(best=stopped)
-        return TrainingResult(adapter, list(self.history), self.seconds, self.iteration, stopped)
+        scores = [] if self.judge is None else self._judged(adapter)
+        kept = choose_members(scores, t.keep) if scores else list(range(t.members))
+        if len(kept) < t.members:
+            adapter = adapter.select(kept)
+        return TrainingResult(
+            adapter, list(self.history), self.seconds, self.iteration, stopped, scores, kept
+        )
 
     def _counted(self) -> list[float]:
-        """Return the validation figures that count: those after the critics have settled."""
+        """Return the figures that count: those after the critics have settled."""
         first = 1.5 * self.training.critics_full
-        return [h["validation"] for h in self.history if h["iteration"] >= first]
+        key = "validation" if self.judge is None else "score"
+        return [h[key] for h in self.history if h["iteration"] >= first and key in h]
 
     def _should_stop(self) -> bool:
         patience, seen = self.training.patience, self._counted()
         return bool(patience and seen and len(seen) - 1 - seen.index(min(seen)) >= patience)
 
     def _keep_best(self) -> None:
-        if not self._counted():
+        """Remember the weights of members that are better than they ever were."""
+        latest = self.history[-1]
+        if not self._counted() or (self.judge is not None and "score" not in latest):
             return
         better = self._values < self._best_values
+        if self.judge is not None:
+            better = self._score < self._best_score
+            self._best_score = torch.where(better, self._score, self._best_score)
         self._best_values = torch.where(better, self._values, self._best_values)
         self._best = self._merged(self._best or self.network.state_dict(), better)
 
@@ -495,11 +544,18 @@ class AdaptationTrainer:
         Members that ran away, now much worse than they once were, are always taken from
         when they were best.
         """
+        if not self._best:
+            return self._network_now()
+        stay = self._values <= RAN_AWAY * self._best_values
+        return self._with_weights(self._best if best else self._merged(self._best, stay))
+
+    def _network_now(self) -> Adapter:
+        """Return the adaptation as it stands, run-away members and all, on the CPU."""
+        return self._with_weights(self.network.state_dict())
+
+    @torch.no_grad()
+    def _with_weights(self, state: dict[str, Tensor]) -> Adapter:
         network = build_network(self.network.shape, self.training.seeds())
-        state = self.network.state_dict()
-        if self._best:
-            stay = self._values <= RAN_AWAY * self._best_values
-            state = self._best if best else self._merged(self._best, stay)
         network.load_state_dict({k: v.cpu() for k, v in state.items()})
         split = self._typical_split(network)
         # Without split latents there is nothing to take a spread of.
@@ -520,7 +576,6 @@ class AdaptationTrainer:
 
     def save(self, path: str | Path) -> None:
         """Write everything needed to go on; the file is replaced in one step."""
-        path = Path(path)
         tensors = {
             "pool": self._pool,
             "synth_valid": self._synth_valid,
@@ -535,10 +590,8 @@ class AdaptationTrainer:
         for name, module in modules.items():
             tensors |= {f"{name}.{k}": v for k, v in module.state_dict().items()}
         for name, optimiser in (("opt_g", self._opt_g), ("opt_d", self._opt_d)):
-            for i, state in optimiser.state_dict()["state"].items():
-                tensors |= {f"{name}.{i}.{k}": v for k, v in state.items()}
+            tensors |= tensors_of_optimiser(name, optimiser)
         state = {
-            "schema": CHECKPOINT_SCHEMA,
             "training": asdict(self.training),
             "iteration": self.iteration,
             "seconds": self.seconds,
@@ -546,11 +599,9 @@ class AdaptationTrainer:
             "next_in_pool": self._next_in_pool,
             "best_values": [v if math.isfinite(v) else None for v in self._best_values.tolist()],
             "values": self._values.tolist(),
+            "best_scores": [v if math.isfinite(v) else None for v in self._best_score.tolist()],
         }
-        partial = path.with_name(path.name + ".partial")
-        plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
-        save_file(plain, partial, metadata={"state": json.dumps(state)})
-        partial.replace(path)
+        write_checkpoint(path, tensors, state)
 
     def resume(self, path: str | Path) -> None:
         """Take over the state written by :meth:`save`.
@@ -558,63 +609,23 @@ class AdaptationTrainer:
         Raises
         ------
         TrainingError
-            If the file cannot be read, or was written with other settings.
+            If the file cannot be read, or was written with other settings or spectra.
         """
-        try:
-            with safe_open(str(path), "pt") as file:
-                state: dict[str, Any] = json.loads(file.metadata()["state"])
-                tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
-        except Exception as problem:  # safetensors raises several kinds for damaged files
-            raise TrainingError(
-                f"The checkpoint {path} cannot be read: {problem}. Delete it to start anew."
-            ) from problem
-        # Through JSON, which knows no tuples; settings of later versions have their defaults.
-        ours = json.loads(json.dumps(asdict(self.training)))
-        theirs = json.loads(json.dumps(asdict(AdaptationTraining()))) | state["training"]
-        if theirs != ours:
-            differ = [k for k in ours if theirs[k] != ours[k]]
-            raise TrainingError(
-                f"The checkpoint {path} was made with other settings ({', '.join(differ)}). "
-                "Give the same settings, or delete it to start anew."
-            )
-        for name, ours_now in self._traces.items():
-            then = tensors.pop(f"trace.{name}")
-            if then.shape != ours_now.shape or not torch.allclose(
-                then, ours_now, rtol=1e-3, atol=1e-3
-            ):
-                raise TrainingError(
-                    f"The checkpoint {path} was made from other spectra. Give the same emulator "
-                    "and observations, or delete it to start anew."
-                )
+        tensors, state = read_checkpoint(path)
+        require_same_settings(path, state["training"], self.training)
+        require_same_spectra(path, take_part(tensors, "trace"), self._traces)
         self._pool = tensors.pop("pool").to(self.device)
         self._synth_valid = tensors.pop("synth_valid").to(self.device)
         self._generator.set_state(tensors.pop("generator"))
         kind: type[Any] = KINDS[self.training.backbone]
-        names = [f.name for f in fields(kind)]
-        synth, obs = (
-            kind(*(tensors.pop(f"{domain}.{n}") for n in names)) for domain in ("synth", "obs")
-        )
-        self.synth, self.obs = synth.to(self.device), obs.to(self.device)
+        self.synth = kind(**take_part(tensors, "synth")).to(self.device)
+        self.obs = kind(**take_part(tensors, "obs")).to(self.device)
         self._take_observed()
-        self._best = {
-            k.removeprefix("best."): v.to(self.device)
-            for k, v in tensors.items()
-            if k.startswith("best.")
-        }
-        for name, module in (("network", self.network), ("critics", self.critics)):
-            part = {
-                k.removeprefix(name + "."): v
-                for k, v in tensors.items()
-                if k.startswith(f"{name}.")
-            }
-            module.load_state_dict(part)
+        self._best = {k: v.to(self.device) for k, v in take_part(tensors, "best").items()}
+        self.network.load_state_dict(take_part(tensors, "network"))
+        self.critics.load_state_dict(take_part(tensors, "critics"))
         for name, optimiser in (("opt_g", self._opt_g), ("opt_d", self._opt_d)):
-            states: dict[int, dict[str, Tensor]] = {}
-            for key, value in tensors.items():
-                if key.startswith(name + "."):
-                    _, i, field_name = key.split(".", 2)
-                    states.setdefault(int(i), {})[field_name] = value
-            optimiser.load_state_dict(optimiser.state_dict() | {"state": states})
+            restore_optimiser(optimiser, take_part(tensors, name))
         self.iteration = int(state["iteration"])
         self.seconds = float(state["seconds"])
         self.history = state["history"]
@@ -622,29 +633,25 @@ class AdaptationTrainer:
         if "best_values" in state:
             best = [math.inf if v is None else float(v) for v in state["best_values"]]
             self._best_values, self._values = torch.tensor(best), torch.tensor(state["values"])
+        if "best_scores" in state:
+            best = [math.inf if v is None else float(v) for v in state["best_scores"]]
+            self._best_score = torch.tensor(best)
 
 
-def _star_errors(observed: Tensor, ivar: Tensor | None, noise: float) -> Tensor:
-    """Return a typical error per pixel of every star, bad pixels making it larger."""
-    if ivar is None:
-        return torch.full((len(observed),), noise)
-    used = (ivar > 0).sum(1).clamp_min(1)
-    mean = (ivar.sum(1) / used).clamp_min(1e-12)
-    return (mean.rsqrt() * (observed.shape[1] / used).sqrt()).cpu()
+def choose_members(scores: Sequence[float], keep: int = 0) -> list[int]:
+    """Return the numbers of the members that an ensemble should have, in order.
 
-
-def _traces(observed: Tensor, pool: Tensor, ivar: Tensor | None, noise: float) -> dict[str, Tensor]:
-    """Return numbers that tell whether a checkpoint belongs to these spectra.
-
-    Every spectrum is projected on one random direction. A hash would not do: the same
-    emulated flux differs in its last bits with the number of threads.
+    Parameters
+    ----------
+    scores : sequence of float
+        Score of every member; lower is better. See :data:`Judge`.
+    keep : int
+        How many to keep: the best. 0 for all but those that failed, whose scores are worse
+        than the median by more than :data:`FAILED`.
     """
-    generator = torch.Generator().manual_seed(7)
-    direction = torch.randn(observed.shape[1], generator=generator).to(observed.device)
-    out = {"observed": observed @ direction, "pool": pool @ direction.to(pool.device)}
-    if ivar is not None:
-        out["ivar"] = (ivar > 0).to(observed) @ direction
-    # As a spectrum in sigma, so that the tolerance means the same for all of them.
-    return {k: v.cpu() / observed.shape[1] ** 0.5 for k, v in out.items()} | {
-        "noise": torch.tensor([100 * noise])
-    }
+    scores = [math.inf if math.isnan(s) else s for s in scores]
+    order = sorted(range(len(scores)), key=lambda i: scores[i])
+    if keep:
+        return sorted(order[:keep])
+    median = statistics.median_low(scores[i] for i in order)
+    return sorted(i for i in order if scores[i] <= median + FAILED) or order[:1]

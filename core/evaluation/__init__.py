@@ -21,7 +21,7 @@ from .quartets import quartets
 from .reconstruction import reconstruction_errors
 from .report import about, evaluate_bundle, evaluate_model, without_plots
 from .transfer import Transfer, transfer
-from .without_truth import LabelReader, rank_agreement, score_without_truth
+from .without_truth import LabelReader, judge_of, rank_agreement, score_without_truth
 
 __all__ = [
     "TEST_SEED",
@@ -42,6 +42,7 @@ __all__ = [
     "evaluate_bundle",
     "evaluate_model",
     "fit_labels",
+    "judge_of",
     "label_fidelity",
     "label_r_squared",
     "make_passages",

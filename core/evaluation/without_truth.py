@@ -19,6 +19,8 @@ from torch import Tensor
 
 from ..adaptation.adapter import Adapter
 from ..adaptation.losses import sliced_distance
+from ..adaptation.training import Judge
+from ..domain import Domains
 from ..labels import LabelSet
 from ..model import Model
 from ..sample import Sample
@@ -38,6 +40,9 @@ With the survey's own noise it would live on weak features, in which the domains
 most, and read even true spectra of the observed domain badly (scatter 0.6 of the spread
 of labels on giants, 0.35 with ten times the noise).
 """
+
+JUDGE_SEED = 3_000_017
+"""Seed of the synthetic stars that trainings are judged by; bundles are scored on others."""
 
 FLOORS = {
     "label_consistency": 0.1,
@@ -198,6 +203,31 @@ def score_without_truth(
     passages = make_passages(adapter, synthetic, sample, most=most)
     reader = LabelReader(passages, synthetic, synthetic.labels, sample.synthetic_labels, seed)
     return scores_of(passages, reader, synthetic.labels)
+
+
+def judge_of(domains: Domains, *, most: int = 500, seed: int = 0) -> Judge:
+    """Return a function that scores the members of an adaptation between two domains.
+
+    For :class:`~spectrabridge.core.adaptation.training.AdaptationTrainer`: it needs labels
+    of synthetic stars, which a user has, and nothing of the observed ones.
+
+    Parameters
+    ----------
+    domains : Domains
+        The domains.
+    most : int
+        Stars of each domain to use at most.
+    seed : int
+        Of the synthetic stars and of the reader's training set.
+    """
+    labels = domains.draw_labels(most, torch.Generator().manual_seed(JUDGE_SEED + seed))
+
+    def judge(adapter: Adapter, observed: Tensor) -> list[float]:
+        sample = Sample(labels, observed[:most], noise=domains.noise)
+        scores = score_without_truth((adapter, domains.synthetic), sample, most=most, seed=seed)
+        return [float(s["score"]) for s in scores]
+
+    return judge
 
 
 def rank_agreement(scores: Sequence[float], truths: Sequence[float]) -> float:

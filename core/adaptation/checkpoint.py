@@ -1,0 +1,133 @@
+"""The file that an interrupted training goes on from: written in one step, checked when read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ..errors import TrainingError
+from .settings import AdaptationTraining
+
+CHECKPOINT_SCHEMA = 1
+
+
+def write_checkpoint(
+    path: str | Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]
+) -> None:
+    """Write tensors and a JSON state; a file that is there is replaced in one step."""
+    path = Path(path)
+    partial = path.with_name(path.name + ".partial")
+    plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+    text = json.dumps({"schema": CHECKPOINT_SCHEMA, **state})
+    save_file(plain, partial, metadata={"state": text})
+    partial.replace(path)
+
+
+def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return tensors and state of a checkpoint.
+
+    Raises
+    ------
+    TrainingError
+        If the file cannot be read.
+    """
+    try:
+        with safe_open(str(path), "pt") as file:
+            state: dict[str, Any] = json.loads(file.metadata()["state"])
+            tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
+    except Exception as problem:  # safetensors raises several kinds for damaged files
+        raise TrainingError(
+            f"The checkpoint {path} cannot be read: {problem}. Delete it to start anew."
+        ) from problem
+    return tensors, state
+
+
+def take_part(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    """Take the tensors called ``name.*`` out and return them without the name."""
+    start = name + "."
+    return {k.removeprefix(start): tensors.pop(k) for k in list(tensors) if k.startswith(start)}
+
+
+def tensors_of_optimiser(name: str, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Return what an optimiser remembers of every parameter: ``name.<number>.<what>``."""
+    return {
+        f"{name}.{i}.{k}": v
+        for i, state in optimiser.state_dict()["state"].items()
+        for k, v in state.items()
+    }
+
+
+def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Give an optimiser back what :func:`tensors_of_optimiser` took, without the name."""
+    states: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        i, what = key.split(".", 1)
+        states.setdefault(int(i), {})[what] = value
+    optimiser.load_state_dict(optimiser.state_dict() | {"state": states})
+
+
+def require_same_settings(
+    path: str | Path, then: Mapping[str, Any], now: AdaptationTraining
+) -> None:
+    """Refuse a checkpoint of a training with other settings.
+
+    Settings that are newer than the checkpoint have their defaults, those that are gone
+    do not count.
+
+    Raises
+    ------
+    TrainingError
+        If a setting differs.
+    """
+    ours = json.loads(json.dumps(asdict(now)))  # through JSON, which knows no tuples
+    theirs = json.loads(json.dumps(asdict(AdaptationTraining()))) | dict(then)
+    differ = [k for k in ours if theirs[k] != ours[k]]
+    if differ:
+        raise TrainingError(
+            f"The checkpoint {path} was made with other settings ({', '.join(differ)}). "
+            "Give the same settings, or delete it to start anew."
+        )
+
+
+def require_same_spectra(
+    path: str | Path, then: Mapping[str, Tensor], now: Mapping[str, Tensor]
+) -> None:
+    """Refuse a checkpoint of a training on other spectra; both as :func:`traces` gives them.
+
+    Raises
+    ------
+    TrainingError
+        If the spectra differ.
+    """
+    for name, ours in now.items():
+        theirs = then[name]
+        if theirs.shape != ours.shape or not torch.allclose(theirs, ours, rtol=1e-3, atol=1e-3):
+            raise TrainingError(
+                f"The checkpoint {path} was made from other spectra. Give the same emulator "
+                "and observations, or delete it to start anew."
+            )
+
+
+def traces(observed: Tensor, pool: Tensor, ivar: Tensor | None, noise: float) -> dict[str, Tensor]:
+    """Return numbers that tell whether a checkpoint belongs to these spectra.
+
+    Every spectrum is projected on one random direction. A hash would not do: the same
+    emulated flux differs in its last bits with the number of threads.
+    """
+    generator = torch.Generator().manual_seed(7)
+    direction = torch.randn(observed.shape[1], generator=generator).to(observed.device)
+    out = {"observed": observed @ direction, "pool": pool @ direction.to(pool.device)}
+    if ivar is not None:
+        out["ivar"] = (ivar > 0).to(observed) @ direction
+    # As a spectrum in sigma, so that the tolerance means the same for all of them.
+    return {k: v.cpu() / observed.shape[1] ** 0.5 for k, v in out.items()} | {
+        "noise": torch.tensor([100 * noise])
+    }
