@@ -53,6 +53,8 @@ class LabelRow(JSComponent):
 
     # Panel would wait 50 ms for more changes; the browser sends one per frame as it is.
     _debounce: ClassVar[int] = 0
+    # Nothing on the page shows that the server is busy; counting costs a quarter of a move.
+    _busy__ignore: ClassVar[list[str]] = ["value", "settled"]
 
     _esm = Path(__file__).with_name("label_row.js")
     _stylesheets: ClassVar[list[Any]] = [Path(__file__).with_name("label_row.css")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import panel as pn
@@ -137,15 +138,21 @@ class LabelsPanel(pn.viewable.Viewer):
 
     def _sync(self, *_: object) -> None:
         """Bring the rows in line with the state."""
-        self._syncing = True
-        try:
-            with pn.io.hold():
-                for name, value in self.state.labels.items():
-                    if self.rows[name].value != value:
-                        self.rows[name].value = value
-                self._mark()
-        finally:
-            self._syncing = False
+        changes: list[tuple[LabelRow, dict[str, Any]]] = []
+        beyond = self._beyond()
+        for name, value in self.state.labels.items():
+            row, now = self.rows[name], {"value": value, "beyond": beyond.get(name, "")}
+            new = {key: v for key, v in now.items() if getattr(row, key) != v}
+            if new:
+                changes.append((row, new))
+        if changes:  # the row that moved has its value already, and holding takes its time
+            self._syncing = True
+            try:
+                with pn.io.hold():
+                    for row, new in changes:
+                        row.param.update(**new)
+            finally:
+                self._syncing = False
         titles = [self._tab_title(g) for g in self._groups]
         titles += self.tabs._names[len(titles) :]
         if titles != list(self.tabs._names):
@@ -163,15 +170,12 @@ class LabelsPanel(pn.viewable.Viewer):
                 if row.inside != inside:
                     row.inside = inside
 
-    def _mark(self) -> None:
-        """Tell the rows what the model extrapolates; without values, so it seldom changes."""
-        beyond = {
+    def _beyond(self) -> dict[str, str]:
+        """Return what the model extrapolates by label; without values, so it seldom changes."""
+        return {
             e.label: f"{e.title} trained {e.low:.3g} to {e.high:.3g}"
             for e in self.state.extrapolations
         }
-        for name, row in self.rows.items():
-            if row.beyond != beyond.get(name, ""):
-                row.beyond = beyond.get(name, "")
 
     def close(self) -> None:
         """Stop watching the state."""

@@ -340,9 +340,9 @@ class SpectrumView(pn.viewable.Viewer):
     def _show_range(self) -> None:
         outside = self.state.outside
         range_ = f"\u25b2 extrapolation: {outside}" if outside else "inside the trained range"
-        self.status.param.update(
-            note=f"{range_}; {self._like}" if self._like else range_, extrapolates=bool(outside)
-        )
+        note = f"{range_}; {self._like}" if self._like else range_
+        if note != self.status.note:
+            self.status.param.update(note=note, extrapolates=bool(outside))
 
     def _show_unit(self, *_: object) -> None:
         self.figures.show_unit(self._found)

@@ -191,7 +191,13 @@ class ViewState(param.Parameterized):
     @property
     def extrapolations(self) -> list[Extrapolation]:
         """What of the labels lies outside the trained range; empty inside."""
-        return self._extrapolations(self.values)
+        # Several components ask for every move.
+        labels, found = self._beyond
+        if labels is not self.labels:
+            labels, found = self._beyond = self.labels, self._extrapolations(self.values)
+        return list(found)
+
+    _beyond: tuple[dict[str, float] | None, list[Extrapolation]] = (None, [])
 
     @property
     def outside(self) -> str:
