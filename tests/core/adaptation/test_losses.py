@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 import torch
 
-from spectrabridge.core.adaptation.losses import critics_say, member_huber, sliced_square
+from spectrabridge.core.adaptation.losses import (
+    critics_say,
+    member_huber,
+    sliced_square,
+    sliced_square_unbiased,
+)
 from spectrabridge.core.adaptation.network import Passes
 from spectrabridge.core.adaptation.training import AdaptationTrainer
 from spectrabridge.core.emulator import Emulator
@@ -178,3 +184,32 @@ def test_matching_moves_translations_and_no_reconstruction(trainer: AdaptationTr
     pull, missing = -r.so.grad.mean((0, 1))[:8], (r.oo - r.so).detach().mean((0, 1))[:8]
     assert torch.cosine_similarity(pull, missing, 0) > 0.8
     assert (r.so.grad[..., 8:] == 0).all()
+
+
+def heavy_tailed(*size: int, seed: int) -> torch.Tensor:
+    """Samples of which few are odd, as cool metal-rich giants are."""
+    return normal(*size, seed=seed) / (0.3 + normal(*size, seed=seed + 10_000).abs())
+
+
+@pytest.mark.parametrize(
+    ("distance", "shrinks"), [(sliced_square, True), (sliced_square_unbiased, False)]
+)
+def test_a_right_distribution_stays_as_it_is(distance: Any, shrinks: bool) -> None:
+    """Gradient by a common factor, where both sets are samples of one distribution."""
+    found = []
+    for seed in range(300):
+        factor = torch.ones((), requires_grad=True)
+        a, b = heavy_tailed(1, 64, K, seed=2 * seed), heavy_tailed(1, 64, K, seed=2 * seed + 1)
+        (slope,) = torch.autograd.grad(distance(factor * a, b, DIRECTIONS[:, :40]).sum(), factor)
+        found.append(float(slope))
+    slopes = torch.tensor(found)
+    sigma = float(slopes.mean() / (slopes.std() / len(slopes) ** 0.5))
+    assert (sigma > 4) if shrinks else (abs(sigma) < 3)
+
+
+def test_without_bias_equal_distributions_are_at_no_distance_and_a_shift_counts_in_full() -> None:
+    a, b = (normal(1, 20_000, K, seed=s).view(100, 200, K) for s in (1, 2))
+    assert sliced_square(a, b, DIRECTIONS).mean() > 0.02
+    assert abs(float(sliced_square_unbiased(a, b, DIRECTIONS).mean())) < 0.003
+    far = sliced_square_unbiased(a + 1, b, DIRECTIONS).mean()
+    assert float(far) == pytest.approx(1, rel=0.1)  # k components moved by 1, seen by 1/k

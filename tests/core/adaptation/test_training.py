@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -18,13 +20,20 @@ from spectrabridge.core.adaptation.training import (
     AdaptationTrainer,
     AdaptationTraining,
     TrainingResult,
+    choose_members,
 )
 from spectrabridge.core.bundle import write_bundle
 from spectrabridge.core.emulator import Emulator
 from spectrabridge.core.errors import TrainingError
 from spectrabridge.core.evaluation import score_hidden_lines
 from spectrabridge.core.missing_lines import Experiment, HiddenLines, hidden_pixels
-from spectrabridge.core.mock_lines import mock_trainer, observe, reference_giant, synthetic_draws
+from spectrabridge.core.mock_lines import (
+    mock_domains,
+    mock_trainer,
+    observe,
+    reference_giant,
+    synthetic_draws,
+)
 from spectrabridge.core.model import Model
 
 from ..conftest import TOY_SURVEY, TOY_TRAINING
@@ -259,3 +268,120 @@ def test_a_member_that_ran_away_is_taken_from_when_it_was_best(
     for name, value in after.items():
         assert torch.equal(value[1], before[name][1]), name
         assert torch.equal(value[0], trainer.network.state_dict()[name][0]), name
+
+
+# ---------------------------------------------------------------------- a judge
+
+
+class Judge:
+    """Says what it was told to, once for every judgement, and remembers what it was shown."""
+
+    def __init__(self, *scores: list[float]) -> None:
+        self.scores = list(scores)
+        self.shown: list[tuple[dict[str, torch.Tensor], torch.Tensor]] = []
+
+    def __call__(self, adapter: Adapter, observed: torch.Tensor) -> list[float]:
+        self.shown.append((adapter.tensors(), observed))
+        return self.scores[min(len(self.shown), len(self.scores)) - 1]
+
+
+def _judged(
+    emulator: Emulator, experiment: Experiment, judge: Judge, **changes: Any
+) -> AdaptationTrainer:
+    training = dataclasses.replace(BRIEF, members=3, judge_every=10, **changes)
+    domains = mock_domains(emulator, experiment, TOY_SURVEY)
+    return domains.trainer(training, judge=judge)
+
+
+def test_members_that_failed_are_left_out(
+    toy_emulator: Emulator, toy_experiment: Experiment
+) -> None:
+    judge = Judge([-1.0, 0.0, -1.2])
+    trainer = _judged(toy_emulator, toy_experiment, judge)
+    result = trainer.run()
+    assert result.scores == [-1.0, 0.0, -1.2]
+    assert result.kept == [0, 2]
+    assert result.adapter.network.seeds == [0, 2]
+    assert [h["score"] for h in result.history] == pytest.approx([-1.0] * 4)
+    # What is left are the same networks, and the judge saw stars that no training sees.
+    flux = toy_emulator(torch.tensor(reference_giant(toy_emulator.labels)[None]).float())
+    whole = trainer.adapter().adapt_members(flux)
+    assert torch.allclose(result.adapter.adapt_members(flux), whole[[0, 2]], atol=1e-6)
+    assert all(len(seen) == BRIEF.validation for _, seen in judge.shown)
+
+
+def test_the_best_are_kept(toy_emulator: Emulator, toy_experiment: Experiment) -> None:
+    judge = Judge([-1.0, -1.3, -1.2])
+    result = _judged(toy_emulator, toy_experiment, judge, keep=1).run()
+    assert result.kept == [1] and result.adapter.n_members == 1
+    with pytest.raises(TrainingError, match="keep must be from 0 to the number of members, 3"):
+        _judged(toy_emulator, toy_experiment, judge, keep=4)
+
+
+def test_the_judge_ends_a_run_that_gets_worse(
+    toy_emulator: Emulator, toy_experiment: Experiment
+) -> None:
+    """Judged at 10, 20, 30 and so on; what counts starts at 1.5 * 11."""
+    judge = Judge([-9.0] * 3, [-1.0] * 3, [-2.0] * 3, [-1.5] * 3, [-1.4] * 3)
+    trainer = _judged(
+        toy_emulator, toy_experiment, judge, iterations=200, critics_full=11, patience=2
+    )
+    result = trainer.run()
+    assert result.stopped_early and result.iterations == 50
+    best, last = judge.shown[2][0], judge.shown[4][0]
+    ours = result.adapter.tensors()
+    name = "network.write_obs.weight"
+    assert torch.equal(ours[name], best[name]) and not torch.equal(ours[name], last[name])
+
+
+def test_judged_runs_go_on_where_they_stopped(
+    tmp_path: Path, toy_emulator: Emulator, toy_experiment: Experiment
+) -> None:
+    def trainer() -> AdaptationTrainer:
+        # The first judgement that counts is the best: its weights have to survive the stop.
+        judge = Judge([-3.0] * 3) if path.exists() else Judge([0.0] * 3, [-3.0] * 3, [0.0] * 3)
+        return _judged(
+            toy_emulator, toy_experiment, judge, critics_full=11, patience=1, iterations=30
+        )
+
+    path = tmp_path / "state.safetensors"
+    stopped = trainer()
+
+    def stop_at_24(step: int, total: int, figures: dict[str, float]) -> None:
+        if step == 24:
+            stopped.request_stop()
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped.run(checkpoint=path, progress=stop_at_24)
+    later = trainer()
+    later.resume(path)
+    later.judge = Judge([0.0] * 3)
+    assert later.run().stopped_early
+
+
+def test_hardly_any_spectra_are_not_judged(
+    toy_emulator: Emulator, toy_experiment: Experiment
+) -> None:
+    judge = Judge([0.0] * 3)
+    training = dataclasses.replace(BRIEF, members=3, iterations=10, n_basis=8)
+    few = dataclasses.replace(TOY_SURVEY, n_stars=90)
+    result = mock_domains(toy_emulator, toy_experiment, few).trainer(training, judge=judge).run()
+    assert result.kept == [0, 1, 2] and result.scores == [] and judge.shown == []
+
+
+@pytest.mark.parametrize(
+    ("scores", "keep", "kept"),
+    [
+        ([-1.0, -1.1, -0.9], 0, [0, 1, 2]),
+        ([-1.0, -1.1, -0.2], 0, [0, 1]),
+        ([0.1, -1.1, -1.2, 2.0, -1.0], 0, [1, 2, 4]),
+        ([-1.0, -1.1, -0.9], 2, [0, 1]),
+        ([math.nan, -1.1, -0.9], 0, [1, 2]),
+        ([math.nan, math.nan], 0, [0, 1]),
+        ([0.3], 0, [0]),
+    ],
+)
+def test_members_are_chosen_by_their_scores(
+    scores: list[float], keep: int, kept: list[int]
+) -> None:
+    assert choose_members(scores, keep) == kept

@@ -8,10 +8,15 @@ from dataclasses import replace
 import pytest
 import torch
 
+from spectrabridge.core.adaptation.adapter import Adapter
+from spectrabridge.core.adaptation.backbones import build_network
+from spectrabridge.core.adaptation.training import TrainingResult
+from spectrabridge.core.domain import Domains
 from spectrabridge.core.errors import BundleError
 from spectrabridge.core.evaluation import (
     LabelReader,
     Passages,
+    judge_of,
     make_passages,
     rank_agreement,
     score_without_truth,
@@ -95,3 +100,19 @@ def test_rank_agreement_is_spearman_s() -> None:
     assert rank_agreement([1, 2, 3], [3, 2, 1]) == pytest.approx(-1)
     assert math.isnan(rank_agreement([1, 1], [1, 2]))
     assert math.isnan(rank_agreement([1], [1]))
+
+
+def test_the_judge_of_a_training_finds_the_network_that_learnt_nothing(
+    toy_domains: Domains, toy_adaptation: TrainingResult
+) -> None:
+    trained = toy_adaptation.adapter
+    one = trained.select([0])
+    blank = build_network(one.network.shape, [7])
+    untrained = Adapter(one.synth, one.obs, blank, one.split_mean, one.split_std)
+    assert toy_domains.held_out is not None
+    observed = one.obs.encode(toy_domains.held_out.flux)
+    judge = judge_of(toy_domains, most=200)
+    (good,), (bad,) = judge(one, observed), judge(untrained, observed)
+    assert bad > good + 0.5
+    assert judge(trained, observed) == judge(trained, observed)
+    assert len(judge(trained, observed)) == trained.n_members
