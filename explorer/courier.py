@@ -23,9 +23,11 @@ from bokeh.document.events import (
     DocumentPatchedEvent,
     RootAddedEvent,
     RootRemovedEvent,
+    SessionCallbackAdded,
 )
 from bokeh.model import Model
 from bokeh.models.ui import UIElement
+from bokeh.server.callbacks import NextTickCallback
 from panel.custom import JSComponent
 from panel.io.model import diff
 from panel.io.notebook import patch_inline_stylesheets, send
@@ -63,8 +65,7 @@ class Courier:
         self._loop = loop
         self._events: list[DocumentChangedEvent] = []
         self._open = False
-        if comm is not None:
-            document.on_change_dispatch_to(self)
+        document.on_change_dispatch_to(self)
 
     def open(self) -> None:
         """Send from now on, as soon as the message at hand has been dealt with."""
@@ -73,6 +74,8 @@ class Courier:
 
     def _open_now(self) -> None:
         self._open = True
+        # Panel throws away what it has held for documents that are not connected.
+        pn.state._connected[self.document] = True
         self.document.unhold()
         self.flush()
 
@@ -85,6 +88,11 @@ class Courier:
         self._events.append(event)
         if self._open and len(self._events) == 1:
             self._loop.call_soon_threadsafe(self.flush)
+
+    def _session_callback_added(self, event: SessionCallbackAdded) -> None:
+        """Run what is to run next, as a server would; Panel lets go so of what it has held."""
+        if isinstance(event.callback, NextTickCallback):
+            self._loop.call_soon_threadsafe(event.callback.callback)
 
     def flush(self) -> None:
         """Send what has changed."""

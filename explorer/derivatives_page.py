@@ -30,7 +30,15 @@ from .scheduler import LatestWins, executor
 from .state import ViewState
 from .status_line import StatusLine
 from .theme import ADAPTED, TRUTH, element_colour, surface
-from .view_controls import GROUP, chip_choice, element_choice, medium_choice, unit_choice, word
+from .view_controls import (
+    FOLDING,
+    GROUP,
+    chip_choice,
+    element_choice,
+    medium_choice,
+    unit_choice,
+    word,
+)
 from .zoom_buttons import ZoomButtons
 
 HINT = "Click a feature to go there on all pages; click a row to choose its element."
@@ -134,9 +142,8 @@ class DerivativesPage(pn.viewable.Viewer):
                 self.unit,
                 self.medium,
                 sizing_mode="stretch_width",
-                height=26,
                 margin=(7, 10, 3, 58),
-                styles={"gap": "10px"},
+                styles={"gap": "2px 10px", **FOLDING},
             ),
             self.figures,
             pn.Row(
@@ -147,9 +154,8 @@ class DerivativesPage(pn.viewable.Viewer):
                 self.scale_choice,
                 self.row_choice,
                 sizing_mode="stretch_width",
-                height=26,
                 margin=(0, 10, 4, 0),
-                styles={"gap": "8px"},
+                styles={"gap": "2px 8px", **FOLDING},
             ),
             self.status,
             sizing_mode="stretch_both",
@@ -201,7 +207,7 @@ class DerivativesPage(pn.viewable.Viewer):
         """Take up the labels of the state, if anybody looks."""
         if self._slow is None:
             self._publish(self.derivatives.get(self.state.values))
-        elif self.state.page == "derivatives":
+        elif self.state.shows("derivatives"):
             self._slow.submit(self.state.values)
 
     def _publish(self, found: Derivatives) -> None:

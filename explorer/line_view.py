@@ -20,7 +20,7 @@ from .plain_button import plain_button
 from .scheduler import Execute, LatestWins
 from .state import ViewState
 from .status_line import StatusLine
-from .view_controls import medium_choice, unit_choice
+from .view_controls import FOLDING, medium_choice, unit_choice
 
 HINT = "Drag or turn the wheel to zoom, p goes back. j and k go on, a accepts, ? shows all keys."
 
@@ -107,9 +107,8 @@ class LineView(pn.viewable.Viewer):
                 unit_choice(self.state),
                 medium_choice(self.state),
                 sizing_mode="stretch_width",
-                height=26,
                 margin=(7, 10, 3, 0),
-                styles={"gap": "10px"},
+                styles={"gap": "2px 10px", **FOLDING},
             ),
             self.figure,
             self.status,

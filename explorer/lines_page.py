@@ -169,7 +169,7 @@ class LinesPage(pn.viewable.Viewer):
 
     def _look(self) -> None:
         """Show decisions that were made elsewhere."""
-        if self.state.page != "lines" or self.verdicts is None:
+        if not self.state.shows("lines") or self.verdicts is None:
             return
         try:
             changed = self.verdicts.refresh()

@@ -77,7 +77,7 @@ class Placing:
 
     def look(self, *_: object) -> None:
         """Place the star that was opened last, if the map is open and it is not there yet."""
-        if self.embedding is None or self._opened is None or self.state.page != "map":
+        if self.embedding is None or self._opened is None or not self.state.shows("map"):
             return
         star = self._opened(self._page)
         other = "fit" if self._page == "spectrum" else "spectrum"

@@ -33,8 +33,11 @@ if TYPE_CHECKING:
 Source = Bundle | str | None
 """A bundle, its name or path; None for the default bundle."""
 
-HEIGHT = 620
+HEIGHT = 660
 """Height of a component in a cell, in pixels."""
+
+MAP_HEIGHT = 800
+"""Height of the map, below which are a spectrum and a table, in pixels."""
 
 SLIDERS = 284
 """Width of a column of sliders or other controls, in pixels."""
@@ -49,7 +52,10 @@ def _opened(source: Source) -> tuple[Bundle, DerivativeCache]:
 
 
 def _state(model: Model, name: str, state: ViewState | None) -> ViewState:
-    return state or ViewState(model.labels, model.reference, model.extrapolations, bundle=name)
+    if state is None:
+        state = ViewState(model.labels, model.reference, model.extrapolations, bundle=name)
+    state.all_on_show = True
+    return state
 
 
 class _Cell(pn.viewable.Viewer):
@@ -241,7 +247,7 @@ class LatentMap(_PageCell):
     """
 
     def __init__(
-        self, bundle: Source = None, state: ViewState | None = None, height: int = HEIGHT
+        self, bundle: Source = None, state: ViewState | None = None, height: int = MAP_HEIGHT
     ) -> None:
         from .map_page import MapPage
 
@@ -310,9 +316,7 @@ class LinesPage(_PageCell):
         from .lines_page import LinesPage as Vetting
 
         opened, derivatives = _opened(bundle)
-        if state is None:
-            state = _state(opened.model, opened.name, None)
-            state.page = "lines"
+        state = _state(opened.model, opened.name, state)
         prepare()
         page = Vetting(opened, state, derivatives, Path(vetting) if vetting else None)
         super().__init__(page, state, height)
@@ -341,6 +345,7 @@ class Explorer(_Cell):
 
     def _layout(self) -> pn.viewable.Viewable:
         app = self.app
+        app.choice.sx = {**app.choice.sx, **_WHITE}  # here nothing above it says so
         bar = pn.Row(
             app.choice,
             app.navigation,
@@ -366,6 +371,9 @@ class Explorer(_Cell):
     def close(self) -> None:
         """Stop all work in the background; the last picture stays."""
         self.app.close()
+
+
+_WHITE = {"& .MuiOutlinedInput-root, & .MuiSelect-icon": {"color": "#ffffff"}}
 
 
 def explore(

@@ -277,7 +277,7 @@ class SpectrumView(pn.viewable.Viewer):
     @property
     def _unseen(self) -> bool:
         """Whether another page is open, so that nothing need be computed or sent."""
-        return self._scheduler is not None and self.state.page != "spectrum"
+        return self._scheduler is not None and not self.state.shows("spectrum")
 
     def _opened(self, *_: object) -> None:
         """Catch up with moves that were made on other pages."""

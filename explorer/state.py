@@ -105,6 +105,9 @@ class ViewState(param.Parameterized):
         doc="What the instrument adds, in standard deviations per direction; empty for typical.",
     )
     dark = param.Boolean(default=False, doc="Dark theme.")
+    all_on_show = param.Boolean(
+        default=False, doc="Components stand in cells of a notebook: all are seen, of any page."
+    )
 
     def __init__(
         self,
@@ -124,6 +127,10 @@ class ViewState(param.Parameterized):
         params.setdefault("labels", label_set.mapping(self.reference))
         super().__init__(**params)
         self.zooms = ZoomHistory(self)
+
+    def shows(self, page: str) -> bool:
+        """Tell whether what stands on a page is seen, so that it is worth computing."""
+        return self.all_on_show or self.page == page
 
     @property
     def values(self) -> NDArray[np.float64]:

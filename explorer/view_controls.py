@@ -33,6 +33,9 @@ GROUP: dict[str, Any] = {
 }
 """How such buttons look."""
 
+FOLDING = {"min-height": "26px", "flex-wrap": "wrap"}
+"""Style of a row of controls that needs a second line on narrow screens and in notebooks."""
+
 
 def word(text: str, **style: Any) -> pn.pane.HTML:
     """Return a word that stands beside buttons."""
