@@ -64,10 +64,14 @@ from .options import (
 @click.option("--name", help="Name of the bundle; the folder's name if not given.")
 @click.option(
     "--preset",
-    type=click.Choice(["basis", "conv-paper", "conv-paper-apogee", "conv-small"]),
-    default="basis",
-    show_default=True,
-    help="Network and schedule: components (minutes), or the paper's convolutions (hours).",
+    type=click.Choice(["basis", "basis-further", "conv-paper", "conv-paper-apogee", "conv-small"]),
+    help="Network and schedule: components (minutes), or the paper's convolutions (hours). "
+    "basis if not given, with --further basis-further.",
+)
+@click.option(
+    "--further",
+    metavar="BUNDLE",
+    help="Train the networks of this bundle further, between the same domains, with new critics.",
 )
 @click.option("--members", type=click.IntRange(1, 32), help="Networks in the ensemble.")
 @click.option(
@@ -101,7 +105,8 @@ def train_adaptation_command(
     column: tuple[str, ...],
     giant_branch: bool,
     name: str | None,
-    preset: str,
+    preset: str | None,
+    further: str | None,
     members: int | None,
     keep: int | None,
     iterations: int | None,
@@ -123,7 +128,7 @@ def train_adaptation_command(
     from dataclasses import asdict, replace
 
     from ..core.adaptation.settings import PRESETS
-    from ..core.bundle import require_writable, store_metrics, write_bundle
+    from ..core.bundle import open_bundle, require_writable, store_metrics, write_bundle
     from ..core.evaluation import evaluate_bundle, judge_of, without_plots
     from ..core.experiments import build_domains
     from ..core.mock_lines import reference_giant
@@ -152,7 +157,11 @@ def train_adaptation_command(
         "members": members,
         "keep": keep,
     }
-    training = replace(PRESETS[preset], seed=seed)
+    earlier = None if further is None else open_bundle(further)
+    named = preset or ("basis" if earlier is None else "basis-further")
+    training = replace(PRESETS[named], seed=seed)
+    if earlier is not None:
+        training = _like_networks_of(earlier, training)
     training = replace(training, **{k: v for k, v in given.items() if v is not None})
     training = replace(training, **_other_settings(training, settings))
     if experiment is not None:
@@ -183,7 +192,12 @@ def train_adaptation_command(
         "emulator_report": emulator_report,
         "observed": facts,
     }
-    result = _run(domains.trainer(training, device, judge_of(domains)), out, fresh)
+    start = None if earlier is None else earlier.model.adapter
+    if earlier is not None:
+        named = ("command", "experiment", "training", "train_seconds", "started_from")
+        before = {k: earlier.provenance[k] for k in named if k in earlier.provenance}
+        provenance["started_from"] = {"fingerprint": earlier.fingerprint, **before}
+    result = _run(domains.trainer(training, device, judge_of(domains), start), out, fresh)
     seeds = training.seeds()
     for i in sorted(set(range(len(seeds))) - set(result.kept)):
         click.echo(
@@ -233,6 +247,19 @@ def train_adaptation_command(
         "out": str(out),
     }
     print_figures(figures, as_json)
+
+
+def _like_networks_of(bundle: Any, training: Any) -> Any:
+    """Return the settings with the sizes and seeds of a bundle's networks."""
+    from dataclasses import replace
+
+    from ..core.adaptation.settings import AdaptationTraining
+
+    stored = AdaptationTraining.of(bundle.provenance.get("training", {}))
+    seeds = bundle.model.adapter.network.seeds
+    sizes = ("backbone", "n_basis", "hidden", "n_shared", "n_split", "activation", "conv")
+    same = {k: getattr(stored, k) for k in (*sizes, "linear_path", "split_limit")}
+    return replace(training, seed=seeds[0], members=len(seeds), **same)
 
 
 def _other_settings(training: Any, words: tuple[str, ...]) -> dict[str, Any]:

@@ -99,12 +99,17 @@ class Domains:
         return in_batches(self.synthetic, self.draw_labels(n, generator))
 
     def trainer(
-        self, training: AdaptationTraining, device: str = "cpu", judge: Judge | None = None
+        self,
+        training: AdaptationTraining,
+        device: str = "cpu",
+        judge: Judge | None = None,
+        start: Adapter | None = None,
     ) -> AdaptationTrainer:
         """Return a trainer of the adaptation between the two.
 
         A judge, such as :func:`~spectrabridge.core.evaluation.without_truth.judge_of` makes,
-        says when to stop early and which members to keep.
+        says when to stop early and which members to keep. An adaptation to `start` from is
+        trained further.
 
         Raises
         ------
@@ -119,6 +124,7 @@ class Domains:
             ivar=self.ivar,
             device=device,
             judge=judge,
+            start=start,
         )
 
     def sample(self, adapter: Adapter) -> Sample | None:

@@ -279,8 +279,19 @@ SMALL_CONV = replace(
 )
 """A small network with what was learnt from the other backbone, for tests and laptops."""
 
+FURTHER = AdaptationTraining(
+    iterations=500,
+    learning_rate=5e-4,
+    warm_steps=1,
+    critics_from=100,
+    critics_full=150,
+    match_from=0,
+)
+"""Training networks further that were trained already."""
+
 PRESETS = {
     "basis": AdaptationTraining(),
+    "basis-further": FURTHER,
     "conv-paper": PAPER_CONV,
     "conv-paper-apogee": PAPER_CONV_APOGEE,
     "conv-small": SMALL_CONV,

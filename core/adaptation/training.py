@@ -134,6 +134,10 @@ class AdaptationTrainer:
         Where to train.
     judge : Judge, optional
         Scores members; says when to stop early and which members to keep.
+    start : Adapter, optional
+        An adaptation between the same domains, to train further: representations and
+        weights are taken over. Critics start anew, which helps in itself: in a long
+        training they come to know the observed stars one by one.
 
     Raises
     ------
@@ -151,6 +155,7 @@ class AdaptationTrainer:
         ivar: Tensor | None = None,
         device: str = "cpu",
         judge: Judge | None = None,
+        start: Adapter | None = None,
     ) -> None:
         self.judge = judge
         self.training = training
@@ -165,7 +170,11 @@ class AdaptationTrainer:
         pool = draw_synthetic(t.pool, self._generator)
         check_synthetic(pool, observed.shape[1])
         shape = t.shape(observed.shape[1])
-        synth, obs = self._represent(pool, observed, noise, ivar)
+        if start is None:
+            synth, obs = self._represent(pool, observed, noise, ivar)
+        else:
+            require_like(start, t, observed.shape[1])
+            synth, obs = start.synth, start.obs
         self.synth, self.obs = synth.to(self.device), obs.to(self.device)
         self._pool = synth.encode(pool).to(self.device)
         self._flux, self._ivar = observed, ivar
@@ -179,7 +188,10 @@ class AdaptationTrainer:
         self._synth_valid = synth.encode(fresh).to(self.device)
 
         self.network = build_network(shape, t.seeds()).to(self.device)
-        self._start_alike()
+        if start is None:
+            self._start_alike()
+        else:
+            self.network.load_state_dict(start.network.state_dict())
         self.critics = build_critics(shape, t.seeds()).to(self.device)
         betas = (0.5, t.beta2)
         self._opt_g = torch.optim.Adam(
@@ -636,6 +648,32 @@ class AdaptationTrainer:
         if "best_scores" in state:
             best = [math.inf if v is None else float(v) for v in state["best_scores"]]
             self._best_score = torch.tensor(best)
+
+
+def require_like(start: Adapter, training: AdaptationTraining, n_pixels: int) -> None:
+    """Refuse to train an adaptation further with settings that are not those of its networks.
+
+    Raises
+    ------
+    TrainingError
+        If sizes, seeds or pixels differ.
+    """
+    pixels = start.obs.n_pixels
+    if pixels != n_pixels:
+        raise TrainingError(
+            f"The adaptation to train further has {pixels} pixels and the spectra {n_pixels}; "
+            "give spectra on its grid."
+        )
+    if start.network.shape != training.shape(n_pixels):
+        raise TrainingError(
+            f"The networks to train further are {start.network.shape}, and the settings ask for "
+            f"{training.shape(n_pixels)}; give the settings that they were trained with."
+        )
+    if start.network.seeds != training.seeds():
+        raise TrainingError(
+            f"The networks to train further have seeds {start.network.seeds}, and the settings "
+            f"ask for {training.seeds()}; give the same seed and number of members."
+        )
 
 
 def choose_members(scores: Sequence[float], keep: int = 0) -> list[int]:
