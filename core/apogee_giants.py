@@ -10,6 +10,10 @@ comes from the emulator::
 with G the emulator and the expected labels those of a star that is ordinary for its
 four. Noise and bad pixels are those of real APOGEE spectra. Synthetic spectra are the
 emulator's at the labels of other stars of the same catalogue, so that nothing is paired.
+
+The catalogue has few giants cooler than 4100 K, so in each half some stars are moved up
+the giant branch (:func:`up_the_branch`): both models are smooth there, and real giants
+of 3700 to 4100 K are what a survey sees in the distant disc and bulge.
 """
 
 from __future__ import annotations
@@ -42,7 +46,8 @@ TITLE = "APOGEE giants: what real red giants show and the models lack"
 DESCRIPTION = (
     "Emulated spectra of giants adapted to APOGEE red giants. The observed domain is "
     "semi-empirical: a published data-driven model of 1,801 real giants gives the flux at "
-    "Teff, log g, [M/H] and [alpha/M] of real stars (APOGEE DR12 labels); the scatter of single "
+    "Teff, log g, [M/H] and [alpha/M] of real stars (APOGEE DR12 labels), one in eight of them "
+    "moved up the giant branch, to 3716 K, where the catalogue ends; the scatter of single "
     "elements about what these four imply is that of the emulator; noise and bad pixels are "
     "those of real spectra. Training used neither pairs nor labels of observed spectra. "
     "Because the labels are known, label fidelity can be checked; single elements are only "
@@ -74,6 +79,22 @@ With 0.985 there would be giants down to 3900 K, though hardly any below 4050 K.
 alike, what adaptation leaves of the gap is then 0.152 instead of 0.125, and the real star
 2M17334253-1654573 (3788 K, log g 1.08, [Fe/H] 0.01 in the survey) comes out at 3970 K, 1.12
 and -0.14 instead of 3909 K, 0.84 and -0.25.
+"""
+
+BRANCH_BELOW = 4600.0
+"""Stars cooler than this (K) are on the giant branch, above the red clump."""
+
+BRANCH_SLOPE = (0.0013, 0.0021)
+"""Range of d log g / dTeff (per K) along which stars are moved up the giant branch.
+
+The catalogue's giants below 4600 K have 0.0020 at given [M/H], with a scatter of 0.13 dex;
+giants near 3800 K of solar metallicity in later releases have log g 1.1 rather than 0.8.
+"""
+
+BELOW_RANGE = 0.05
+"""Moved stars leave the emulator's range of Teff and log g by so much of it: to 3716 K, 0.3.
+
+Spectra of the emulator and of the empirical model change as smoothly there as within.
 """
 
 TRUTH_TRAINING = EmulatorTraining(n_basis=64, hidden=(128, 128, 128), steps=12_000)
@@ -254,13 +275,70 @@ def scatter_the_rest(
     return _inside(out, labels)
 
 
+def _lowest(labels: LabelSet) -> NDArray[np.float64]:
+    """Return the least values of labels: Teff and log g may leave their range a little."""
+    low = np.array(labels.low)
+    for name in ("teff", "logg"):
+        i = labels.index(name)
+        low[i] -= BELOW_RANGE * (labels.high[i] - low[i])
+    return low
+
+
 def _inside(values: NDArray[np.float64], labels: LabelSet) -> NDArray[np.float64]:
-    """Clip labels to the ranges, and [X/Fe] to those the emulator was trained on."""
-    out = np.clip(values, labels.low, labels.high)
+    """Clip labels to their ranges, and [X/Fe] to those the emulator was trained on."""
+    out = np.clip(values, _lowest(labels), labels.high)
     columns = labels.element_columns()
     iron = out[:, [labels.index("Fe")]]
     out[:, columns] = np.clip(out[:, columns], iron - 0.3, iron + 0.45)
     return out
+
+
+def up_the_branch(giants: Giants, labels: LabelSet, part: float, seed: int) -> Giants:
+    """Return giants with others added that were moved up the giant branch.
+
+    A star cooler than :data:`BRANCH_BELOW` is made cooler by a uniform part of its distance
+    to the coolest that the emulator reaches, and its log g falls by :data:`BRANCH_SLOPE` per
+    kelvin. Turbulence follows log g; composition stays.
+
+    Parameters
+    ----------
+    giants : Giants
+        Stars; all of them are in the result, in another order.
+    labels : LabelSet
+        Labels of the emulator. Stars that would leave their ranges by more than
+        :data:`BELOW_RANGE` are not used.
+    part : float
+        Number of added stars relative to that of `giants`.
+    seed : int
+        Of the choice and the moves.
+    """
+    rng = np.random.default_rng(seed)
+    lowest, at = _lowest(labels), labels.index
+    wanted = round(part * len(giants))
+    branch = np.flatnonzero(giants.four[:, 0] < BRANCH_BELOW)
+    if not wanted or not len(branch):
+        return giants
+    # Many metal-poor stars would leave the range of log g: five times as many are tried.
+    rows = rng.choice(branch, 5 * wanted)
+    cooler = (giants.four[rows, 0] - lowest[at("teff")]) * rng.random(len(rows))
+    lower = cooler * rng.uniform(*BRANCH_SLOPE, len(rows))
+    fits = np.flatnonzero(giants.four[rows, 1] - lower > lowest[at("logg")])[:wanted]
+    rows, cooler, lower = rows[fits], cooler[fits], lower[fits]
+    moved = giants.part(rows)
+    four = moved.four - np.stack([cooler, lower, 0 * cooler, 0 * cooler], axis=1)
+    own, ordinary = moved.labels.copy(), moved.expected.copy()
+    for values in (own, ordinary):
+        values[:, at("teff")], values[:, at("logg")] = four[:, 0], four[:, 1]
+        values[:, at("vturb")] += 0.325 * lower
+        values[:, at("vmacro")] *= 10 ** (0.0998 * lower)
+    ids = tuple(f"{i} moved by {k:.0f} K" for i, k in zip(moved.ids, cooler, strict=True))
+    both = Giants(
+        giants.ids + ids,
+        np.concatenate([giants.four, four]),
+        np.concatenate([giants.labels, _inside(own, labels)]),
+        np.concatenate([giants.expected, _inside(ordinary, labels)]),
+    )
+    return both.part(rng.permutation(len(both)))
 
 
 def _quadratic(four: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -341,6 +419,8 @@ class GiantSurvey:
         Standard deviation of its natural logarithm; drawn within 60 to 500.
     test_fraction : float
         Part of the stars that neither domain sees.
+    moved : float
+        Stars moved up the giant branch and added, relative to the number of others.
     seed : int
         Of everything random.
     """
@@ -348,6 +428,7 @@ class GiantSurvey:
     snr: float = 140.0
     snr_scatter: float = 0.5
     test_fraction: float = 0.1
+    moved: float = 0.15
     seed: int = 0
 
 
@@ -416,6 +497,11 @@ def giant_domains(
     half = (len(giants) - n_test) // 2
     test, synthetic = giants.part(order[:n_test]), giants.part(order[n_test : n_test + half])
     seen = giants.part(order[n_test + half :])
+    # Within each part, so that no star is in two of them, moved or not.
+    test, synthetic, seen = (
+        up_the_branch(stars, labels, survey.moved, survey.seed + i)
+        for i, stars in enumerate((test, synthetic, seen))
+    )
     clean = true_flux(emulator, empirical, seen)
     other = true_flux(emulator, empirical, synthetic)
     test_truth = true_flux(emulator, empirical, test)

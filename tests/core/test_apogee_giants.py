@@ -12,6 +12,8 @@ import torch
 from astropy.table import Table
 
 from spectrabridge.core.apogee_giants import (
+    BRANCH_BELOW,
+    BRANCH_SLOPE,
     FOUR,
     MEASURED,
     UNMEASURED_SCATTER,
@@ -25,6 +27,7 @@ from spectrabridge.core.apogee_giants import (
     read_giants,
     read_survey_errors,
     true_flux,
+    up_the_branch,
 )
 from spectrabridge.core.domain import Domains
 from spectrabridge.core.emulator import Emulator
@@ -262,6 +265,36 @@ def test_catalogues_without_a_column_are_refused(
         read_giants(tmp_path / "few.csv", empirical, APOGEE_LABELS)
 
 
+# ---------------------------------------------------------------------- the coolest giants
+
+
+def test_moved_stars_go_up_the_giant_branch(giants: Giants) -> None:
+    before = giants.labels.copy()
+    both = up_the_branch(giants, APOGEE_LABELS, 0.5, seed=0)
+    np.testing.assert_array_equal(giants.labels, before)
+    added = [i for i, name in enumerate(both.ids) if "moved" in name]
+    assert len(added) == round(0.5 * len(giants)) == len(both) - len(giants)
+    assert set(giants.ids) <= set(both.ids)
+    from_row = {name: i for i, name in enumerate(giants.ids)}
+    was = giants.part(np.array([from_row[both.ids[i].split()[0]] for i in added]))
+    now = both.part(np.array(added))
+    cooler, lower, *rest = (was.four - now.four).T
+    assert (was.four[:, 0] < BRANCH_BELOW).all()
+    assert cooler.min() >= 0 and cooler.max() > 300
+    assert now.four[:, 0].min() >= APOGEE_LABELS.low[0] - 0.05 * np.ptp(
+        [APOGEE_LABELS.low[0], APOGEE_LABELS.high[0]]
+    )
+    slope = lower / cooler
+    assert BRANCH_SLOPE[0] <= slope.min() < slope.max() <= BRANCH_SLOPE[1]
+    np.testing.assert_array_equal(rest, np.zeros_like(rest))
+    # Composition is kept, turbulence follows log g, labels and the four agree.
+    elements = APOGEE_LABELS.element_columns()
+    np.testing.assert_array_equal(now.labels[:, elements], was.labels[:, elements])
+    np.testing.assert_allclose(now.labels[:, :2], now.four[:, :2])
+    np.testing.assert_allclose(now.expected[:, 2], 2.478 - 0.325 * now.four[:, 1], atol=1e-9)
+    assert up_the_branch(giants, APOGEE_LABELS, 0, seed=0) is giants
+
+
 # ---------------------------------------------------------------------- errors and masks
 
 
@@ -298,7 +331,7 @@ def test_a_file_without_combined_spectra_is_refused(tmp_path: Path) -> None:
 # ---------------------------------------------------------------------- domains
 
 
-SURVEY = GiantSurvey(snr=100, snr_scatter=0, test_fraction=0.2)
+SURVEY = GiantSurvey(snr=100, snr_scatter=0, test_fraction=0.2, moved=0)
 
 
 @pytest.fixture(scope="module")
@@ -325,6 +358,25 @@ def test_halves_and_test_stars_are_disjoint(domains: Domains, giants: Giants) ->
     assert len(domains.observed) == 60
     counted = [domains.facts[f"n_{part}"] for part in ("test", "synthetic", "observed")]
     assert counted == [30, 60, 60]
+
+
+def test_moved_stars_stay_in_the_part_of_their_star(
+    emulator: Emulator, empirical: EmpiricalGiants, giants: Giants, errors: SurveyErrors
+) -> None:
+    survey = GiantSurvey(snr=100, snr_scatter=0, test_fraction=0.2, moved=0.5)
+    found = giant_domains(
+        emulator, empirical, giants.part(np.arange(150)), errors, survey, truth_training=QUICK
+    )
+    assert [found.facts[f"n_{part}"] for part in ("test", "synthetic", "observed")] == [45, 90, 90]
+    drawn = found.draw_labels(3000, torch.Generator().manual_seed(0))
+    # By [Fe/H] and [Mg/H], which no move changes.
+    iron, magnesium = (APOGEE_LABELS.index(n) for n in ("Fe", "Mg"))
+    test, synthetic = (
+        {tuple(row.tolist()) for row in y[:, [iron, magnesium]]} for y in (found.test_labels, drawn)
+    )
+    assert len(test) == 30 and len(synthetic) == 60
+    assert not test & synthetic
+    assert drawn[:, 0].min() < giants.four[:, 0].min() - 100
 
 
 def test_observed_stars_are_those_that_are_left(
