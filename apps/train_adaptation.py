@@ -194,11 +194,11 @@ def train_adaptation_command(
     }
     start = None if earlier is None else earlier.model.adapter
     if earlier is not None:
-        named = ("command", "experiment", "training", "train_seconds", "started_from")
-        before = {k: earlier.provenance[k] for k in named if k in earlier.provenance}
+        told = ("command", "experiment", "training", "train_seconds", "started_from")
+        before = {k: earlier.provenance[k] for k in told if k in earlier.provenance}
         provenance["started_from"] = {"fingerprint": earlier.fingerprint, **before}
     result = _run(domains.trainer(training, device, judge_of(domains), start), out, fresh)
-    seeds = training.seeds()
+    seeds = training.seeds() if start is None else start.network.seeds
     for i in sorted(set(range(len(seeds))) - set(result.kept)):
         click.echo(
             f"The network of seed {seeds[i]} is left out: score without truth "

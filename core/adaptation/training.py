@@ -187,7 +187,8 @@ class AdaptationTrainer:
         fresh = draw_synthetic(self._n_valid, self._generator)
         self._synth_valid = synth.encode(fresh).to(self.device)
 
-        self.network = build_network(shape, t.seeds()).to(self.device)
+        self._seeds = t.seeds() if start is None else start.network.seeds
+        self.network = build_network(shape, self._seeds).to(self.device)
         if start is None:
             self._start_alike()
         else:
@@ -567,7 +568,7 @@ class AdaptationTrainer:
 
     @torch.no_grad()
     def _with_weights(self, state: dict[str, Tensor]) -> Adapter:
-        network = build_network(self.network.shape, self.training.seeds())
+        network = build_network(self.network.shape, self._seeds)
         network.load_state_dict({k: v.cpu() for k, v in state.items()})
         split = self._typical_split(network)
         # Without split latents there is nothing to take a spread of.
@@ -656,7 +657,7 @@ def require_like(start: Adapter, training: AdaptationTraining, n_pixels: int) ->
     Raises
     ------
     TrainingError
-        If sizes, seeds or pixels differ.
+        If sizes, pixels or the number of members differ.
     """
     pixels = start.obs.n_pixels
     if pixels != n_pixels:
@@ -669,10 +670,10 @@ def require_like(start: Adapter, training: AdaptationTraining, n_pixels: int) ->
             f"The networks to train further are {start.network.shape}, and the settings ask for "
             f"{training.shape(n_pixels)}; give the settings that they were trained with."
         )
-    if start.network.seeds != training.seeds():
+    if start.n_members != training.members:
         raise TrainingError(
-            f"The networks to train further have seeds {start.network.seeds}, and the settings "
-            f"ask for {training.seeds()}; give the same seed and number of members."
+            f"There are {start.n_members} networks to train further, and the settings ask for "
+            f"{training.members}; give the same number of members."
         )
 
 

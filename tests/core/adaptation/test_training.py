@@ -385,3 +385,47 @@ def test_members_are_chosen_by_their_scores(
     scores: list[float], keep: int, kept: list[int]
 ) -> None:
     assert choose_members(scores, keep) == kept
+
+
+# ---------------------------------------------------------------------- training further
+
+
+def test_networks_are_trained_further(toy_emulator: Emulator, toy_experiment: Experiment) -> None:
+    domains = mock_domains(toy_emulator, toy_experiment, TOY_SURVEY)
+    first = domains.trainer(BRIEF).run().adapter.select([1])
+    further = dataclasses.replace(
+        BRIEF, members=1, seed=1, iterations=5, critics_from=0, critics_full=2, check_every=5
+    )
+    trainer = domains.trainer(further, start=first)
+    ours, theirs = trainer.adapter().tensors(), first.tensors()
+    weights = [k for k in theirs if not k.startswith("split")]
+    assert all(torch.equal(ours[k], theirs[k]) for k in weights)
+    later = trainer.run().adapter
+    assert later.network.seeds == [1]
+    assert torch.equal(later.obs.components, first.obs.components)
+    last = "network.write_obs.weight"
+    assert not torch.equal(later.tensors()[last], theirs[last])
+    mean_square = [
+        float((a.adapt(f) - domains.truth(y)).square().mean())  # type: ignore[misc]
+        for y in [domains.draw_labels(100, torch.Generator().manual_seed(8))]
+        for f in [domains.synthetic(y)]
+        for a in (first, later)
+    ]
+    # Starting anew, five steps would only have shifted means.
+    assert mean_square[1] < 1.2 * mean_square[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"hidden": 48}, "hidden=48"),
+        ({"members": 3}, "There are 2 networks to train further, and the settings ask for 3"),
+    ],
+)
+def test_only_the_same_networks_are_trained_further(
+    toy_emulator: Emulator, toy_experiment: Experiment, changes: dict[str, Any], message: str
+) -> None:
+    domains = mock_domains(toy_emulator, toy_experiment, TOY_SURVEY)
+    start = domains.trainer(BRIEF).adapter()
+    with pytest.raises(TrainingError, match=message):
+        domains.trainer(dataclasses.replace(BRIEF, **changes), start=start)
