@@ -27,6 +27,7 @@ import torch
 from torch import Tensor
 
 from .adaptation.adapter import Adapter
+from .compact import compact, expand
 from .emulator import Emulator
 from .errors import BundleError, SpectrabridgeError
 from .labels import LabelSet
@@ -279,9 +280,10 @@ class Bundle:
         """Return the tensors of a safetensors file of the bundle."""
         content = self.read(name)
         try:
-            return safetensors.torch.load(content)
+            stored = safetensors.torch.load(content)
         except Exception as problem:  # safetensors raises several kinds
             raise BundleError(f"{self.path}: {name} is not a safetensors file.") from problem
+        return expand(stored)
 
     @property
     def size(self) -> int:
@@ -435,14 +437,6 @@ def versions() -> dict[str, str]:
     }
 
 
-def _compact(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Store matrices in float16: components and weights need no more than three digits."""
-    return {
-        k: (v.half() if v.dim() >= 2 and v.numel() > 4096 else v.float()).contiguous()
-        for k, v in tensors.items()
-    }
-
-
 def _compact_sample(sample: Sample) -> dict[str, Tensor]:
     """Store spectra in float16; labels need more (4 K at 5000 K would be lost)."""
     tensors = sample.tensors()
@@ -451,7 +445,7 @@ def _compact_sample(sample: Sample) -> dict[str, Tensor]:
     kept = {k: v for k, v in tensors.items() if k in ("observed", "test_truth")}
     spectra = {k: v.clamp(-most, most) for k, v in kept.items()}
     # Copies: the same stars may be in it twice, and safetensors refuses shared memory.
-    return {k: v.float().clone() for k, v in tensors.items()} | _compact(spectra)
+    return {k: v.float().clone() for k, v in tensors.items()} | compact(spectra)
 
 
 def require_writable(folder: Path) -> None:
@@ -512,8 +506,8 @@ def write_bundle(
     folder = Path(folder)
     require_writable(folder)
     contents = {
-        "emulator.safetensors": safetensors.torch.save(_compact(emulator.state_dict())),
-        "adaptation.safetensors": safetensors.torch.save(_compact(adapter.tensors())),
+        "emulator.safetensors": safetensors.torch.save(compact(emulator.state_dict())),
+        "adaptation.safetensors": safetensors.torch.save(compact(adapter.tensors())),
     }
     data: dict[str, Any] = {
         "schema": SCHEMA,
@@ -532,7 +526,7 @@ def write_bundle(
         contents["features.json"] = text.encode()
     if truth is not None:
         data["truth"] = truth.description()
-        contents["truth.safetensors"] = safetensors.torch.save(_compact(truth.state_dict()))
+        contents["truth.safetensors"] = safetensors.torch.save(compact(truth.state_dict()))
     if sample is not None:
         contents["sample.safetensors"] = safetensors.torch.save(_compact_sample(sample))
     data["provenance"] = dict(provenance or {}) | {"versions": versions()}
