@@ -39,7 +39,9 @@ from .options import (
     help="Your own spectra: an HDF5 file written by Spectra.save, on the emulator's grid, or "
     "csn_apogee.h5 of the paper.",
 )
-@click.option("--truth", help="With tuned-gf: the emulator of the tuned grid.")
+@click.option(
+    "--truth", help="With tuned-gf: the emulator of the tuned grid, or a bundle that has it."
+)
 @click.option(
     "--data",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -165,7 +167,7 @@ def train_adaptation_command(
     training = replace(training, **{k: v for k, v in given.items() if v is not None})
     training = replace(training, **_other_settings(training, settings))
     if experiment is not None:
-        other = None if truth is None else _emulator(truth)[0]
+        other = None if truth is None else _truth_emulator(truth)
         domains = build_domains(experiment, source, truth=other, data=data)
         facts = dict(domains.facts)
     else:
@@ -293,6 +295,22 @@ def _emulator(where: str) -> tuple[Any, dict[str, Any]]:
         return bundle.model.complete_emulator, bundle.provenance.get("emulator_report", {})
     emulator = Emulator.load(folder)
     return emulator, json.loads((folder / "emulator.json").read_text()).get("report", {})
+
+
+def _truth_emulator(where: str) -> Any:
+    """Return the emulator of a folder, or the one that a bundle has for its truth."""
+    from ..core.bundle import open_bundle
+    from ..core.errors import BundleError
+
+    if Path(where).is_dir() and not (Path(where) / "bundle.json").exists():
+        return _emulator(where)[0]
+    model = open_bundle(where).model
+    if model.truth_emulator is None:
+        raise BundleError(
+            f"--truth: the bundle {where} holds no truth of the observed domain; give the folder "
+            "of an emulator."
+        )
+    return model.truth_emulator
 
 
 def _checkpoint(out: Path) -> Path:

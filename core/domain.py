@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .adaptation.adapter import Adapter
+from .adaptation.representation import Prepared
 from .adaptation.training import AdaptationTrainer, AdaptationTraining, Judge
 from .draws import Draw
 from .emulator import Emulator, in_batches
@@ -104,12 +105,13 @@ class Domains:
         device: str = "cpu",
         judge: Judge | None = None,
         start: Adapter | None = None,
+        prepared: Prepared | None = None,
     ) -> AdaptationTrainer:
         """Return a trainer of the adaptation between the two.
 
         A judge, such as :func:`~spectrabridge.core.evaluation.without_truth.judge_of` makes,
         says when to stop early and which members to keep. An adaptation to `start` from is
-        trained further.
+        trained further. What another trainer of these domains has `prepared` saves finding it.
 
         Raises
         ------
@@ -125,6 +127,7 @@ class Domains:
             device=device,
             judge=judge,
             start=start,
+            prepared=prepared,
         )
 
     def sample(self, adapter: Adapter) -> Sample | None:

@@ -64,6 +64,46 @@ class Batch:
         return x if self.good is None else x * self.good
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """What trainings between the same domains have in common, and take long to find.
+
+    Parameters
+    ----------
+    synth, obs : SpectralBasis or PixelSpace
+        Representations of both domains.
+    coefficients : Tensor, shape ``(n_stars, n_basis)``, optional
+        All observed spectra as coefficients, where they are few enough to be kept.
+    """
+
+    synth: Representation
+    obs: Representation
+    coefficients: Tensor | None = None
+
+
+def coefficients_of(
+    space: Representation, flux: Tensor, ivar: Tensor | None, noise: float
+) -> Tensor | None:
+    """Return observed spectra as a basis has them, drawn to the mean by their noise.
+
+    None if the representation has pixels, of which there are too many to keep.
+
+    Parameters
+    ----------
+    space : SpectralBasis or PixelSpace
+        Representation of the observed domain.
+    flux, ivar : Tensor, shape ``(n_stars, n_pixels)``
+        The observations; `ivar` may be None.
+    noise : float
+        1-sigma error of the flux, where there is no `ivar`. Coefficients are drawn to the
+        mean by as much as it asks for, as they are with `ivar`.
+    """
+    if not isinstance(space, SpectralBasis):
+        return None
+    found = space.encode(flux, ivar)
+    return found if ivar is not None else found / (1 + (noise / space.scale).square())
+
+
 class Observations:
     """Observed spectra in the order of training, represented when they are asked for.
 
@@ -81,9 +121,8 @@ class Observations:
         Order in which rows are counted.
     device : torch.device
         Where batches go.
-    noise : float
-        1-sigma error of the flux, where there is no `ivar`. Coefficients are drawn to the
-        mean by as much as it asks for, as they are with `ivar`.
+    coefficients : Tensor, optional
+        What :func:`coefficients_of` gives for them.
     """
 
     def __init__(
@@ -93,18 +132,13 @@ class Observations:
         ivar: Tensor | None,
         order: Tensor,
         device: torch.device,
-        noise: float = 0.0,
+        coefficients: Tensor | None = None,
     ) -> None:
         self.space = space.to(flux.device)
         self.weight = space.weight.to(device)
         self.device = device
         self._flux, self._ivar, self._order = flux, ivar, order.to(flux.device)
-        self._kept: Tensor | None = None
-        if isinstance(self.space, SpectralBasis):
-            self._kept = self.space.encode(flux, ivar)[order].to(device)
-            if ivar is None:
-                relative = noise / self.space.scale.to(device)
-                self._kept = self._kept / (1 + relative.square())
+        self._kept = None if coefficients is None else coefficients[self._order].to(device)
 
     def __len__(self) -> int:
         return len(self._order)

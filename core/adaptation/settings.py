@@ -286,6 +286,7 @@ FURTHER = AdaptationTraining(
     critics_from=100,
     critics_full=150,
     match_from=0,
+    unbiased_matching=True,
 )
 """Training networks further that were trained already."""
 

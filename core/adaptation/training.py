@@ -13,7 +13,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -47,7 +47,16 @@ from .network import AdaptationNetwork, Passes
 from .pixels import fit_pixels
 from .precision import half_precision, matrix_precision, require_cuda_for
 from .refusals import check_observed, check_synthetic
-from .representation import KINDS, Batch, Observations, Representation, slices, tensors_of
+from .representation import (
+    KINDS,
+    Batch,
+    Observations,
+    Prepared,
+    Representation,
+    coefficients_of,
+    slices,
+    tensors_of,
+)
 from .settings import PAPER_CONV as PAPER_CONV
 from .settings import PAPER_CONV_APOGEE as PAPER_CONV_APOGEE
 from .settings import SCHEDULES
@@ -138,6 +147,9 @@ class AdaptationTrainer:
         An adaptation between the same domains, to train further: representations and
         weights are taken over. Critics start anew, which helps in itself: in a long
         training they come to know the observed stars one by one.
+    prepared : Prepared, optional
+        That of another training between the same domains, whose backbone and number of
+        components are the same: saves finding it again.
 
     Raises
     ------
@@ -156,6 +168,7 @@ class AdaptationTrainer:
         device: str = "cpu",
         judge: Judge | None = None,
         start: Adapter | None = None,
+        prepared: Prepared | None = None,
     ) -> None:
         self.judge = judge
         self.training = training
@@ -170,15 +183,19 @@ class AdaptationTrainer:
         pool = draw_synthetic(t.pool, self._generator)
         check_synthetic(pool, observed.shape[1])
         shape = t.shape(observed.shape[1])
-        if start is None:
-            synth, obs = self._represent(pool, observed, noise, ivar)
-        else:
+        if start is not None:
             require_like(start, t, observed.shape[1])
-            synth, obs = start.synth, start.obs
+            prepared = Prepared(start.synth, start.obs)
+        elif prepared is None:
+            prepared = Prepared(*self._represent(pool, observed, noise, ivar))
+        synth, obs = prepared.synth, prepared.obs
+        if prepared.coefficients is None:
+            kept = coefficients_of(obs.to(observed.device), observed, ivar, noise)
+            prepared = replace(prepared, coefficients=kept)
+        self.prepared = prepared
         self.synth, self.obs = synth.to(self.device), obs.to(self.device)
         self._pool = synth.encode(pool).to(self.device)
-        self._flux, self._ivar = observed, ivar
-        self._noise = noise
+        self._flux, self._ivar, self._noise = observed, ivar, noise
         self._order = torch.randperm(len(observed), generator=self._generator)
         self._n_valid = min(t.validation, len(observed) // 5)
         if self._n_valid < FEWEST_JUDGED:
@@ -251,13 +268,14 @@ class AdaptationTrainer:
 
     def _take_observed(self) -> None:
         """Set the training and validation parts of the observations, and the translations."""
-        first = Observations(
-            self.obs, self._flux, self._ivar, self._order[: self._n_valid], self.device, self._noise
-        )
+        kept = self.prepared.coefficients
+
+        def seen(rows: Tensor) -> Observations:
+            return Observations(self.obs, self._flux, self._ivar, rows, self.device, kept)
+
+        first = seen(self._order[: self._n_valid])
         self._observed_valid = first.take(torch.arange(len(first)))
-        self._observed = Observations(
-            self.obs, self._flux, self._ivar, self._order[self._n_valid :], self.device, self._noise
-        )
+        self._observed = seen(self._order[self._n_valid :])
         # Mean shifts; both representations are of one kind.
         self._shift_so = self.synth.translation(cast(Any, self.obs))
         self._shift_os = self.obs.translation(cast(Any, self.synth))
@@ -633,6 +651,8 @@ class AdaptationTrainer:
         kind: type[Any] = KINDS[self.training.backbone]
         self.synth = kind(**take_part(tensors, "synth")).to(self.device)
         self.obs = kind(**take_part(tensors, "obs")).to(self.device)
+        kept = coefficients_of(self.obs.to(self._flux.device), self._flux, self._ivar, self._noise)
+        self.prepared = Prepared(self.synth, self.obs, kept)
         self._take_observed()
         self._best = {k: v.to(self.device) for k, v in take_part(tensors, "best").items()}
         self.network.load_state_dict(take_part(tensors, "network"))

@@ -84,8 +84,10 @@ def train_ablations(
         raise TrainingError(f"Variants are {', '.join(VARIANTS)}; found {', '.join(unknown)}.")
     base = training if members is None else replace(training, members=members)
     table = []
+    prepared = None
     for variant in wanted:
-        trainer = domains.trainer(replace(base, **VARIANTS[variant]), device)
+        trainer = domains.trainer(replace(base, **VARIANTS[variant]), device, prepared=prepared)
+        prepared = trainer.prepared
 
         def show(step: int, total: int, figures: dict[str, float], variant: str = variant) -> None:
             if progress is not None:
