@@ -71,6 +71,8 @@ class LabelsPanel(pn.viewable.Viewer):
             margin=0,
             sx=_CHECKBOX,
         )
+        # Panel would wait 50 ms; a value typed at once would be taken the old way.
+        self.with_fe._debounce = 0  # type: ignore[misc]
         self._groups = self._grouped()
         self.tabs = pmui.Tabs(
             *((self._tab_title(g), self._column(names)) for g, names in self._groups.items()),

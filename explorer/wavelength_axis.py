@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..core.wavelength import UNITS, WavelengthGrid, air_to_vacuum, convert
 from .frame import Axis
+from .light_painting import lighten
 from .scheduler import after, executor
 from .state import ALL, ViewState
 
@@ -74,6 +75,7 @@ def wavelength_figure(
     plot.xaxis.visible = last
     plot.xaxis.formatter = BasicTickFormatter(use_scientific=False)
     plot.xaxis.axis_label_standoff = 2
+    lighten(plot)
     return plot
 
 
