@@ -37,7 +37,7 @@ def build(
         given.
     """
     pn.extension(notifications=True, exception_handler=handle_exception)
-    explorer = Explorer(bundle, files, vetting)
+    explorer = Explorer(bundle, files, vetting, pn.state.session_args)
     explorer.start()
     return explorer
 

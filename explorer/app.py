@@ -10,7 +10,9 @@ import panel as pn
 import panel_material_ui as pmui
 from panel.util import edit_readonly
 
-from . import shelf
+from ..core.bundle import Bundle
+from ..core.errors import SpectrabridgeError
+from . import link, shelf
 from .instrument import Instrument
 from .instrument_panel import InstrumentPanel
 from .labels_panel import LabelsPanel
@@ -21,6 +23,7 @@ from .observed import ObservedPanel, ObservedStar
 from .page_titles import TITLES
 from .pages import BUILDERS, Page, Shared
 from .scheduler import under_lock
+from .sharing import Sharing
 from .spectrum import SpectrumView
 from .state import MAPPED, ViewState
 from .theme import FIGURES, PALETTE
@@ -29,6 +32,9 @@ from .trained_range import trained_ranges
 if TYPE_CHECKING:
     from ..core.spectra import Spectra
     from .fit_page import FitPage, Handed
+
+KEPT = ("unit", "medium", "dark", "with_fe", "page", "vetter")
+"""What of a state another bundle keeps in any case."""
 
 SIDEBAR_WIDTH = 292
 """Width of the column of labels, in pixels."""
@@ -51,6 +57,9 @@ class Explorer(pn.viewable.Viewer):
     vetting : path, optional
         File of decisions about candidate features; the default one of each bundle if not
         given.
+    arguments : mapping, optional
+        Arguments of the request, see :mod:`.link`. They may come from anybody: what is not
+        understood is told and left out.
     **state
         Start values for the parameters of :class:`ViewState`.
 
@@ -65,12 +74,15 @@ class Explorer(pn.viewable.Viewer):
         bundle: str | None = None,
         files: Sequence[Path] = (),
         vetting: Path | None = None,
+        arguments: link.Arguments | None = None,
         **state: Any,
     ) -> None:
         super().__init__()
         self.vetting = vetting
-        name, _, _ = shelf.shared_bundle(bundle)
+        self._arguments = arguments or {}
+        name, said = self._asked_bundle(bundle)
         self.messages = Messages()
+        self.sharing = Sharing(self, self._arguments.get("tour") not in ([b"no"], ["no"]))
         self.sidebar = pn.Column(
             sizing_mode="stretch_width", margin=(8, 12, 0, 12), css_classes=["labels"]
         )
@@ -83,7 +95,14 @@ class Explorer(pn.viewable.Viewer):
             margin=(0, 14, 0, 18),
             sx=_HEADER_SELECT,
         )
-        self.title = pmui.Typography("", variant="body2", sx={"color": "#ffffff"}, margin=0)
+        self.title = pmui.Typography(
+            "",
+            variant="body2",
+            sx=_HEADER_TITLE,
+            margin=(0, 10, 0, 0),
+            sizing_mode="stretch_width",
+            styles={"flex": "1 1 0px", "min-width": "0"},
+        )
         self.navigation = Navigation(
             pages=[[key, title] for key, title in TITLES.items()], margin=(0, 14, 0, 4)
         )
@@ -91,13 +110,16 @@ class Explorer(pn.viewable.Viewer):
         self.pages: dict[str, Page] = {}
         """Pages that have been opened, but the first."""
         self._started = False
-        self._open(name, **state)
+        asked, more = self._asked_view(name)
+        self._open(name, **{k: v for k, v in asked.items() if k not in ("star", "row")}, **state)
         self.choice.param.watch(self._switch, "value")
         for path in files:
             self.observed.receive(path.name, path)
+        self.sharing.given = frozenset(self.observed.stars)
+        self._asked, self._said = asked, [*said, *more]
         self.page = pmui.Page(
             title="spectrabridge",
-            header=[self.choice, self.navigation, self.title],
+            header=[self.choice, self.navigation, self.title, self.sharing.menu],
             sidebar=[self.sidebar],
             sidebar_width=SIDEBAR_WIDTH,
             sidebar_variant="permanent",
@@ -113,6 +135,49 @@ class Explorer(pn.viewable.Viewer):
             self.page.busy = False
         self.page.param.watch(self._dark, "dark_theme")
 
+    # Links
+
+    def _asked_bundle(self, bundle: str | None) -> tuple[str, list[str]]:
+        """Return the bundle that the link asks for if it can be opened, else the usual one."""
+        asked, said = link.bundle_asked(self._arguments, shelf.titles() if self._arguments else {})
+        if asked is not None:
+            try:
+                return shelf.shared_bundle(asked)[0], said
+            except SpectrabridgeError as problem:
+                said.append(str(problem))
+        return shelf.shared_bundle(bundle)[0], said
+
+    def _asked_view(self, name: str) -> tuple[dict[str, Any], list[str]]:
+        if not self._arguments:
+            return {}, []
+        _, bundle, _ = shelf.shared_bundle(name)
+        model = bundle.model
+        reference = model.labels.mapping(model.reference)
+        directions = Instrument(bundle).n_directions
+        return link.read(self._arguments, model.labels, reference, model.grid, directions)
+
+    def _restore(self) -> None:
+        """Lay over the star that the link asks for, and tell what was not understood."""
+        star, row = str(self._asked.get("star", "")), int(self._asked.get("row", 0))
+        mapped, feature = self._asked.get("mapped", ""), self._asked.get("feature", "")
+        said = self._said
+        if star == link.EXAMPLE:
+            self.observed.open_example(row)
+        elif star == link.ON_MAP:
+            self.observed.bring(lambda: mapped_star(self.bundle, mapped), row)
+        elif star in self.observed.stars or star == link.NO_STAR:
+            self.state.param.update(star="" if star == link.NO_STAR else star, row=row)
+        elif star:
+            said.append(f"The star {link.seen(star)} is not here; drop its file on the page.")
+        if feature and feature not in candidate_ids(self.bundle):
+            said.append(f"There is no candidate feature {link.seen(feature)}.")
+        if mapped and star != link.ON_MAP and not is_mapped(self.bundle, mapped):
+            said.append(f"There is no star {link.seen(mapped)} on the map.")
+        if said:
+            self.messages.tell(link.told(said))
+
+    # Building
+
     def _open(self, name: str, **state: Any) -> None:
         """Build the components for a bundle."""
         name, bundle, derivatives = shelf.shared_bundle(name)
@@ -121,7 +186,7 @@ class Explorer(pn.viewable.Viewer):
         self.state = ViewState(
             model.labels, model.reference, model.extrapolations, bundle=name, **state
         )
-        instrument = Instrument(bundle)
+        instrument = self.instrument = Instrument(bundle)
         self.view = SpectrumView(
             model, self.state, derivatives, self.messages.tell, instrument, Likeness(bundle)
         )
@@ -147,6 +212,7 @@ class Explorer(pn.viewable.Viewer):
         self.pages = {}
         self.state.param.watch(self._show_page, "page")
         self._show_page()
+        self.sharing.follow(self.state)
 
     # Pages
 
@@ -247,7 +313,7 @@ class Explorer(pn.viewable.Viewer):
         if event.new == old.bundle:
             return
         stars = list(self.observed.stars.values())
-        kept = {k: getattr(old, k) for k in ("unit", "medium", "dark", "with_fe", "page", "vetter")}
+        kept = {k: getattr(old, k) for k in KEPT}
         try:
             self._open_kept(event.new, old, kept)
         except Exception as problem:
@@ -267,6 +333,10 @@ class Explorer(pn.viewable.Viewer):
             zip(bundle.model.labels.names, map(float, bundle.model.reference), strict=True)
         )
         values |= {k: v for k, v in old.labels.items() if k in values}
+        if bundle.model.grid == self.bundle.model.grid:
+            kept |= {"chip": old.chip, "window": old.window}
+        if old.element in bundle.model.labels.elements:
+            kept["element"] = old.element
         handed: Handed | None = None
         if self.fit is not None:
             handed = self.fit.hand_over()
@@ -292,10 +362,15 @@ class Explorer(pn.viewable.Viewer):
             pn.state.curdoc.theme = FIGURES
         self.view.start()
         self.observed.start()
+        for page in self.pages.values():
+            page.start()
+        self.sharing.start()
+        self._restore()
         pn.state.on_session_destroyed(lambda context: self.close())
 
     def close(self) -> None:
         """Stop all background work."""
+        self.sharing.close()
         self.view.close()
         self.labels.close()
         self.observed.close()
@@ -306,11 +381,55 @@ class Explorer(pn.viewable.Viewer):
         return self.page
 
 
+# What links name is looked up in modules that the first screen can do without.
+
+
+def candidate_ids(bundle: Bundle) -> frozenset[str]:
+    """Return the ids of the candidate features of a bundle."""
+    from .line_search import candidates_of
+
+    return frozenset(candidate.id for candidate in candidates_of(bundle) or ())
+
+
+def is_mapped(bundle: Bundle, name: str) -> bool:
+    """Tell whether a star is on the map of a bundle."""
+    from .map_shelf import shared_map
+
+    embedding = shared_map(bundle)
+    return embedding is not None and embedding.row(name) is not None
+
+
+def mapped_star(bundle: Bundle, name: str) -> ObservedStar:
+    """Return a star of the map, to be laid over the model.
+
+    Raises
+    ------
+    SpectrabridgeError
+        If no observed star of the map has that name.
+    """
+    from .map_shelf import shared_map
+    from .map_stars import as_observed
+
+    embedding = shared_map(bundle)
+    row = embedding.row(name) if embedding is not None else None
+    star = None if embedding is None or row is None else as_observed(bundle.model, embedding, row)
+    if star is None:
+        raise SpectrabridgeError(f"There is no observed star {link.seen(name)} on the map.")
+    return star
+
+
 _HEADER_SELECT = {
     "& .MuiOutlinedInput-root": {"color": "inherit", "fontSize": "14px"},
     "& .MuiSelect-select": {"padding": "3px 10px"},
     "& .MuiOutlinedInput-notchedOutline": {"borderColor": "rgba(255, 255, 255, 0.5)"},
     "& .MuiSelect-icon": {"color": "inherit"},
+}
+
+_HEADER_TITLE = {
+    "color": "#ffffff",
+    "overflow": "hidden",
+    "textOverflow": "ellipsis",
+    "whiteSpace": "nowrap",
 }
 
 _PAGE = {

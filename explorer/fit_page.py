@@ -11,6 +11,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from ..core.bundle import Bundle
+from ..core.errors import SpectrabridgeError
 from .data_table import DataTable
 from .file_drop import FileDrop
 from .fit_export import FORMATS, table_bytes
@@ -216,8 +217,20 @@ class FitPage(pn.viewable.Viewer):
         return fit_batch(fitters_of(self.bundle, plan), stars)
 
     def _download(self, name: str) -> io.BytesIO:
+        return io.BytesIO(self.table_file(name))
+
+    def table_file(self, name: str) -> bytes:
+        """Return the table of fits as a file; `name` is one of :data:`.FORMATS`.
+
+        Raises
+        ------
+        SpectrabridgeError
+            If there are no stars.
+        """
         stars = list(self.queue.stars.values())
-        return io.BytesIO(table_bytes(stars, self.model, name, self.bundle.name))
+        if not stars:
+            raise SpectrabridgeError("There are no stars yet. Drop spectra onto the page.")
+        return table_bytes(stars, self.model, name, self.bundle.name)
 
     def _show_on_spectrum(self) -> None:
         star = self.star

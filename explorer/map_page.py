@@ -146,7 +146,7 @@ class MapPage(pn.viewable.Viewer):
             empty="Circle stars with the lasso or the box: they will stand here.",
             margin=(4, 8, 4, 0),
             sizing_mode="stretch_height",
-            styles={"flex": "0.2 1 388px", "min-width": "0"},
+            styles={"flex": "1 1 360px", "min-width": "0"},
         )
         self.table.param.watch(self._soon(self._row_chosen), "chosen")
         self.board = MapBoard(embedding, self.choose, self.circled, self._soon)
@@ -158,13 +158,14 @@ class MapPage(pn.viewable.Viewer):
             self.board.start(self._execute, self._on_error)
         self.placing.embedding = embedding
         self.placing.look()
-        self._mapped()
+        # A star that was chosen before there was a map moves no sliders: they stay.
+        self._mapped(quietly=True)
 
     def _lower(self) -> pn.Row:
         return pn.Row(
             self.spectrum,
             self.table,
-            sizing_mode="stretch_width",
+            sizing_mode="stretch_both",
             margin=0,
             # On narrow screens one above the other.
             styles={"flex": "1 1 0px", "min-height": "150px", "flex-wrap": "wrap"},
@@ -185,24 +186,34 @@ class MapPage(pn.viewable.Viewer):
 
     # ----------------------------------------------------------------------- a star
 
-    def choose(self, row: int) -> None:
-        """Choose a star: show its spectrum, and its labels and spectrum on all pages."""
+    _untold: int | None = None
+
+    def choose(self, row: int, quietly: bool = False) -> None:
+        """Choose a star: show its spectrum, and its labels and spectrum on all pages.
+
+        Parameters
+        ----------
+        row : int
+            Row of the star on the map.
+        quietly : bool
+            Leave the other pages as they are.
+        """
         if self.embedding is None or self.board is None:
             return
-        self.row = row
+        self.row, self._untold = row, row if quietly else None
         self.board.choose(row)
         self._draw(("star", row))
         self.side.star.object = star_html(self.embedding, row)
         self.table.chosen = str(row)
         self.state.mapped = self.embedding.stars.ids[row]
 
-    def _mapped(self) -> None:
+    def _mapped(self, quietly: bool = False) -> None:
         """Follow the star that is chosen in the state."""
         if self.embedding is None or not self.state.mapped:
             return
         row = self.embedding.row(self.state.mapped)
         if row is not None and row != self.row:
-            self.choose(row)
+            self.choose(row, quietly)
 
     def _draw(self, what: tuple[str, Any]) -> None:
         if self._curves:
@@ -221,7 +232,7 @@ class MapPage(pn.viewable.Viewer):
         kind, row = what
         if kind == "selection":
             self._soon(self._show_selection)()
-        elif self._on_star is not None:
+        elif self._on_star is not None and row != self._untold:
             # Not before this is sent: other pages have time.
             self._soon(lambda: self._tell(row))()
 
@@ -296,8 +307,22 @@ class MapPage(pn.viewable.Viewer):
         self.side.allow(len(shown) > 0, rows is not None)
 
     def _download(self, name: str) -> io.BytesIO:
-        assert self.embedding is not None and self.selected is not None
-        return io.BytesIO(selection_bytes(self.embedding, self.selected, name))
+        return io.BytesIO(self.table_file(name))
+
+    def table_file(self, name: str) -> bytes:
+        """Return the selected stars as a file; `name` is one of :data:`.FORMATS`.
+
+        Raises
+        ------
+        SpectrabridgeError
+            If no star is selected.
+        """
+        if self.embedding is None or self.selected is None or not len(self.selected):
+            raise SpectrabridgeError(
+                "No stars are selected. Circle some with the lasso or the box: the table holds "
+                "those."
+            )
+        return selection_bytes(self.embedding, self.selected, name)
 
     def _send(self) -> None:
         if self.selected is None:

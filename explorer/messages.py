@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import logging
 
 import panel as pn
@@ -67,12 +68,13 @@ class Messages(pn.viewable.Viewer):
     @property
     def text(self) -> str:
         """The message on show, empty if there is none."""
-        return str(self.box.object) if self.box.visible else ""
+        return html.unescape(str(self.box.object)) if self.box.visible else ""
 
     def tell(self, what: str | BaseException) -> None:
         """Show a sentence or the message of an exception, here and as a notification."""
         sentence = what if isinstance(what, str) else sentence_of(what)
-        self.box.object = sentence
+        # The box takes HTML, and what a sentence quotes may be anybody's.
+        self.box.object = html.escape(sentence, quote=False)
         self.box.closed = False
         self.box.visible = True
         notify(sentence)

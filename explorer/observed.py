@@ -160,17 +160,22 @@ class ObservedPanel(pn.viewable.Viewer):
             self._reader.shutdown(wait=False, cancel_futures=True)
         self.state.param.unwatch(self._watcher)
 
-    def open_example(self) -> None:
-        """Open the star that comes with the package."""
+    def open_example(self, row: int = 0) -> None:
+        """Open the star that comes with the package, and choose one of its spectra."""
         from ..core.io.apstar import example_apstar
 
-        self.receive(example_apstar().name, example_apstar())
+        path = example_apstar()
+        self.bring(lambda: open_star(path, self.grid, path.name), row)
 
     def receive(self, name: str, source: bytes | Path) -> None:
         """Open one file; what is wrong with it is told, and other files are not touched."""
+        self.bring(lambda: open_star(source, self.grid, name))
+
+    def bring(self, make: Callable[[], ObservedStar], row: int = 0) -> None:
+        """Make a star in the background, keep it, and choose it and one of its spectra."""
         if self._reader is None:
             try:
-                self.add(open_star(source, self.grid, name))
+                self.add(make(), row)
             except Exception as problem:
                 self._on_error(problem)
             return
@@ -178,17 +183,17 @@ class ObservedPanel(pn.viewable.Viewer):
 
         def read() -> None:
             try:
-                star = open_star(source, self.grid, name)
+                star = make()
             except Exception as problem:
                 failure = problem
                 execute(lambda: self._on_error(failure))
             else:
-                execute(lambda: self.add(star))
+                execute(lambda: self.add(star, row))
 
         self._reader.submit(read)
 
-    def add(self, star: ObservedStar) -> None:
-        """Keep a star and choose it; a file of the same name is replaced."""
+    def add(self, star: ObservedStar, row: int = 0) -> None:
+        """Keep a star and choose it and a row; a file of the same name is replaced."""
         self.stars[star.file] = star
         names = [s.name for s in self.stars.values()]
         self.star.options = [_NONE] + [
@@ -199,7 +204,7 @@ class ObservedPanel(pn.viewable.Viewer):
         if self.state.star == star.file:
             self._show()
         else:
-            self.state.param.update(star=star.file, row=0)
+            self.state.param.update(star=star.file, row=row)
 
     def _star_chosen(self, event: Any) -> None:
         if event.new != self.state.star and (event.new in self.stars or event.new == ""):

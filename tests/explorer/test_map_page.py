@@ -232,6 +232,17 @@ def test_a_tapped_star_goes_to_all_pages(page, told, embedding):
     assert page.row == 4
 
 
+def test_a_star_that_was_chosen_before_the_map_was_there_moves_no_sliders(bundle, told):
+    model = bundle.model
+    state = ViewState(model.labels, model.reference, page="map", mapped="synthetic 7")
+    page = MapPage(bundle, state, on_star=lambda labels, star: told.append((labels, star)))
+    assert page.row == 6
+    assert told == []
+    page.choose(6)
+    assert len(told) == 1
+    page.close()
+
+
 def test_the_star_in_the_state_is_shown(page, told):
     page.state.mapped = "observed 5"
     assert page.row == 504
