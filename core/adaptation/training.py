@@ -10,12 +10,11 @@ permuted latent space, with every loss looking well.
 from __future__ import annotations
 
 import math
-import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -34,16 +33,12 @@ from .checkpoint import (
     traces,
     write_checkpoint,
 )
+from .choice import Judge as Judge
+from .choice import choose_members
 from .conv import ConvNetwork
-from .losses import (
-    critics_say,
-    member_huber,
-    member_squares,
-    sliced_distance,
-    sliced_square,
-    sliced_square_unbiased,
-)
+from .losses import sliced_distance
 from .network import AdaptationNetwork, Passes
+from .objective import Spaces, critic_loss, member_distance, network_losses
 from .pixels import fit_pixels
 from .precision import half_precision, matrix_precision, require_cuda_for
 from .refusals import check_observed, check_synthetic
@@ -66,12 +61,6 @@ from .settings import AdaptationTraining as AdaptationTraining
 RAN_AWAY = 1.5
 """A member whose validation figure is so many times its best is taken from then."""
 
-FAILED = 0.5
-"""A member whose score is so much worse than the median one is left out of the ensemble.
-
-Scores are logarithms: its figures are 1.6 times as bad as those of the others.
-"""
-
 FEWEST_JUDGED = 20
 """Spectra left out of the training without which nothing is judged."""
 
@@ -85,11 +74,6 @@ typical split latents are found."""
 
 DrawSynthetic = Callable[[int, torch.Generator], Tensor]
 """A function of (number, generator) that returns fresh synthetic flux (n, n_pixels)."""
-
-Judge = Callable[[Adapter, Tensor], Sequence[float]]
-"""A function of an adaptation and of observed spectra that its training leaves out, as
-``(n_stars, n_coefficients)``. Returns a score of every member that needs no truth; lower is
-better, and differences mean ratios of errors."""
 
 
 @dataclass
@@ -276,9 +260,7 @@ class AdaptationTrainer:
         first = seen(self._order[: self._n_valid])
         self._observed_valid = first.take(torch.arange(len(first)))
         self._observed = seen(self._order[self._n_valid :])
-        # Mean shifts; both representations are of one kind.
-        self._shift_so = self.synth.translation(cast(Any, self.obs))
-        self._shift_os = self.obs.translation(cast(Any, self.synth))
+        self._spaces = Spaces.of(self.synth, self.obs)
 
     # ------------------------------------------------------------------ one step
 
@@ -303,84 +285,10 @@ class AdaptationTrainer:
             r = self.network.passes(s, o)
         return Passes(*(getattr(r, f.name).float() for f in fields(r)))
 
-    def _distance(self, a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
-        """Return the distance of spectra that the backbone trains on, summed over members."""
-        return self._member_distance(a, b, weight).sum()
-
-    def _member_distance(self, a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
-        distance = member_huber if self.training.backbone == "basis" else member_squares
-        return distance(a, b, weight)
-
-    def _pairs_weight(self) -> float:
-        """Return the weight of the pseudo-pairs at this step."""
-        t = self.training
-        return max(0.0, 1 - self.iteration / t.warm_steps) + t.warm_rest if t.warm_start else 0.0
-
-    def _critics_share(self) -> float:
-        """Return how much of the adversarial loss counts at this step, from 0 to 1."""
-        t = self.training
-        if not t.adversarial:
-            return 0.0
-        if self.iteration >= t.critics_full:
-            return 1.0
-        ramp = (self.iteration - t.critics_from) / max(1, t.critics_full - t.critics_from)
-        return min(1.0, max(0.0, ramp))
-
     def _generator_losses(self, r: Passes, batch: Batch) -> dict[str, tuple[float, Tensor]]:
-        """Return weight and value of every loss of encoders and decoders, by name.
-
-        Values are sums over members. A term of weight 0 is left out.
-        """
-        t, b, distance = self.training, batch, self._distance
-        on_s, on_o = t.synth_weight, t.obs_weight
-        terms = {
-            "reconstruction": (
-                1.0,
-                on_s * distance(r.ss, b.s, b.ws) + on_o * distance(r.oo, b.o, b.wo),
-            ),
-            "cycle": (
-                1.0,
-                on_s * distance(r.sos, b.s, b.ws) + on_o * distance(r.oso, b.o, b.wo),
-            ),
-        }
-        if weight := self._pairs_weight():
-            so = distance(r.so, self._shift_so(b.s), self.obs.weight)
-            os = distance(r.os, self._shift_os(b.o), b.ws_where_seen)
-            terms["pairs"] = (weight, on_o * so + on_s * os)
-        if t.matching_weight and t.backbone == "basis" and self.iteration >= t.match_from:
-            k = min(t.n_matched, r.so.shape[-1])
-            directions = torch.randn(k, 64, generator=self._generator).to(r.so)
-            distance_of = sliced_square_unbiased if t.unbiased_matching else sliced_square
-            apart = distance_of(r.so[..., :k], r.oo[..., :k].detach(), directions)
-            apart = apart + distance_of(r.os[..., :k], r.ss[..., :k].detach(), directions)
-            # Times k: as if summed over components.
-            terms["matching"] = (t.matching_weight * k, apart.sum())
-        if share := self._critics_share():
-            # Their weights need no gradient here.
-            self.critics.requires_grad_(False)
-            with half_precision(self.device, t.bf16):
-                seen_s = self.critics.on_synth(r.os, r.z_o)
-                seen_o = self.critics.on_obs(r.so, r.z_s, r.p_so)
-            fooled = critics_say(seen_s.float(), True) + critics_say(seen_o.float(), True)
-            terms["fooled"] = (share * t.adversarial_weight, fooled)
-        return terms
-
-    def _critic_loss(self, r: Passes) -> Tensor:
-        """Return the critics' own loss, summed over members.
-
-        Reconstructions, not raw noisy spectra, are what they are shown as real.
-        """
-        seen = Passes(*(getattr(r, f.name).detach() for f in fields(r)))
-        with half_precision(self.device, self.training.bf16):
-            real_s = self.critics.on_synth(seen.ss, seen.z_s)
-            fake_s = self.critics.on_synth(seen.os, seen.z_o)
-            real_o = self.critics.on_obs(seen.oo, seen.z_o, seen.p_o)
-            fake_o = self.critics.on_obs(seen.so, seen.z_s, seen.p_so)
-        return (
-            critics_say(real_s.float(), True)
-            + critics_say(fake_s.float(), False)
-            + critics_say(real_o.float(), True)
-            + critics_say(fake_o.float(), False)
+        """Return weight and value of every loss of encoders and decoders, by name."""
+        return network_losses(
+            self.training, self.iteration, r, batch, self._spaces, self.critics, self._generator
         )
 
     def _step(self) -> dict[str, float]:
@@ -403,7 +311,7 @@ class AdaptationTrainer:
         # Critics start a little before they count.
         if t.adversarial and self.iteration > t.critics_from - 200:
             self.critics.requires_grad_(True)
-            critic = self._critic_loss(r)
+            critic = critic_loss(self.training, r, self.critics)
             self._opt_d.zero_grad(set_to_none=True)
             (t.critic_weight * critic).backward()
             self._opt_d.step()
@@ -434,8 +342,8 @@ class AdaptationTrainer:
             torch.cat([getattr(r, name) for r in parts], 1) for name in ("sos", "oso", "so", "os")
         )
         held = Batch(s.expand_as(sos), o.expand_as(oso), self.synth.weight, wo, good)
-        cycle = self._member_distance(sos, held.s, held.ws)
-        cycle = cycle + self._member_distance(oso, held.o, held.wo)
+        cycle = member_distance(self.training, sos, held.s, held.ws)
+        cycle = cycle + member_distance(self.training, oso, held.o, held.wo)
         # Pixels that were not observed are the same, 0, on both sides.
         seen_so, seen_o = held.where_seen(so), held.where_seen(held.o)
         mismatch = sliced_distance(seen_so, seen_o, self.obs.weight)
@@ -695,22 +603,3 @@ def require_like(start: Adapter, training: AdaptationTraining, n_pixels: int) ->
             f"There are {start.n_members} networks to train further, and the settings ask for "
             f"{training.members}; give the same number of members."
         )
-
-
-def choose_members(scores: Sequence[float], keep: int = 0) -> list[int]:
-    """Return the numbers of the members that an ensemble should have, in order.
-
-    Parameters
-    ----------
-    scores : sequence of float
-        Score of every member; lower is better. See :data:`Judge`.
-    keep : int
-        How many to keep: the best. 0 for all but those that failed, whose scores are worse
-        than the median by more than :data:`FAILED`.
-    """
-    scores = [math.inf if math.isnan(s) else s for s in scores]
-    order = sorted(range(len(scores)), key=lambda i: scores[i])
-    if keep:
-        return sorted(order[:keep])
-    median = statistics.median_low(scores[i] for i in order)
-    return sorted(i for i in order if scores[i] <= median + FAILED) or order[:1]

@@ -14,13 +14,13 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from spectrabridge.core.adaptation.adapter import Adapter
+from spectrabridge.core.adaptation.choice import choose_members
 from spectrabridge.core.adaptation.losses import pseudo_huber, sliced_distance
 from spectrabridge.core.adaptation.network import AdaptationNetwork, NetworkShape
 from spectrabridge.core.adaptation.training import (
     AdaptationTrainer,
     AdaptationTraining,
     TrainingResult,
-    choose_members,
 )
 from spectrabridge.core.bundle import write_bundle
 from spectrabridge.core.emulator import Emulator

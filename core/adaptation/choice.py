@@ -1,0 +1,41 @@
+"""Which members an ensemble keeps, by scores that need no truth."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Sequence
+
+from torch import Tensor
+
+from .adapter import Adapter
+
+Judge = Callable[[Adapter, Tensor], Sequence[float]]
+"""A function of an adaptation and of observed spectra that its training leaves out, as
+``(n_stars, n_coefficients)``. Returns a score of every member that needs no truth; lower is
+better, and differences mean ratios of errors."""
+
+FAILED = 0.5
+"""A member whose score is so much worse than the median one is left out of the ensemble.
+
+Scores are logarithms: its figures are 1.6 times as bad as those of the others.
+"""
+
+
+def choose_members(scores: Sequence[float], keep: int = 0) -> list[int]:
+    """Return the numbers of the members that an ensemble should have, in order.
+
+    Parameters
+    ----------
+    scores : sequence of float
+        Score of every member; lower is better. See :data:`Judge`.
+    keep : int
+        How many to keep: the best. 0 for all but those that failed, whose scores are worse
+        than the median by more than :data:`FAILED`.
+    """
+    scores = [math.inf if math.isnan(s) else s for s in scores]
+    order = sorted(range(len(scores)), key=lambda i: scores[i])
+    if keep:
+        return sorted(order[:keep])
+    median = statistics.median_low(scores[i] for i in order)
+    return sorted(i for i in order if scores[i] <= median + FAILED) or order[:1]
