@@ -32,6 +32,9 @@ from .options import (
     is_flag=True,
     help="Train again with each part of the method left out in turn, and compare.",
 )
+@click.option(
+    "--store", is_flag=True, help="With --ablations: keep the table in the bundle, row by row."
+)
 @click.option("--data", type=EXISTING, help="With --ablations: the data folder, if it is needed.")
 @click.option(
     "--mask",
@@ -66,6 +69,7 @@ def evaluate_command(
     bundle: str,
     report: Path | None,
     ablations: bool,
+    store: bool,
     data: Path | None,
     mask: Path | None,
     fit_files: tuple[Path, ...],
@@ -93,6 +97,8 @@ def evaluate_command(
         raise click.UsageError("Give one of --mask and --ablations.")
     if not retrain and (members is not None or iterations is not None):
         raise click.UsageError("--members and --iterations need --mask or --ablations.")
+    if store and not ablations:
+        raise click.UsageError("--store needs --ablations.")
     if data is not None and not ablations:
         raise click.UsageError("--data needs --ablations.")
     if report is not None and not report.resolve().parent.is_dir():
@@ -102,7 +108,9 @@ def evaluate_command(
     if mask is not None:
         figures = _with_mask(opened, mask, stars, members, iterations, threads, device)
     else:
-        table = _ablations(opened, data, members, iterations, device) if ablations else None
+        table = None
+        if ablations:
+            table = _ablations(opened, data, members, iterations, device, store)
         figures = evaluate_bundle(opened, n_stars=stars, progress=_say)
         if table is not None:
             figures["ablations"] = table
@@ -141,31 +149,53 @@ def _say(what: str, verb: str = "Measuring") -> None:
 
 
 def _training(opened: Any, members: int | None, iterations: int | None) -> Any:
-    """Return the settings a bundle was trained with, changed as asked for."""
+    """Return the settings a bundle was trained with, changed as asked for.
+
+    Of networks that were trained further, those of their first training.
+    """
     from dataclasses import replace
 
     from ..core.adaptation.training import AdaptationTraining
 
-    training = AdaptationTraining.of(opened.provenance.get("training", {}))
-    given: dict[str, Any] = {"members": members, "iterations": iterations}
-    return replace(training, **{k: v for k, v in given.items() if v is not None})
+    made = opened.provenance
+    while "started_from" in made:
+        made = made["started_from"]
+    training = AdaptationTraining.of(made.get("training", {}))
+    if iterations is not None:
+        training = training.lasting(iterations)
+    return training if members is None else replace(training, members=members, keep=0)
 
 
 def _ablations(
-    opened: Any, data: Path | None, members: int | None, iterations: int | None, device: str
+    opened: Any,
+    data: Path | None,
+    members: int | None,
+    iterations: int | None,
+    device: str,
+    store: bool,
 ) -> list[dict[str, Any]]:
-    """Train the variants with a progress bar each."""
-    from ..core.evaluation import VARIANTS, train_ablations
+    """Train the variants with a progress bar each; keep the rows in the bundle if asked to."""
+    from ..core.bundle import store_metrics
+    from ..core.evaluation import train_ablations
     from ..core.experiments import domains_of
 
     training = _training(opened, members, iterations)
-    domains = domains_of(opened, data)
     table: list[dict[str, Any]] = []
-    for variant in VARIANTS:
-        with bar(variant, training.iterations) as show:
-            table += train_ablations(
-                domains, training, variants=[variant], device=device, progress=_without_name(show)
-            )
+
+    def keep(row: dict[str, Any]) -> None:
+        table.append(row)
+        _say(f"{row['variant']}: {json.dumps(_short(row))}", "Measured")
+        if store:
+            store_metrics(opened, {**opened.metrics, "ablations": table})
+
+    with bar("ablations", training.iterations) as show:
+        train_ablations(
+            domains_of(opened, data),
+            training,
+            device=device,
+            progress=_without_name(show),
+            done=keep,
+        )
     return table
 
 

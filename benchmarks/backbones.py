@@ -148,16 +148,8 @@ def plan(seconds: float, rates: dict[int, float]) -> AdaptationTraining | None:
             break
     if iterations < FEWEST_STEPS:
         return None
-    part = iterations / DEFAULT.iterations
-    return replace(
-        DEFAULT,
-        members=members,
-        iterations=iterations,
-        warm_steps=max(1, round(part * DEFAULT.warm_steps)),
-        critics_from=round(part * DEFAULT.critics_from),
-        critics_full=max(1, round(part * DEFAULT.critics_full)),
-        check_every=max(1, iterations // 4),
-    )
+    training = replace(DEFAULT, members=members).lasting(iterations)
+    return replace(training, check_every=max(1, iterations // 4))
 
 
 def run_basis(bench: Bench, budgets: list[float]) -> Iterator[Point]:

@@ -52,7 +52,6 @@ HELD = ("no warm start", "critics only")
 """Runs in which nothing holds the meaning of the latents: the score has to put them last."""
 
 LIMITS = {"teff": 40.0, "logg": 0.1, "Fe": 0.04}
-_RAMPS = ("warm_steps", "critics_from", "critics_full", "match_from")
 
 
 def measure(
@@ -80,8 +79,8 @@ def measure(
     out: dict[str, Any] = {"bundle": name, "iterations": iterations}
     for label, changes, part in RUNS:
         n = max(20, round(part * iterations))
-        ramp = {k: round(getattr(base, k) * iterations / base.iterations) for k in _RAMPS}
-        training = replace(base, iterations=n, **(ramp | changes))
+        # A run that is stopped early has the ramps, and the rates, of a complete one.
+        training = replace(base.lasting(iterations), iterations=n, **changes)
         start = time.process_time()
         trainer = domains.trainer(training, judge=judge_of(domains), prepared=prepared)
         prepared = trainer.prepared

@@ -181,6 +181,23 @@ class AdaptationTraining:
         known = {f.name for f in fields(cls)}
         return cls(**{k: v for k, v in data.items() if k in known})
 
+    def lasting(self, iterations: int) -> AdaptationTraining:
+        """Return the same training in another number of steps, its ramps with it."""
+        part = iterations / self.iterations
+
+        def of(steps: int) -> int:
+            return max(1, round(part * steps)) if steps else 0
+
+        return replace(
+            self,
+            iterations=iterations,
+            warm_steps=max(1, of(self.warm_steps)),
+            critics_from=of(self.critics_from),
+            critics_full=of(self.critics_full),
+            match_from=of(self.match_from),
+            check_every=max(1, min(self.check_every, iterations)),
+        )
+
     def shape(self, n_pixels: int) -> Shape:
         """Return the sizes of the network for spectra of this many pixels.
 

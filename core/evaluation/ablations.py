@@ -49,6 +49,7 @@ def train_ablations(
     variants: Iterable[str] = tuple(VARIANTS),
     device: str = "cpu",
     progress: Progress | None = None,
+    done: Callable[[dict[str, Any]], None] | None = None,
 ) -> list[dict[str, Any]]:
     """Train the network with and without its parts, with the same seeds, and compare.
 
@@ -66,6 +67,8 @@ def train_ablations(
         Where to train.
     progress : callable, optional
         See :data:`Progress`.
+    done : callable, optional
+        Given every row as soon as it is known.
 
     Returns
     -------
@@ -101,6 +104,8 @@ def train_ablations(
             "seconds": result.seconds,
         }
         table.append(row | score_ablation(domains, result.adapter))
+        if done is not None:
+            done(table[-1])
     return table
 
 
