@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import panel as pn
 import panel_material_ui as pmui
-from panel.util import edit_readonly
 
 from ..core.bundle import Bundle
 from ..core.errors import SpectrabridgeError
@@ -23,6 +22,7 @@ from .observed import ObservedPanel, ObservedStar
 from .page_titles import TITLES
 from .pages import BUILDERS, Page, Shared
 from .scheduler import under_lock
+from .session_end import forget_views, unfollow_busy
 from .sharing import Sharing
 from .spectrum import SpectrumView
 from .state import MAPPED, ViewState
@@ -111,7 +111,7 @@ class Explorer(pn.viewable.Viewer):
         """Pages that have been opened, but the first."""
         self._started = False
         asked, more = self._asked_view(name)
-        self._open(name, **{k: v for k, v in asked.items() if k not in ("star", "row")}, **state)
+        self._open(name, **({k: v for k, v in asked.items() if k not in ("star", "row")} | state))
         self.choice.param.watch(self._switch, "value")
         for path in files:
             self.observed.receive(path.name, path)
@@ -130,9 +130,7 @@ class Explorer(pn.viewable.Viewer):
             theme_config=PALETTE,
             sx=_PAGE,
         )
-        # Otherwise the page follows Panel's busy state: two messages for every event.
-        with edit_readonly(self.page):
-            self.page.busy = False
+        unfollow_busy(self.page)
         self.page.param.watch(self._dark, "dark_theme")
 
     # Links
@@ -367,6 +365,7 @@ class Explorer(pn.viewable.Viewer):
         self.sharing.start()
         self._restore()
         pn.state.on_session_destroyed(lambda context: self.close())
+        forget_views()
 
     def close(self) -> None:
         """Stop all background work."""

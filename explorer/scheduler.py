@@ -29,7 +29,8 @@ def under_lock(document: Document) -> Execute:
     """Return an executor that runs functions under the lock of `document`.
 
     It may be called from any thread; the function runs in the event loop of the
-    server, with `document` as Panel's current one.
+    server, with `document` as Panel's current one. When the session has ended it
+    does not run: nobody would see what it does.
     """
 
     def execute(function: Callable[[], None]) -> None:
@@ -37,7 +38,12 @@ def under_lock(document: Document) -> Execute:
             with set_curdoc(document):
                 function()
 
-        document.add_next_tick_callback(locked)
+        try:
+            document.add_next_tick_callback(locked)
+        except Exception:
+            # A document that has been destroyed, perhaps while this ran, is in pieces.
+            if document.session_context is not None:
+                raise
 
     return execute
 
