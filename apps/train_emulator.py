@@ -39,6 +39,13 @@ from .options import (
 )
 @click.option("--n-basis", type=click.IntRange(4), help="Principal components (basis).")
 @click.option("--hidden", type=click.IntRange(8), help="Width of the hidden layers.")
+@click.option(
+    "--confine/--no-confine",
+    default=True,
+    show_default=True,
+    help="Rare elements act on their own lines only, where the shipped line list covers the grid: "
+    "a second training, as long again (basis).",
+)
 @click.option("--steps", type=click.IntRange(1), help="Optimiser steps.")
 @click.option("--seconds", type=click.FloatRange(min=1), help="Stop after this much time.")
 @click.option("--seed", type=int, default=0, show_default=True)
@@ -58,6 +65,7 @@ def train_emulator_command(
     continuum: str,
     n_basis: int | None,
     hidden: int | None,
+    confine: bool,
     steps: int | None,
     seconds: float | None,
     seed: int,
@@ -89,6 +97,8 @@ def train_emulator_command(
         seed=seed,
         seconds=seconds,
     )
+    if not confine:
+        training = replace(training, confine=False)
     if steps is not None:
         training = replace(training, steps=steps)
     if n_basis is not None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from .confinement import confine, responses
 from .emulator import FLUX_FLOOR, Emulator
 from .errors import TrainingError
+from .own_lines import own_lines
 from .spectra import Spectra
 
 
@@ -36,7 +38,11 @@ class EmulatorTraining:
     hidden : tuple of int
         Hidden layers.
     n_basis : int
-        Principal components for ``basis``.
+        Principal components for ``basis``, with those of confined elements.
+    confine : bool
+        Train a second time so that rare elements act on their own lines only, where the
+        shipped line list covers the spectra: see :mod:`spectrabridge.core.confinement`.
+        Only for ``basis``.
     seconds : float, optional
         Stop after this much time; the learning rate then follows the clock, so that
         it still ends low.
@@ -51,11 +57,14 @@ class EmulatorTraining:
     weight_decay: float = 1e-3
     hidden: tuple[int, ...] = (256, 256, 256)
     n_basis: int = 100
+    confine: bool = True
     seconds: float | None = None
     seed: int = 0
 
 
-PAYNE_TRAINING = EmulatorTraining("payne", learning_rate=1e-3, weight_decay=0, hidden=(300, 300))
+PAYNE_TRAINING = EmulatorTraining(
+    "payne", learning_rate=1e-3, weight_decay=0, hidden=(300, 300), confine=False
+)
 """The yardstick: the paper's 25-300-300-P perceptron."""
 
 Progress = Callable[[int, int, dict[str, float]], None]
@@ -67,6 +76,43 @@ def _one_cycle(fraction: float) -> float:
     if fraction < 0.1:
         return 0.04 + 0.96 * fraction / 0.1
     return 0.5 * (1 + math.cos(math.pi * (fraction - 0.1) / 0.9)) + 1e-4
+
+
+def _descend(
+    loss_of: Callable[[Tensor], Tensor],
+    parameters: Sequence[nn.Parameter],
+    n: int,
+    training: EmulatorTraining,
+    progress: Progress | None,
+    stage: tuple[int, int],
+) -> None:
+    """Minimise a loss over batches of the `n` rows; `stage` is which of how many trainings."""
+    generator = torch.Generator().manual_seed(training.seed)
+    optimiser = torch.optim.AdamW(
+        parameters, lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
+    )
+    seconds = None if training.seconds is None else training.seconds / stage[1]
+    begun, steps = stage[0] * training.steps, stage[1] * training.steps
+    device = parameters[0].device
+    start = time.perf_counter()
+    loss = torch.zeros(())
+    for step in range(training.steps):
+        elapsed = time.perf_counter() - start
+        fraction = step / training.steps
+        if seconds is not None:
+            fraction = max(fraction, elapsed / seconds)
+            if fraction >= 1:
+                break
+        for group in optimiser.param_groups:
+            group["lr"] = training.learning_rate * _one_cycle(fraction)
+        loss = loss_of(torch.randint(0, n, (training.batch,), generator=generator).to(device))
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        if progress is not None and step % 100 == 0:
+            progress(begun + step, steps, {"loss": float(loss.detach()), "seconds": elapsed})
+    if progress is not None:
+        progress(begun + training.steps, steps, {"loss": float(loss.detach())})
 
 
 def train_emulator(
@@ -115,7 +161,6 @@ def train_emulator(
     if n < 20:
         raise TrainingError(f"Expected at least 20 spectra to train on; found {n}.")
 
-    generator = torch.Generator().manual_seed(training.seed)
     labels = torch.tensor(spectra.labels, dtype=torch.float32)
     flux = torch.from_numpy(spectra.flux)
     n_basis = min(training.n_basis, n - 1)
@@ -160,38 +205,35 @@ def train_emulator(
     target, unit = target.to(device), unit.to(device)
     out.to(device)
     scale = out.scale if training.architecture == "basis" else torch.ones((), device=device)
-    optimiser = torch.optim.AdamW(
-        out.net.parameters(),
-        lr=training.learning_rate,
-        weight_decay=training.weight_decay,
-        fused=True,
-    )
-    start = time.perf_counter()
-    for step in range(training.steps):
-        elapsed = time.perf_counter() - start
-        fraction = step / training.steps
-        if training.seconds is not None:
-            fraction = max(fraction, elapsed / training.seconds)
-            if fraction >= 1:
-                break
-        for group in optimiser.param_groups:
-            group["lr"] = training.learning_rate * _one_cycle(fraction)
-        chosen = torch.randint(0, n, (training.batch,), generator=generator).to(device)
-        residual = (out.net(x[chosen]) * scale - target[chosen]) / unit
+
+    def loss(rows: Tensor) -> Tensor:
+        residual = (out.net(x[rows]) * scale - target[rows]) / unit
         if training.architecture == "basis":
             # The norm, not its square: a few hard spectra must not outweigh the many. On the
             # first grid this halves the median error.
-            loss = residual.square().sum(1).add(1e-8).sqrt().mean()
-        else:
-            loss = residual.abs().mean()
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        if progress is not None and step % 100 == 0:
-            progress(step, training.steps, {"loss": float(loss.detach()), "seconds": elapsed})
-    if progress is not None:
-        progress(training.steps, training.steps, {"loss": float(loss.detach())})
-    return out.cpu().requires_grad_(False).eval()
+            return residual.square().sum(1).add(1e-8).sqrt().mean()
+        return residual.abs().mean()
+
+    wanted = training.confine and training.architecture == "basis"
+    own = own_lines(out.labels, out.grid) if wanted else []
+    stages = 2 if own else 1
+    _descend(loss, list(out.net.parameters()), n, training, progress, (0, stages))
+    out = out.cpu().requires_grad_(False).eval()
+    elements = responses(out, x.cpu(), own, training.seed) if own else []
+    if elements:
+        with torch.random.fork_rng(devices=[]):
+            out = confine(
+                out,
+                flux.clamp_min(FLUX_FLOOR).log(),
+                x,
+                elements,
+                lambda loss_of, parameters: _descend(
+                    loss_of, parameters, n, training, progress, (1, 2)
+                ),
+                seed=training.seed,
+                device=device,
+            )
+    return out.requires_grad_(False).eval()
 
 
 # ---------------------------------------------------------------------- held-out errors
