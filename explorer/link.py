@@ -55,6 +55,14 @@ def parse(query: str) -> dict[str, list[str]]:
     return parse_qs(query.removeprefix("?"), keep_blank_values=True, errors="replace")
 
 
+def make_legible(arguments: dict[str, Any]) -> None:
+    """Replace, in place, values that are no text in UTF-8 by some that are."""
+    for key, values in arguments.items():
+        arguments[key] = [
+            v.decode("utf-8", "replace").encode() if isinstance(v, bytes) else v for v in values
+        ]
+
+
 # ------------------------------------------------------------------------------- writing
 
 
@@ -240,7 +248,7 @@ def read(
     found["dark"] = None if theme is None else theme == "dark"
     reader.choice("tour", ("yes", "no"))
     for key in arguments:
-        if key not in _KEYS and not key.startswith(_FOREIGN):
+        if key.strip("% ") and key not in _KEYS and not key.startswith(_FOREIGN):
             reader.said.append(f"Nothing here is called {seen(key)}.")
     return {key: value for key, value in found.items() if value is not None}, reader.said
 
