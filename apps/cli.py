@@ -7,7 +7,6 @@ shows a progress bar on stderr; figures go to stdout, as JSON with ``--json``.
 from __future__ import annotations
 
 import traceback
-from pathlib import Path
 from typing import Any
 
 import click
@@ -22,6 +21,7 @@ from .fit import fit_command
 from .import_grid import import_grid_command
 from .lines import lines_command
 from .make_grid import make_grid_command
+from .serve import serve_command
 from .train_adaptation import train_adaptation_command
 from .train_emulator import train_emulator_command
 from .vetting import vetting_group
@@ -59,6 +59,7 @@ def main(debug: bool) -> None:
 
 
 for _command in (
+    serve_command,
     make_grid_command,
     import_grid_command,
     train_emulator_command,
@@ -72,45 +73,6 @@ for _command in (
     bundles_group,
 ):
     main.add_command(_command)
-
-
-@main.command("serve")
-@click.argument("bundle", required=False)
-@click.argument("spectra", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), default=5006, show_default=True)
-@click.option("--open/--no-open", "open_browser", default=False, help="Open a browser.")
-@click.option(
-    "--vetting",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="File of decisions about candidate features. [default: one for each bundle, in the "
-    "user's data folder]",
-)
-def serve_command(
-    bundle: str | None,
-    spectra: tuple[Path, ...],
-    host: str,
-    port: int,
-    open_browser: bool,
-    vetting: Path | None,
-) -> None:
-    """Serve the explorer on BUNDLE (a name or a path; the default one if not given).
-
-    SPECTRA are apStar FITS files to lay over the model from the start.
-    """
-    from .explorer import serve
-
-    if bundle and Path(bundle).is_file() and not bundle.lower().endswith(".zip"):
-        spectra = (Path(bundle), *spectra)
-        bundle = None
-    serve(
-        bundle=bundle,
-        port=port,
-        host=host,
-        open_browser=open_browser,
-        files=spectra,
-        vetting=vetting,
-    )
 
 
 if __name__ == "__main__":
