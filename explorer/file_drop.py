@@ -18,7 +18,7 @@ class FileDrop(JSComponent):
     """
 
     label = param.String(default="Open files, or drop them on the page", doc="What it says.")
-    largest = param.Integer(default=500_000_000, doc="Largest file taken, in bytes.")
+    largest = param.Integer(default=100_000_000, doc="Largest file taken, in bytes.")
 
     _esm = Path(__file__).with_name("file_drop.js")
     _stylesheets: ClassVar[list[Any]] = [Path(__file__).with_name("file_drop.css")]
@@ -39,20 +39,32 @@ class FileDrop(JSComponent):
         name = str(message.get("name", "the file"))
         problem = message.get("problem")
         if problem == "large":
-            self.on_refused(
-                name,
-                f"{name} is larger than {self.largest // 10**6} MB; apStar files are below 100 MB.",
-            )
+            self._refuse(name)
         elif problem:
             self._pieces.pop(name, None)
             self.on_refused(
                 name, f"{name} cannot be read by the browser; expected a file, not a folder."
             )
         else:
-            pieces = self._pieces.setdefault(name, [])
-            if message["piece"] == 0:
-                pieces.clear()
-            pieces.append(bytes(message["data"]))
-            if len(pieces) == message["pieces"]:
-                del self._pieces[name]
-                self.on_file(name, b"".join(pieces))
+            self._take(name, message)
+
+    def _take(self, name: str, message: dict[str, Any]) -> None:
+        """Keep a piece, unless that is more than a file may have; hand over what is whole."""
+        if message["piece"] == 0:
+            self._pieces[name] = []
+        elif name not in self._pieces:
+            return  # the rest of a file that was refused
+        self._pieces[name].append(bytes(message["data"]))
+        # The browser should have said so, but a browser can be made to say anything.
+        if sum(len(p) for pieces in self._pieces.values() for p in pieces) > self.largest:
+            self._refuse(name)
+        elif len(self._pieces[name]) == message["pieces"]:
+            self.on_file(name, b"".join(self._pieces.pop(name)))
+
+    def _refuse(self, name: str) -> None:
+        self._pieces.pop(name, None)
+        self.on_refused(
+            name,
+            f"{name} is larger than {self.largest // 10**6} MB, the most that is taken here; "
+            "apStar files are below 100 MB.",
+        )

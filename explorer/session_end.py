@@ -13,11 +13,12 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import panel as pn
+import panel_material_ui as pmui
 from bokeh.application.application import SessionContext
 from panel.util import edit_readonly
 
 
-def unfollow_busy(page: pn.viewable.Viewable) -> None:
+def unfollow_busy(page: pmui.Page) -> None:
     """Stop a page of panel-material-ui from following Panel's busy state.
 
     It costs two messages for every event, and Panel's global state never forgets who follows.
