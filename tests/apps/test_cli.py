@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from click.testing import CliRunner, Result
 
 from spectrabridge.apps.cli import main
 from spectrabridge.core import draws
+from spectrabridge.core.bundle import open_bundle, verify_bundle
 from spectrabridge.core.emulator import Emulator
 from spectrabridge.core.emulator_training import EmulatorTraining, train_emulator
 from spectrabridge.core.labels import APOGEE_LABELS
@@ -204,33 +206,38 @@ def test_evaluate_prints_the_promised_keys_and_writes_a_page(tmp_path: Path) -> 
     assert figures["fingerprint"] in text
 
 
-def test_evaluate_trains_ablations_and_lists_them(
+def test_evaluate_trains_ablations_lists_and_keeps_them(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     seen = []
 
-    def train(domains: str, training: Any, *, variants: list[str], **rest: Any) -> list[dict]:
+    def train(domains: str, training: Any, **rest: Any) -> list[dict]:
         seen.append((domains, training.members, training.iterations, training.batch))
-        rest["progress"](variants[0], 10, 10, {"cycle": 1.0})
-        return [{"variant": variants[0], "gap_ratio": 0.5}]
+        assert 0 < training.critics_from < training.critics_full < training.iterations
+        rest["progress"]("full", 10, 10, {"cycle": 1.0})
+        for variant, left in (("full", 0.1), ("no critics", 0.5)):
+            rest["done"]({"variant": variant, "gap_ratio": left})
+        return []
 
     monkeypatch.setattr(
         "spectrabridge.core.experiments.domains_of", lambda bundle, data: f"{bundle.name} {data}"
     )
     monkeypatch.setattr("spectrabridge.core.evaluation.train_ablations", train)
-    words = ["evaluate", "mock-lines", "--ablations", "--members", "2", "--iterations", "10"]
+    copy = tmp_path / "mock-lines"
+    shutil.copytree(open_bundle("mock-lines").path, copy)
+    words = ["evaluate", copy, "--ablations", "--members", "2", "--iterations", "10", "--store"]
     result = run(*words, "--data", tmp_path, "--stars", "50", "--json")
     assert result.exit_code == 0, result.stderr
-    assert seen == [(f"mock-lines {tmp_path}", 2, 10, 256)] * 6
-    table = json.loads(result.stdout)["ablations"]
-    assert [row["variant"] for row in table] == [
-        "full",
-        "no critics",
-        "no warm start",
-        "no split latents",
-        "no distribution matching",
-        "no linear path",
+    assert seen == [(f"mock-lines {tmp_path}", 2, 10, 256)]
+    table = [
+        {"variant": "full", "gap_ratio": 0.1},
+        {"variant": "no critics", "gap_ratio": 0.5},
     ]
+    assert json.loads(result.stdout)["ablations"] == table
+    kept = open_bundle(copy)
+    assert kept.metrics["ablations"] == table
+    assert kept.metrics["gap_ratio"] == open_bundle("mock-lines").metrics["gap_ratio"]
+    assert verify_bundle(copy) == []
 
 
 def test_evaluate_with_the_paper_s_mask_retrains(data_file: Callable[[str], Path]) -> None:
@@ -281,6 +288,7 @@ def test_train_adaptation_needs_one_observed_domain(emulator_folder: Path, tmp_p
         (["--experiment", "mock-lines", "--preset", "huge"], "--preset"),
         (["--experiment", "mock-lines", "--iterations", "9"], "--iterations"),
         (["--experiment", "mock-lines", "--members", "0"], "--members"),
+        (["--experiment", "mock-lines", "--keep", "0"], "--keep"),
     ],
 )
 def test_options_that_do_not_belong_together_exit_with_2(
@@ -347,6 +355,34 @@ def test_the_convolutions_of_the_paper_are_a_preset(
     assert (training["backbone"], training["iterations"], training["seed"]) == ("conv", 10, 4)
     assert training["n_shared"] == settings.SMALL_CONV.n_shared
     assert run("bundles", "verify", tmp_path / "b").exit_code == 0
+
+
+def test_networks_of_a_bundle_are_trained_further_and_the_best_are_kept(
+    grid_file: Path, emulator_folder: Path, tmp_path: Path
+) -> None:
+    observed = _own_spectra(grid_file, tmp_path / "mine.h5")
+    words = ["train-adaptation", emulator_folder, "--observed", observed, "--json"]
+    words += ["--iterations", "10", "--setting", "hidden=32", "--n-basis", "12"]
+    first = run(*words, "--members", "3", "--keep", "2", "--out", tmp_path / "first")
+    assert first.exit_code == 0, first.stderr
+    begun = open_bundle(tmp_path / "first")
+    made = begun.provenance
+    assert made["seeds_trained"] == [0, 1, 2] and len(made["seeds_kept"]) == 2
+    assert begun.model.adapter.network.seeds == made["seeds_kept"]
+    worst = max(range(3), key=lambda i: made["scores_without_truth"][i])
+    assert worst not in made["seeds_kept"]
+    assert f"The network of seed {worst} is left out" in first.stderr
+
+    words = [*words[:5], "--further", tmp_path / "first", "--iterations", "10"]
+    further = run(*words, "--out", tmp_path / "second")
+    assert further.exit_code == 0, further.stderr
+    later = open_bundle(tmp_path / "second")
+    assert later.model.adapter.network.seeds == made["seeds_kept"]
+    assert later.model.adapter.network.shape == begun.model.adapter.network.shape
+    earlier = later.provenance["started_from"]
+    assert earlier["fingerprint"] == begun.fingerprint
+    assert earlier["command"] == made["command"]
+    assert later.provenance["training"]["unbiased_matching"]
 
 
 def _own_spectra(grid_file: Path, path: Path, n: int = 300) -> Path:
