@@ -133,7 +133,11 @@ def make_grid_command(out: Path, overwrite: bool, as_json: bool, **given: Any) -
         "seconds": seconds,
     }
     if computed and client is None:
-        figures["spectra_per_core_hour"] = 3600 * computed / seconds / given["processes"]
+        figures["spectra_per_hour"] = 3600 * computed / seconds
+    if report.processor_seconds > 0:
+        # Of the synthesis alone: other work on the machine and what is made once do not count.
+        each = report.processor_seconds / report.n_computed
+        figures |= {"core_seconds_per_spectrum": each, "spectra_per_core_hour": 3600 / each}
     for index, reason in list(report.failures.items())[:5]:
         click.echo(f"star {index} failed: {reason}", err=True)
     print_figures(figures, as_json)

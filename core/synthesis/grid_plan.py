@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -189,7 +190,7 @@ def _ready(plan: GridPlan) -> tuple[SmeSimulator, LabelDraw]:
     return plan.simulator(), plan.stars()
 
 
-def compute_star(plan: GridPlan, index: int) -> tuple[NDArray[np.float32] | None, str]:
+def compute_star(plan: GridPlan, index: int) -> tuple[NDArray[np.float32] | None, str, float]:
     """Compute one spectrum of a grid; runs in any process.
 
     Returns
@@ -198,6 +199,8 @@ def compute_star(plan: GridPlan, index: int) -> tuple[NDArray[np.float32] | None
         None if the star cannot be computed.
     failure : str
         Why not; empty if it was.
+    seconds : float
+        Processor time of the synthesis, without what is made once.
     """
     from ..errors import SpectrabridgeError
 
@@ -205,10 +208,13 @@ def compute_star(plan: GridPlan, index: int) -> tuple[NDArray[np.float32] | None
     _, labels = stars(index)
     why = simulator.outside(labels)
     if why:
-        return None, why
+        return None, why, 0.0
+    start = time.thread_time()
+    flux, failure = None, ""
     try:
-        return simulator(labels).astype(np.float32), ""
+        flux = simulator(labels).astype(np.float32)
     except SpectrabridgeError as problem:
-        return None, str(problem)
+        failure = str(problem)
     except (RuntimeError, ValueError, FloatingPointError) as problem:
-        return None, f"{type(problem).__name__}: {problem}"
+        failure = f"{type(problem).__name__}: {problem}"
+    return flux, failure, time.thread_time() - start

@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -50,12 +50,18 @@ class GridReport:
         Spectra.
     failures : dict
         Reason by number of the star, counted from 0.
+    processor_seconds : float
+        Processor time that syntheses of this run took; 0 if none was needed.
+    n_computed : int
+        How many these were.
     """
 
     path: Path
     n_asked: int
     n_made: int
     failures: dict[int, str]
+    processor_seconds: float = 0.0
+    n_computed: int = 0
 
     @property
     def n_failed(self) -> int:
@@ -114,7 +120,9 @@ def make_grid(
     done = n - len(missing)
     if progress is not None:
         progress(done, n, failed)
-    for index, flux, failure in _results(plan, missing, processes, client):
+    processor, computed = 0.0, 0
+    for index, flux, failure, seconds in _results(plan, missing, processes, client):
+        processor, computed = processor + seconds, computed + (seconds > 0)
         if flux is None:
             _write(_note(folder, index), failure.encode())
             failed += 1
@@ -125,7 +133,7 @@ def make_grid(
             progress(done, n, failed)
     report = _assemble(plan, stars, n, folder, out)
     shutil.rmtree(folder)
-    return report
+    return replace(report, processor_seconds=processor, n_computed=computed)
 
 
 def _flux(folder: Path, index: int) -> Path:
@@ -182,7 +190,7 @@ def _begin(folder: Path, plan: GridPlan) -> None:
         )
 
 
-Result = tuple[int, NDArray[np.float32] | None, str]
+Result = tuple[int, NDArray[np.float32] | None, str, float]
 
 
 def _results(plan: GridPlan, missing: list[int], processes: int, client: Any) -> Iterator[Result]:
