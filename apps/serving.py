@@ -191,6 +191,7 @@ def _start(
         verbose=False,
         root_path=f"{group.root_path}/" if group.root_path else None,
         use_xheaders=group.behind_proxy,
+        check_unused_sessions_milliseconds=2000,
         **options,
     )
     admit(server, visits)

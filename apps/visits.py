@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakKeyDictionary
 
 from bokeh.server.contexts import ApplicationContext
 from panel.io.server import DocHandler, WSHandler
@@ -61,8 +61,7 @@ class Visits:
         self._tidy = tidy
         self._counts: Any = multiprocessing.RawArray("i", processes)
         self._contexts: list[ApplicationContext] = []
-        self._touched: WeakKeyDictionary[ServerSession, float] = WeakKeyDictionary()
-        self._sockets: WeakSet[Socket] = WeakSet()
+        self._touched: WeakKeyDictionary[Socket, float] = WeakKeyDictionary()
         self._seen = 0
         self._look: PeriodicCallback | None = None
 
@@ -98,9 +97,7 @@ class Visits:
 
     def touch(self, socket: Socket) -> None:
         """Note that the browser of a session has said something."""
-        self._sockets.add(socket)
-        if socket.connection is not None:
-            self._touched[socket.connection.session] = time.monotonic()
+        self._touched[socket] = time.monotonic()
 
     def look(self) -> None:
         """Count, close connections of sessions that idle, and tidy up after those that ended."""
@@ -112,11 +109,9 @@ class Visits:
         if self.idle is None:
             return
         now = time.monotonic()
-        for socket in list(self._sockets):
-            if socket.connection is None:
-                continue
-            if now - self._touched.get(socket.connection.session, now) > 60 * self.idle:
-                self._sockets.discard(socket)
+        for socket, touched in list(self._touched.items()):
+            if now - touched > 60 * self.idle:
+                del self._touched[socket]
                 socket.close(code=1000, reason="idle")
 
     def state(self) -> dict[str, Any]:
@@ -203,6 +198,14 @@ class Socket(WSHandler):
         """Take a message of the browser."""
         self.visits.touch(self)
         await super().on_message(fragment)
+
+    def on_close(self) -> None:
+        """Let go of the session, unless the keep-alive has found the browser gone before."""
+        if self.connection is None or self.connection._session is not None:
+            session = None if self.connection is None else self.connection.session
+            super().on_close()
+            if session is not None and session.connection_count == 0:
+                session.request_expiration()  # pages do not come back: they are loaded anew
 
 
 def plain_page(title: str, sentence: str) -> str:

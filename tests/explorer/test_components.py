@@ -198,7 +198,7 @@ def test_pieces_of_a_file_are_put_together():
     drop._handle_msg({"name": "huge", "size": 10**12, "problem": "large"})
     drop._handle_msg({"name": "folder", "size": 0, "problem": "unreadable"})
     assert files == [("a", b"abcde"), ("empty", b"")]
-    assert problems[0].startswith("huge is larger than 500 MB")
+    assert problems[0].startswith("huge is larger than 100 MB")
     assert "folder cannot be read" in problems[1]
 
 

@@ -123,7 +123,9 @@ class Visitor:
             assert self._socket is not None
             fragment = await self._socket.read_message()
             if fragment is None:
-                raise GoneError(f"The server has closed the connection: {self._socket.close_reason}.")
+                raise GoneError(
+                    f"The server has closed the connection: {self._socket.close_reason}."
+                )
             message = await self._receiver.consume(fragment)
             if message is not None:
                 return message
