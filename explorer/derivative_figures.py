@@ -141,6 +141,8 @@ class DerivativeFigures(pn.viewable.Viewer):
             "", self.wavelengths.range, self.curve_range, last=True, borders=(58, BESIDE, 4)
         )
         self.curves.xaxis.axis_label = self.wavelengths.label
+        self.flat = ColumnDataSource({"x": np.zeros(0), "y": np.zeros((0, 0), np.float32)})
+        """All curves, one column each; cut into lines in the browser, see curves.mjs."""
         self.lines = ColumnDataSource({"x": [], "y": [], "colour": [], "dash": [], "name": []})
         self.curves.multi_line(
             "x", "y", line_color="colour", line_dash="dash", line_width=1, source=self.lines
@@ -176,6 +178,12 @@ class DerivativeFigures(pn.viewable.Viewer):
             "data", CustomJS.from_file(_FOLDER / "painted.mjs", channel=self.channel)
         )
         self.map.on_event(Tap, self._tapped)
+        self._about = Div(tags=[[], [], []])
+        cut = CustomJS.from_file(
+            _FOLDER / "curves.mjs", flat=self.flat, drawn=self.lines, about=self._about
+        )
+        self.flat.js_on_change("data", cut)
+        self.curves.js_on_change("inner_width", cut)
 
         def sized(attr: str, old: object, new: int) -> None:
             self.columns = min(max(int(new), 50), 4000)
@@ -218,35 +226,34 @@ class DerivativeFigures(pn.viewable.Viewer):
         self._format.tags = self._tags(per, request.power, tops)
 
     def show_curves(self, curves: list[Curve], label: str, reach: float) -> None:
-        """Show curves; those as long as the grid are cut to what is in view.
+        """Show curves; if they are as long as the grid they are cut to what is in view.
 
         Parameters
         ----------
         curves : list of Curve
-            The curves.
+            The curves, one or more, all of the same length.
         label : str
             What stands beside them.
         reach : float
             Size of the largest value there is.
         """
-        low, high = self.wavelengths.ends
-        edges = np.linspace(low, high, self.columns + 1)
-        middles = (edges[1:] + edges[:-1]) / 2
-        x = self.wavelengths.positions
-        start, stop = np.searchsorted(x, [low, high])
-        part = slice(max(int(start) - 1, 0), int(stop) + 1)
-        xs, ys = [], []
-        for _, _, _, values in curves:
-            whole = values.size == self.grid.n_pixels
-            xs.append(x[part] if whole else middles)
-            ys.append(self.wavelengths.axis.spread(values)[part] if whole else values)
-        self.lines.data = {
-            "x": xs,
-            "y": ys,
-            "colour": [colour for _, colour, _, _ in curves],
-            "dash": ["dashed" if dashed else "solid" for _, _, dashed, _ in curves],
-            "name": [name for name, _, _, _ in curves],
-        }
+        whole = all(values.size == self.grid.n_pixels for _, _, _, values in curves)
+        if whole:
+            x = self.wavelengths.positions
+            start, stop = np.searchsorted(x, self.wavelengths.ends)
+            part = slice(max(int(start) - 1, 0), int(stop) + 1)
+            x = x[part]
+            ys = [self.wavelengths.axis.spread(values)[part] for _, _, _, values in curves]
+        else:
+            edges = np.linspace(*self.wavelengths.ends, self.columns + 1)
+            x = (edges[1:] + edges[:-1]) / 2
+            ys = [values for _, _, _, values in curves]
+        self._about.tags = [
+            [colour for _, colour, _, _ in curves],
+            ["dashed" if dashed else "solid" for _, _, dashed, _ in curves],
+            [name for name, _, _, _ in curves],
+        ]
+        self.flat.data = {"x": x, "y": np.stack(ys, axis=1).astype(np.float32)}
         self.curves.yaxis.axis_label = label
         end = 1.08 * nice(max(reach, 1e-6))
         self.curve_range.update(start=-end, end=end, reset_start=-end, reset_end=end)

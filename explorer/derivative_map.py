@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..core.wavelength import UNITS, WavelengthGrid, air_to_vacuum
 from .frame import Array, Derivatives
+from .reach import nice
 
 Quantity = Literal["difference", "adapted", "emulated", "missing"]
 
@@ -100,7 +102,7 @@ def _reach(wavelength: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArra
     return np.concatenate([[start], middles]), np.concatenate([middles, [end]])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ElementRows:
     """Derivatives by every element, over the whole spectrum.
 
@@ -123,6 +125,14 @@ class ElementRows:
         rows = np.ascontiguousarray(values_of(found, quantity).T[list(columns)])
         reach = np.abs(rows[:, grid.chip_pixels]).max(axis=1, initial=0.0)
         return cls(rows, reach.astype(np.float64))
+
+
+@lru_cache(maxsize=16)
+def element_rows(
+    found: Derivatives, quantity: Quantity, grid: WavelengthGrid, columns: tuple[int, ...]
+) -> ElementRows:
+    """Return :meth:`ElementRows.of`; the last few are kept, for all sessions."""
+    return ElementRows.of(found, quantity, grid, columns)
 
 
 @dataclass(frozen=True)
@@ -156,11 +166,16 @@ class MapRequest:
 
     @property
     def top(self) -> float:
-        """Derivative at the end of the colours; 1 where every row has its own."""
-        return 1.0 if self.each_row else max(float(self.elements.reach.max(initial=0.0)), 1e-9)
+        """Derivative at the end of the colours, a round one; 1 where every row has its own.
+
+        Being round it stays the same for most moves, and colours can be compared.
+        """
+        if self.each_row:
+            return 1.0
+        return nice(max(float(self.elements.reach.max(initial=0.0)), 1e-9))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MapPicture:
     """A picture of derivatives.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import panel as pn
@@ -20,6 +21,7 @@ from .derivative_map import (
     MapRequest,
     Quantity,
     edges_of,
+    element_rows,
     peak_near,
     picture,
     pool,
@@ -49,6 +51,9 @@ WINDOW = 12.0
 
 SCALES = {"same scale": False, "each row": True}
 """Whether every element has its own scale of colours."""
+
+KEPT = 4
+"""How many pictures are kept, to be shown again at once."""
 
 FINE = 2.0
 """Curves are drawn pixel by pixel below so many pixels of the spectrum per column."""
@@ -86,12 +91,16 @@ class DerivativesPage(pn.viewable.Viewer):
         self.derivatives = derivatives or DerivativeCache(model)
         self._on_error = on_error
         self.elements = list(model.labels.elements)
-        self._columns = model.labels.element_columns()
+        self._columns = tuple(model.labels.element_columns())
         self.found: Derivatives | None = None
         self._rows: ElementRows | None = None
         self._picture: MapPicture | None = None
-        self._slow: LatestWins[NDArray, Derivatives] | None = None
-        self._pooling: LatestWins[MapRequest, MapPicture] | None = None
+        self._kept: dict[MapRequest, MapPicture] = {}
+        # What is known is shown at once; what was asked for before and comes later is not.
+        self._turns = count(1)
+        self._found_turn = self._shown_turn = 0
+        self._slow: LatestWins[tuple[int, NDArray], Derivatives] | None = None
+        self._pooling: LatestWins[tuple[int, MapRequest], MapPicture] | None = None
         self.figures = DerivativeFigures(model.grid, self.elements, state, self._pool, self.tapped)
         self._build_controls()
         self._paint()
@@ -178,15 +187,15 @@ class DerivativesPage(pn.viewable.Viewer):
         if execute is None or self._slow:
             return
         self._slow = LatestWins(
-            self.derivatives.get,
-            lambda values, found: self._publish(found),
+            lambda asked: self.derivatives.get(asked[1]),
+            lambda asked, found: self._publish(found, asked[0]),
             execute,
             self._on_error,
             "derivative map",
         )
         self._pooling = LatestWins(
-            lambda request: picture(request, self.model.grid),
-            lambda request, made: self._show(made),
+            lambda asked: picture(asked[1], self.model.grid),
+            lambda asked, made: self._show(made, asked[0]),
             execute,
             self._on_error,
             "pooling",
@@ -205,22 +214,30 @@ class DerivativesPage(pn.viewable.Viewer):
 
     def _settled(self, *_: object) -> None:
         """Take up the labels of the state, if anybody looks."""
-        if self._slow is None:
-            self._publish(self.derivatives.get(self.state.values))
-        elif self.state.shows("derivatives"):
-            self._slow.submit(self.state.values)
-
-    def _publish(self, found: Derivatives) -> None:
-        if found is self.found:
+        if self._slow is not None and not self.state.shows("derivatives"):
             return
-        self.found = found
-        self._scaled()
+        values, turn = self.state.values, next(self._turns)
+        found = self.derivatives.known(values)
+        if found is not None:
+            self._publish(found, turn)
+        elif self._slow is None:
+            self._publish(self.derivatives.get(values), turn)
+        else:
+            self._slow.submit((turn, values))
+
+    def _publish(self, found: Derivatives, turn: int) -> None:
+        if turn < self._found_turn:
+            return
+        self._found_turn = turn
+        if found is not self.found:
+            self.found = found
+            self._scaled()
 
     def _scaled(self, *_: object) -> None:
         """Take up the quantity and the scale."""
         if self.found is None:
             return
-        self._rows = ElementRows.of(self.found, self.quantity, self.model.grid, self._columns)
+        self._rows = element_rows(self.found, self.quantity, self.model.grid, self._columns)
         self._pool()
 
     def _pool(self) -> None:
@@ -238,20 +255,29 @@ class DerivativesPage(pn.viewable.Viewer):
             POWERS[self.scale],
             self.each_row,
         )
-        if self._pooling:
-            self._pooling.submit(request)
+        kept, turn = self._kept.get(request), next(self._turns)
+        if kept is not None:
+            self._show(kept, turn)
+        elif self._pooling is None:
+            self._show(picture(request, self.model.grid), turn)
         else:
-            self._show(picture(request, self.model.grid))
+            self._pooling.submit((turn, request))
 
-    def _show(self, made: MapPicture) -> None:
-        self._picture = made
-        self.figures.show_picture(made, "per dex")
-        self._show_curves()
+    def _show(self, made: MapPicture, turn: int) -> None:
+        if turn < self._shown_turn:
+            return
+        self._shown_turn = turn
+        self._kept.pop(made.request, None)
+        self._kept[made.request] = self._picture = made
+        while len(self._kept) > KEPT:
+            del self._kept[next(iter(self._kept))]
+        with pn.io.hold():  # one message instead of five
+            self.figures.show_picture(made, "per dex")
+            self._show_curves()
         outside = self.state.outside
-        self.status.param.update(
-            note=f"\u25b2 extrapolation: {outside}" if outside else "inside the trained range",
-            extrapolates=bool(outside),
-        )
+        note = f"\u25b2 extrapolation: {outside}" if outside else "inside the trained range"
+        if note != self.status.note:
+            self.status.param.update(note=note, extrapolates=bool(outside))
 
     # Curves
 

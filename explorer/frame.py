@@ -131,7 +131,7 @@ class Axis:
         return float(low - margin), float(high + margin)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Derivatives:
     """Derivatives of both domains for one star, shape ``(n_pixels, n_labels)`` each.
 
@@ -175,14 +175,20 @@ class DerivativeCache:
         self._kept: OrderedDict[bytes, Derivatives] = OrderedDict()
         self._lock = Lock()
 
-    def get(self, values: ArrayLike) -> Derivatives:
-        """Return the derivatives at label values of shape ``(n_labels,)``."""
-        row = np.array(values, dtype=np.float64)
-        key = np.round(row, 6).tobytes()
+    def known(self, values: ArrayLike) -> Derivatives | None:
+        """Return the derivatives at label values if they are kept, else None; at once."""
+        key = _key(values)
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
-                return self._kept[key]
+            return self._kept.get(key)
+
+    def get(self, values: ArrayLike) -> Derivatives:
+        """Return the derivatives at label values of shape ``(n_labels,)``."""
+        row = np.array(values, dtype=np.float64)
+        kept = self.known(row)
+        if kept is not None:
+            return kept
 
         def jacobian(of: Literal["emulated", "adapted", "truth"]) -> Array:
             return np.asarray(self.model.jacobian(row, of=of), dtype=np.float32)
@@ -193,7 +199,11 @@ class DerivativeCache:
             jacobian("truth") if self.model.has_truth else None,
         )
         with self._lock:
-            self._kept[key] = found
+            self._kept[_key(row)] = found
             while len(self._kept) > self.size:
                 self._kept.popitem(last=False)
         return found
+
+
+def _key(values: ArrayLike) -> bytes:
+    return np.round(np.array(values, dtype=np.float64), 6).tobytes()

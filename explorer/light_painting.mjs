@@ -2,10 +2,10 @@
 //
 // For each paint BokehJS asks the style sheets of the page some 150 times whether they
 // restyle axes, grids and curves, and writes the place of every part of the figure into a
-// style sheet, which makes the next of these questions dear. For new data of a line it
-// builds an index to find points by, and keeps four more copies of the line, for points
+// style sheet, which makes the next of these questions dear. For new data of a curve or a
+// picture it builds an index to find points by, and makes four more copies, for points
 // that are selected, muted or left out. Our pages do not restyle figures by style sheets,
-// and of our lines no points are selected.
+// and nothing in these figures is selected.
 //
 // Only views of the one figure are changed. What another version of BokehJS does not have
 // is left as it is.
@@ -13,9 +13,9 @@
 const done = new WeakSet()
 
 const once = (view, change) => {
-  if (view != null && !done.has(view)) {
+  if (!done.has(view)) {
     done.add(view)
-    change(view)
+    change()
   }
 }
 
@@ -43,19 +43,22 @@ const rewritten = ({position}) => {
 }
 
 const COPIES = ["selection_glyph", "nonselection_glyph", "muted_glyph", "decimated_glyph"]
+const UNSOUGHT = ["Line", "Image"]
 
 const plain = (view) => {
   const {glyph, set_data} = view
-  if (glyph?.model.type !== "Line" || typeof set_data !== "function") {
+  if (glyph == null || typeof set_data !== "function") {
     return
   }
-  glyph.index_data = () => {}
+  if (UNSOUGHT.includes(glyph.model.type)) {
+    glyph.index_data = () => {}
+  }
   for (const copy of COPIES.map((name) => view[name]).filter((g) => g != null)) {
-    // What they show of the line they take from it.
     copy.set_data = async () => {}
     copy.set_visuals = () => {}
     copy.map_data = () => {}
   }
+  // What is hidden takes up new data when it is shown.
   let missed = false
   view.set_data = async (...args) => {
     missed = !view.model.visible
@@ -70,15 +73,19 @@ const plain = (view) => {
   })
 }
 
+function descend(view, change) {
+  change(view)
+  for (const child of view.children?.() ?? []) {
+    descend(child, change)
+  }
+}
+
 export default function({plot}, model, data, {index}) {
   for (const view of index.find_all(plot)) {
-    once(view, unstyled)
-    for (const part of view.renderer_views?.values() ?? []) {
-      once(part, (it) => {
-        unstyled(it)
-        rewritten(it)
-        plain(it)
-      })
-    }
+    descend(view, (part) => once(part, () => {
+      unstyled(part)
+      rewritten(part)
+      plain(part)
+    }))
   }
 }

@@ -1,9 +1,12 @@
 """The Derivatives page without a browser."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from spectrabridge.explorer.app import Explorer
+from spectrabridge.explorer.derivative_map import picture
 from spectrabridge.explorer.derivatives_page import DerivativesPage
 from spectrabridge.explorer.theme import element_colour
 
@@ -14,6 +17,13 @@ def page(model, state):
     page._settled()
     yield page
     page.close()
+
+
+def curves(page):
+    """The curves on show, by name: colour, wavelengths and values."""
+    colours, _, names = page.figures._about.tags
+    x, y = page.figures.flat.data["x"], page.figures.flat.data["y"]
+    return {n: (c, x, y[:, i]) for i, (n, c) in enumerate(zip(names, colours, strict=True))}
 
 
 def test_the_map_has_a_row_per_element_from_the_top(page, model):
@@ -30,15 +40,15 @@ def test_each_domain_can_be_seen_alone(page, model):
     shown = 0.6 * model.shown[:, model.labels.element_columns()].max()
     assert np.nanmin(page._picture.pooled) == pytest.approx(-shown, rel=1e-4)
     page.state.element = "Si"
-    assert page.figures.lines.data["name"] == ["adapted", "truth", "emulated"]
+    assert list(curves(page)) == ["adapted", "truth", "emulated"]
     page.quantity = "missing"
-    assert page.figures.lines.data["name"] == ["truth \u2212 emulated", "adapted \u2212 emulated"]
+    assert list(curves(page)) == ["truth \u2212 emulated", "adapted \u2212 emulated"]
 
 
 def test_curves_are_those_of_the_chosen_element_or_of_all(page):
-    assert page.figures.lines.data["name"] == page.elements
+    assert list(curves(page)) == page.elements
     page.state.element = "Mg"
-    assert page.figures.lines.data["colour"][-1] == element_colour("Mg")
+    assert list(curves(page).values())[-1][0] == element_colour("Mg")
     assert "[Mg/H]" in page.figures.curves.yaxis.axis_label
     assert len(page.figures.chosen.data_source.data["top"]) == 1
 
@@ -46,11 +56,11 @@ def test_curves_are_those_of_the_chosen_element_or_of_all(page):
 def test_curves_keep_their_peaks_zoomed_in_and_out(page, model):
     page.state.element = "Si"
     hidden = 0.57 * model.hidden[:, model.labels.index("Si")]
-    assert np.nanmin(page.figures.lines.data["y"][-1]) == pytest.approx(-hidden.max(), rel=1e-4)
+    assert np.nanmin(list(curves(page).values())[-1][2]) == pytest.approx(-hidden.max(), rel=1e-4)
     at = float(model.grid.wavelength[int(hidden.argmax())])
     page.state.window = (at - 10, at + 10)
-    assert np.nanmin(page.figures.lines.data["y"][-1]) == pytest.approx(-hidden.max(), rel=1e-4)
-    x = page.figures.lines.data["x"][-1]
+    assert np.nanmin(list(curves(page).values())[-1][2]) == pytest.approx(-hidden.max(), rel=1e-4)
+    x = list(curves(page).values())[-1][1]
     assert at - 11 < x[0] < x[-1] < at + 11
 
 
@@ -88,6 +98,28 @@ def test_the_page_follows_labels_only_while_it_is_open(bundles):
     found = page.found
     explorer.state.move("teff", 5000)
     assert page.found is found
+
+
+def test_labels_that_were_shown_are_shown_again_at_once(page):
+    first, asked = page._picture, []
+    # As on a server, where workers answer later.
+    page._slow = page._pooling = SimpleNamespace(submit=asked.append, close=lambda: None)
+    page.state.page = "derivatives"
+    page.state.move("teff", page.state.labels["teff"] + 100)
+    assert page._picture is first
+    ((early, _),) = asked
+    late = page.derivatives.get(page.state.values)
+    page._publish(late, early)
+    page._show(picture(asked[-1][1], page.model.grid), asked[-1][0])
+    assert page.found is late
+    second = page._picture
+    page.state.reset()
+    assert page._picture is first
+    assert len(asked) == 2
+    # What was asked for before comes too late.
+    page._publish(late, early)
+    page._show(second, asked[-1][0])
+    assert page._picture is first
 
 
 def test_both_themes_have_their_own_colours(page):
