@@ -25,6 +25,10 @@ POSSIBLE = (-0.05, 1.3)
 FEWEST_EXAMPLES = 100
 """If fewer are possible, impossible ones are used too."""
 
+N_NEAREST = 8
+"""Examples whose labels are averaged; starts from the nearest alone end in wrong minima more often,
+and need a step more."""
+
 
 def draw_like(labels: Tensor, space: LabelSpace, n: int, seed: int, wider: float = 1.0) -> Tensor:
     """Return coordinates ``(n, n_labels)`` of stars scattered about those of a population.
@@ -51,7 +55,7 @@ class StartReader:
 
     Inputs are a few principal components of the model's own spectra and their squares.
     Where a spectrum is unlike what it was trained on, a quadratic function may answer
-    anything, so the labels of the example that looks most like it are offered too.
+    anything, so the mean labels of the examples that look most like it are offered too.
     """
 
     mean: Tensor
@@ -90,14 +94,15 @@ class StartReader:
     def __call__(self, flux: Tensor, ivar: Tensor) -> tuple[Tensor, Tensor]:
         """Return two guesses, each coordinates ``(n_stars, n_labels)``.
 
-        Those read off the spectra, and those of the examples nearest to them. Bad pixels
-        count as the mean spectrum.
+        Those read off the spectra, and the means of the examples nearest to them. Bad
+        pixels count as the mean spectrum.
         """
         filled = torch.where(ivar.cpu() > 0, flux.cpu(), self.mean)
         # Deviations are clipped: a cosmic ray is no line.
         projected = (filled - self.mean).clamp(-0.5, 0.5) @ self.components.T
-        nearest = torch.cdist(projected, self.examples).argmin(1)
-        return _inputs(projected / self.scale) @ self.weights, self.labels[nearest]
+        distance = torch.cdist(projected, self.examples)
+        nearest = distance.topk(min(N_NEAREST, len(self.labels)), largest=False).indices
+        return _inputs(projected / self.scale) @ self.weights, self.labels[nearest].mean(1)
 
 
 def _inputs(c: Tensor) -> Tensor:
