@@ -27,6 +27,7 @@ from .sharing import Sharing
 from .spectrum import SpectrumView
 from .state import MAPPED, ViewState
 from .theme import FIGURES, PALETTE
+from .tour import Tour
 from .trained_range import trained_ranges
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ class Explorer(pn.viewable.Viewer):
             pages=[[key, title] for key, title in TITLES.items()], margin=(0, 14, 0, 4)
         )
         self.navigation.param.watch(self._page_chosen, "value")
+        self.tour = Tour(offered=self.sharing.tour, width=28, height=28, margin=(0, 2, 0, 4))
         self.pages: dict[str, Page] = {}
         """Pages that have been opened, but the first."""
         self._started = False
@@ -119,7 +121,7 @@ class Explorer(pn.viewable.Viewer):
         self._asked, self._said = asked, [*said, *more]
         self.page = pmui.Page(
             title="spectrabridge",
-            header=[self.choice, self.navigation, self.title, self.sharing.menu],
+            header=[self.choice, self.navigation, self.title, self.sharing.menu, self.tour],
             sidebar=[self.sidebar],
             sidebar_width=SIDEBAR_WIDTH,
             sidebar_variant="permanent",
@@ -434,6 +436,10 @@ _HEADER_TITLE = {
 _PAGE = {
     "& .MuiToolbar-root": {"minHeight": "42px !important", "height": "42px", "margin": 0},
     "& .title": {"fontSize": "18px !important"},
+    # What the bundle is gives way, so that all else has room.
+    "& .MuiToolbar-root > .MuiBox-root": {"minWidth": 0},
+    "& .MuiToolbar-root > .MuiBox-root:has(.title)": {"flexShrink": 0},
+    "@media (max-width: 1100px)": {"& .title": {"display": "none !important"}},
     "& .MuiAppBar-root": {"boxShadow": "none", "color": "#ffffff"},
     "&.mui-dark .MuiAppBar-root": {"backgroundColor": "#0e2c40", "backgroundImage": "none"},
 }

@@ -26,7 +26,7 @@ from .spectrum_figures import BORDERS, SpectrumFigures
 from .state import ViewState
 from .status_line import StatusLine
 from .theme import ADAPTED, TRUTH, surface
-from .view_controls import chip_choice, element_choice, medium_choice, unit_choice, word
+from .view_controls import FOLDING, chip_choice, element_choice, medium_choice, unit_choice, word
 from .wavelength_axis import DIGITS, UNIT_SYMBOLS
 from .zoom_buttons import ZoomButtons
 
@@ -118,7 +118,9 @@ class SpectrumView(pn.viewable.Viewer):
         self.pin_toggle.param.watch(self._pin, "value")
         self.figures.flux.on_event(Tap, self._tapped)
         self.figures.flux.on_change("inner_width", self._sized)
-        self.legend = CurveLegend(margin=(0, 0, 0, 56), sizing_mode="stretch_width")
+        self.legend = CurveLegend(
+            margin=(0, 0, 0, 56), sizing_mode="stretch_width", styles={"flex": "1 1 300px"}
+        )
         self.legend.param.watch(self._show_lines, "hidden")
         self.status = StatusLine(
             channel=self.figures.channel,
@@ -162,9 +164,9 @@ class SpectrumView(pn.viewable.Viewer):
                 self.unit,
                 self.medium,
                 sizing_mode="stretch_width",
-                height=26,
+                min_height=26,
                 margin=(7, 10, 3, 0),
-                styles={"gap": "10px"},
+                styles={"gap": "4px 10px"} | FOLDING,
             ),
             self.strip.view,
             pn.Column(
@@ -181,9 +183,9 @@ class SpectrumView(pn.viewable.Viewer):
                 self.line_toggle,
                 self.pin_toggle,
                 sizing_mode="stretch_width",
-                height=26,
+                min_height=26,
                 margin=(0, 10, 4, 0),
-                styles={"gap": "8px"},
+                styles=FOLDING | {"gap": "4px 8px", "justify-content": "flex-start"},
             ),
             self.status,
             sizing_mode="stretch_both",

@@ -33,8 +33,11 @@ GROUP: dict[str, Any] = {
 }
 """How such buttons look."""
 
-FOLDING = {"min-height": "26px", "flex-wrap": "wrap"}
+FOLDING = {"min-height": "26px", "flex-wrap": "wrap", "justify-content": "flex-end"}
 """Style of a row of controls that needs a second line on narrow screens and in notebooks."""
+
+_BUTTON = "& .MuiToggleButton-root"
+_WRAPPED: dict[str, Any] = {"flexWrap": "wrap", _BUTTON: GROUP["sx"][_BUTTON] | {"width": "auto"}}
 
 
 def word(text: str, **style: Any) -> pn.pane.HTML:
@@ -74,5 +77,5 @@ def element_choice(state: ViewState, labels: LabelSet) -> pmui.RadioButtonGroup:
     return pmui.RadioButtonGroup.from_param(
         state.param.element,
         options=[ALL, *elements],
-        **(GROUP | {"sx": GROUP["sx"] | colours}),
+        **(GROUP | {"sx": _WRAPPED | colours}),
     )

@@ -62,7 +62,7 @@ DEEP = """
       const {emulated} = window.deep.model((m) => m.data?.root_ivar).data
       return emulated.reduce((sum, v) => Number.isFinite(v) ? sum + v : sum, 0)
     },
-    model: (test) => [...Bokeh.documents[0].all_models].find(test),
+    model: (test) => Bokeh.documents.flatMap((d) => [...d.all_models]).find(test),
   }
 })()
 """
@@ -277,8 +277,13 @@ def _base64(content: bytes) -> str:
     return base64.b64encode(content).decode()
 
 
+TOUR_SEEN = "localStorage.setItem('spectrabridge-tour', 'seen')"
+"""Makes a browser one that has been here before."""
+
+
 def open_screen(browser: Browser, url: str) -> Screen:
     context = browser.new_context(viewport=SIZE)
+    context.add_init_script(TOUR_SEEN)
     return Screen(context.new_page()).open(url)
 
 
