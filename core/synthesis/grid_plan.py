@@ -185,7 +185,7 @@ def _absolute(name: str | None) -> str | None:
 
 
 @lru_cache(maxsize=1)
-def _ready(plan: GridPlan) -> tuple[SmeSimulator, LabelDraw]:
+def ready(plan: GridPlan) -> tuple[SmeSimulator, LabelDraw]:
     """Return what a process works with, made once."""
     return plan.simulator(), plan.stars()
 
@@ -204,7 +204,7 @@ def compute_star(plan: GridPlan, index: int) -> tuple[NDArray[np.float32] | None
     """
     from ..errors import SpectrabridgeError
 
-    simulator, stars = _ready(plan)
+    simulator, stars = ready(plan)
     _, labels = stars(index)
     why = simulator.outside(labels)
     if why:

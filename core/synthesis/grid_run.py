@@ -26,13 +26,16 @@ from numpy.typing import NDArray
 
 from ..errors import SynthesisError
 from ..spectra import Spectra, SpectraFile
-from .grid_plan import GridPlan, compute_star
+from .grid_plan import GridPlan, compute_star, ready
 
 PLAN = "plan.json"
 """File in the folder of parts that says which grid they belong to."""
 
 BLOCK = 64
 """Spectra written into the grid at once."""
+
+SPARE = 200_000
+"""Bytes that a grid takes besides its spectra and labels, at most."""
 
 Tell = Callable[[int, int, int], None]
 """Called with (spectra done, spectra, failures)."""
@@ -114,6 +117,8 @@ def make_grid(
     n = plan.size()
     stars = plan.stars()
     folder = parts_folder(out)
+    # What cannot work must fail before there are parts of it.
+    ready(plan)
     _begin(folder, plan)
     missing = [i for i in range(n) if not (_flux(folder, i).exists() or _note(folder, i).exists())]
     failed = sum(_note(folder, i).exists() for i in range(n))
@@ -268,6 +273,11 @@ def _on_dask(plan: GridPlan, missing: list[int], client: Any) -> Iterator[Result
         client.cancel(list(running))
 
 
+def _free(path: Path) -> int:
+    """Bytes that are free where a file is to be written."""
+    return shutil.disk_usage(path.resolve().parent).free
+
+
 def _assemble(plan: GridPlan, stars: Any, n: int, folder: Path, out: Path) -> GridReport:
     grid, labels = plan.grid, plan.label_set
     failures = {i: _note(folder, i).read_text() for i in range(n) if _note(folder, i).exists()}
@@ -285,11 +295,18 @@ def _assemble(plan: GridPlan, stars: Any, n: int, folder: Path, out: Path) -> Gr
         "plan": plan.facts(),
         "fingerprint": plan.fingerprint(),
         "stars": stars.description,
-        "simulator": plan.simulator().description,
+        "simulator": ready(plan)[0].description,
         "n_failed": len(failures),
         "failures": {str(i): text for i, text in list(failures.items())[:1000]},
     }
     partial = out.with_name(out.name + ".partial")
+    need, free = 4 * len(made) * (grid.n_pixels + 2 * len(labels)) + SPARE, _free(out)
+    if free < need:
+        # A file that is cut short cannot be closed: HDF5 then complains from everywhere.
+        raise SynthesisError(
+            f"{out} needs {need / 1e6:.1f} MB and {free / 1e6:.1f} MB are free. The spectra are "
+            f"kept in {folder}; make room and give the same command to go on."
+        )
     try:
         with SpectraFile.create(partial, grid, label_set, provenance) as file:
             for start in range(0, len(made), BLOCK):
@@ -309,7 +326,7 @@ def _assemble(plan: GridPlan, stars: Any, n: int, folder: Path, out: Path) -> Gr
                     )
                 )
         partial.replace(out)
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, RuntimeError) as problem:
         partial.unlink(missing_ok=True)
         raise SynthesisError(
             f"{out} cannot be written: {problem}. The spectra are kept in {folder}; make room and "

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from spectrabridge.core.errors import SynthesisError
 from spectrabridge.core.labels import APOGEE_LABELS, LabelSet
-from spectrabridge.core.synthesis.grid_plan import GridPlan, _ready
+from spectrabridge.core.synthesis.grid_plan import GridPlan, ready
 from spectrabridge.core.wavelength import WavelengthGrid
 
 WHY = (
@@ -62,6 +62,6 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[FakeSimulator]]:
         return made[-1]
 
     monkeypatch.setattr(GridPlan, "simulator", simulator)
-    _ready.cache_clear()
+    ready.cache_clear()
     yield lambda: made  # type: ignore[misc]
-    _ready.cache_clear()
+    ready.cache_clear()

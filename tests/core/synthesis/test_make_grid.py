@@ -162,6 +162,39 @@ def test_a_full_disk_loses_nothing(
     assert out.read_bytes() == whole.path.read_bytes()
 
 
+def test_a_disk_too_full_for_the_whole_keeps_the_parts(
+    fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from spectrabridge.core.synthesis import grid_run
+
+    out = tmp_path / "grid.h5"
+    with monkeypatch.context() as patch:
+        patch.setattr(grid_run, "_free", lambda path: 100_000)
+        with pytest.raises(SynthesisError, match=r"0.1 MB are free.*kept in .*parts"):
+            make_grid(PLAN, out)
+    assert not out.exists()
+    assert not list(tmp_path.glob("*.partial"))
+    before = sum(one.n_calls for one in fake())
+    make_grid(PLAN, out)
+    assert sum(one.n_calls for one in fake()) == before
+    assert out.exists()
+
+
+def test_what_cannot_work_leaves_no_parts_behind(fake: Fake, tmp_path: Path) -> None:
+    out = tmp_path / "grid.h5"
+    with pytest.raises(SynthesisError, match="pixels"):
+        make_grid(replace(PLAN, range=(15700.0, 15701.0)), out)
+    assert not parts_folder(out).exists()
+    make_grid(PLAN, out)
+
+
+def test_the_rate_is_that_of_the_processor(fake: Fake, tmp_path: Path) -> None:
+    report = make_grid(PLAN, tmp_path / "grid.h5")
+    assert 0 < report.processor_seconds < 5
+    outside = sum("too cool" in reason for reason in report.failures.values())
+    assert report.n_computed == report.n_asked - outside
+
+
 def test_a_grid_is_read_as_one_and_trains(fake: Fake, tmp_path: Path) -> None:
     from spectrabridge.core.emulator_training import EmulatorTraining, train_and_score
 
