@@ -1,0 +1,88 @@
+"""Drags: what comes last is shown, and soon, also where models are slow."""
+
+import sys
+
+import pytest
+from playwright.sync_api import expect
+
+from .conftest import free_port, open_screen, settle, start_server
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+
+ADDED = 0.15
+"""Seconds that every spectrum takes longer."""
+
+SLOW = """
+import time
+from spectrabridge.explorer import spectrum
+quick = spectrum.compute_frame
+def slow(*given):
+    time.sleep({added})
+    return quick(*given)
+spectrum.compute_frame = slow
+from spectrabridge.apps.explorer import serve
+serve(port={port})
+"""
+
+# All of a picture of derivatives as one number.
+PICTURE = """window.deep.model((m) => m.data?.image && m.data?.dw)?.data.image[0].reduce(
+  (sum, v, i) => Number.isFinite(v) ? sum + v * (1 + i % 7) : sum, 0)"""
+
+
+@pytest.fixture
+def slow_screen(browser, tmp_path):
+    """The page of an explorer whose spectra take 150 ms more."""
+    port = free_port()
+    command = [sys.executable, "-c", SLOW.format(added=ADDED, port=port)]
+    server = start_server(command, port, tmp_path)
+    try:
+        server.wait()
+        screen = settle(open_screen(browser, server.url))
+        yield screen
+        screen.page.context.close()
+        assert screen.complaints == []
+    finally:
+        server.stop()
+
+
+def test_spectra_that_take_longer_build_no_backlog(slow_screen):
+    page = slow_screen.page
+    page.evaluate(
+        """() => {
+          const drawn = window.deep.model((m) => m.data?.emulated && !m.data.root_ivar)
+          window.painted = []
+          drawn.properties.data.change.connect(() => requestAnimationFrame(() => setTimeout(
+            () => window.painted.push(performance.now()))))
+        }"""
+    )
+    lags = []
+    # A backlog would show in every drag; a pause of the machine shows in one.
+    for _ in range(3):
+        page.evaluate("window.painted.length = 0")
+        slow_screen.drag("T_eff", seconds=3)
+        end = page.evaluate("performance.now()")
+        page.wait_for_timeout(3000)
+        painted = page.evaluate("window.painted")
+        assert 3 < len(painted) <= 6 / ADDED
+        lags.append(painted[-1] - end)
+        if lags[-1] < 600:
+            break
+    assert min(lags) < 900
+
+
+def test_a_drag_over_derivatives_ends_with_the_picture_of_its_end(screen):
+    page = screen.page
+    screen.button("Derivatives").click()
+    page.wait_for_function(f"Number.isFinite({PICTURE})", timeout=60_000)
+    screen.still(0, seconds=30)
+    screen.drag("T_eff", seconds=1.5)
+    screen.still(0, seconds=30)
+    last, picture = screen.box("T_eff").input_value(), page.evaluate(PICTURE)
+    for value in ("4620", last):
+        before = page.evaluate(PICTURE)
+        screen.box("T_eff").fill(value)
+        screen.box("T_eff").press("Enter")
+        page.wait_for_function(f"(before) => {PICTURE} !== before", arg=before, timeout=30_000)
+        expect(screen.box("T_eff")).to_have_value(value)
+    screen.still(0, seconds=30)
+    assert page.evaluate(PICTURE) == pytest.approx(picture, rel=1e-4)
