@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +38,22 @@ from .options import EXISTING, json_option, print_figures
     metavar="LOW HIGH",
     help="Vacuum angstrom; the whole apStar grid by default.",
 )
+@click.option(
+    "--pixel",
+    type=click.FloatRange(0.05, 300),
+    metavar="KM/S",
+    help="Pixels of this width over --range, anywhere, instead of APOGEE's. The shipped lines "
+    "reach from 15,005 to 17,040 angstrom.",
+)
 @click.option("--resolution", type=click.FloatRange(100), default=22500.0, show_default=True)
 @click.option("--lines", type=EXISTING, help="Line list: VALD long, MOOG, linemake, Turbospectrum.")
 @click.option(
     "--medium", type=click.Choice(["air", "vacuum"]), help="Of --lines, if it does not say."
+)
+@click.option(
+    "--lines-format",
+    type=click.Choice(["vald", "turbospectrum", "linemake", "moog"]),
+    help="Of --lines, if its content does not tell.",
 )
 @click.option(
     "--atmospheres",
@@ -75,6 +88,13 @@ def make_grid_command(out: Path, overwrite: bool, as_json: bool, **given: Any) -
         raise click.UsageError(f"{out} exists; give --overwrite to replace it.")
     if given["draw"] in ("catalogue", "list") and given["table"] is None:
         raise click.UsageError(f"--draw {given['draw']} needs --table.")
+    if given["pixel"] is not None and given["range_"] is None:
+        raise click.UsageError("--pixel needs --range.")
+    if given["scheduler"] and find_spec("distributed") is None:
+        raise click.UsageError(
+            "--scheduler needs Dask: pip install 'spectrabridge[scale]'. --processes uses the "
+            "cores of this machine without it."
+        )
     require_pysme()
     plan = GridPlan(
         n=given["n"],
@@ -82,9 +102,11 @@ def make_grid_command(out: Path, overwrite: bool, as_json: bool, **given: Any) -
         seed=given["seed"],
         table=str(given["table"]) if given["table"] else None,
         range=given["range_"],
+        pixel=given["pixel"],
         resolution=given["resolution"],
         lines=str(given["lines"]) if given["lines"] else None,
         medium=given["medium"],
+        lines_format=given["lines_format"],
         atmospheres=str(given["atmospheres"]) if given["atmospheres"] else None,
         prune=given["prune"],
         step=given["step"],

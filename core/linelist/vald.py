@@ -42,6 +42,7 @@ RYDBERG = 13.598
 
 _WAVELENGTH = re.compile(r"WL_(air|vac)\((A|nm|um|cm\^-1)\)", re.IGNORECASE)
 _DATA = re.compile(r"^\s*'([A-Za-z0-9]+ +\d+)'\s*,(.*)$")
+_COUNT = re.compile(r"^\s*[\d.]+\s*,\s*[\d.]+\s*,\s*(\d+)\s*,.*lines selected", re.IGNORECASE)
 _SCALED = re.compile(r"oscillator strengths were (NOT )?scaled", re.IGNORECASE)
 
 _HEADER = (
@@ -78,8 +79,8 @@ def read_vald(source: str | Path | bytes, medium: str | None = None, *, name: st
     Raises
     ------
     LineListError
-        If it is no extract in long format, a value cannot be read, or the header names
-        another medium.
+        If it is no extract in long format, a value cannot be read, lines that the first row
+        counts are missing, or the header names another medium.
     """
     text, name = read_text(source, name)
     check_medium(medium)
@@ -111,6 +112,12 @@ def read_vald(source: str | Path | bytes, medium: str | None = None, *, name: st
         raise LineListError(f"{name} holds no line in VALD's long format.")
     end = next((i for i, row in enumerate(rows) if _SCALED.search(row)), len(rows))
     starts = [i for i in starts if i < end]
+    promised = _COUNT.search(rows[0])
+    if promised and len(starts) < int(promised.group(1)):
+        raise LineListError(
+            f"{name} says that {promised.group(1)} lines were selected and holds {len(starts)}: it "
+            "was cut short. Fetch it again, or correct the number in its first row."
+        )
     for place, i in enumerate(starts):
         found = _DATA.match(rows[i])
         assert found is not None

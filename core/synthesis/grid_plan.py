@@ -17,10 +17,13 @@ from ..atmosphere import read_atmospheres, shipped_atmospheres
 from ..errors import SynthesisError
 from ..labels import APOGEE_LABELS, LabelSet
 from ..linelist import LineList, read_lines, shipped_lines
-from ..wavelength import APSTAR_GRID, WavelengthGrid
+from ..wavelength import APSTAR_GRID, LARGEST_GRID, SPEED_OF_LIGHT, WavelengthGrid
 from .label_draws import KINDS, LabelDraw, ListedStars, RandomStars
 from .pruning import prune
 from .sme import SmeSimulator
+
+FEWEST_PIXELS = 20
+"""Of a grid."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +42,17 @@ class GridPlan:
         File of labels for ``catalogue`` and ``list``.
     range : tuple of float, optional
         Wavelengths to compute, vacuum angstrom; the whole apStar grid if not given.
+    pixel : float, optional
+        Width of pixels in km/s, for a grid of one's own over `range`; pixels of the apStar
+        grid if not given.
     resolution : float
         Of the instrument.
     lines : str, optional
         A user's line list.
     medium : str, optional
         Of its wavelengths, if it does not say.
+    lines_format : str, optional
+        Its format, if it cannot be told: see :func:`~spectrabridge.core.linelist.read_lines`.
     atmospheres : str, optional
         A user's folder of model atmospheres.
     prune : float, optional
@@ -58,9 +66,11 @@ class GridPlan:
     seed: int = 0
     table: str | None = None
     range: tuple[float, float] | None = None
+    pixel: float | None = None
     resolution: float = 22_500.0
     lines: str | None = None
     medium: str | None = None
+    lines_format: str | None = None
     atmospheres: str | None = None
     prune: float | None = None
     step: float = 0.05
@@ -78,18 +88,33 @@ class GridPlan:
         Raises
         ------
         SynthesisError
-            If the range holds less than 20 pixels of the apStar grid.
+            If the range holds less than 20 pixels, or absurdly many.
         """
         if self.range is None:
             return APSTAR_GRID
+        if self.pixel is not None:
+            return self._own_pixels(*self.range, self.pixel)
         wave = APSTAR_GRID.wavelength
         inside = (wave >= self.range[0]) & (wave <= self.range[1])
-        if inside.sum() < 20:
+        if inside.sum() < FEWEST_PIXELS:
             raise SynthesisError(
                 f"The range {self.range[0]:g} to {self.range[1]:g} angstrom holds {inside.sum()} "
-                f"pixels; expected at least 20 between {wave[0]:.0f} and {wave[-1]:.0f}."
+                f"pixels; expected at least {FEWEST_PIXELS} between {wave[0]:.0f} and "
+                f"{wave[-1]:.0f}. Elsewhere say how wide pixels are (--pixel)."
             )
         return WavelengthGrid(wave[inside], name="part of apStar")
+
+    @staticmethod
+    def _own_pixels(low: float, high: float, pixel: float) -> WavelengthGrid:
+        step = float(np.log10(1 + pixel / SPEED_OF_LIGHT))
+        n = int(np.log10(high / low) / step) + 1 if 100 < low < high else 0
+        if not FEWEST_PIXELS <= n <= LARGEST_GRID:
+            raise SynthesisError(
+                f"The range {low:g} to {high:g} angstrom holds {n} pixels of {pixel:g} km/s; "
+                f"expected {FEWEST_PIXELS} to {LARGEST_GRID}. Give the lower end first, in vacuum "
+                "angstrom."
+            )
+        return WavelengthGrid.log_linear(float(np.log10(low)), step, n, name="own pixels")
 
     def stars(self) -> LabelDraw:
         """Return what gives the labels of each star."""
@@ -123,7 +148,9 @@ class GridPlan:
 
     def line_list(self) -> LineList:
         """Return the lines, before pruning."""
-        return read_lines(self.lines, self.medium) if self.lines else shipped_lines()
+        if not self.lines:
+            return shipped_lines()
+        return read_lines(self.lines, self.medium, self.lines_format)
 
     def fingerprint(self) -> str:
         """Return a short text that changes with the plan or the content of its files."""
@@ -145,9 +172,11 @@ class GridPlan:
             "seed": self.seed,
             "table": Path(self.table).name if self.table else None,
             "range": list(self.range) if self.range else None,
+            "pixel": self.pixel,
             "resolution": self.resolution,
             "lines": Path(self.lines).name if self.lines else "shipped",
             "medium": self.medium,
+            "lines_format": self.lines_format,
             "atmospheres": Path(self.atmospheres).name if self.atmospheres else "shipped",
             "prune": self.prune,
             "step": self.step,

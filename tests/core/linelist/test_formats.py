@@ -173,6 +173,13 @@ def test_a_broken_vald_extract_names_the_line(change: tuple[str, str], words: st
         read_vald(vald(), medium="vacuum")
 
 
+def test_a_vald_extract_that_was_cut_short_is_refused() -> None:
+    region = "16400.0, 16401.0, {}, 4711, 1.5 Wavelength region, lines selected, lines processed\n"
+    assert len(read_vald(region.format(2).encode() + vald())) == 2
+    with pytest.raises(LineListError, match="says that 3 lines were selected and holds 2"):
+        read_vald(region.format(3).encode() + vald())
+
+
 MOOG = """\
 a title
  15000.500      26.0     5.000    -1.500    -7.300                       comment 1

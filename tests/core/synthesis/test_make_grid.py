@@ -234,6 +234,17 @@ def test_plans_that_make_no_sense(
         make_grid(replace(PLAN, **change), tmp_path / "grid.h5")
 
 
+def test_pixels_of_ones_own_reach_anywhere(fake: Fake, tmp_path: Path) -> None:
+    plan = replace(PLAN, n=25, range=(6000.0, 6020.0), pixel=5.0)
+    make_grid(plan, tmp_path / "grid.h5")
+    wave = read_grid(tmp_path / "grid.h5").grid.wavelength
+    assert wave[0] == pytest.approx(6000.0)
+    assert 6019.8 < wave[-1] <= 6020.0
+    np.testing.assert_allclose(np.diff(wave) / wave[:-1] * 299_792.458, 5.0, rtol=1e-6)
+    with pytest.raises(SynthesisError, match=r"0 pixels .* lower end first"):
+        make_grid(replace(plan, range=(6020.0, 6000.0)), tmp_path / "other.h5")
+
+
 def test_nothing_but_failures_is_an_error(fake: Fake, tmp_path: Path) -> None:
     table = Table(rows=[tuple(RandomStars("box", 0)(0)[1])], names=APOGEE_LABELS.names)
     table["teff"] = 3800.0
