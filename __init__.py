@@ -14,6 +14,12 @@ from .core.version import __version__
 
 if TYPE_CHECKING:
     from .core.bundle import list_bundles, open_bundle
+    from .core.fitting import fit, fit_both, held_out_spectra
+    from .core.io import example_apstar, read_star
+    from .core.vetting import open_vetting
+    from .explorer.figure_style import picture
+    from .explorer.line_search import candidates_of
+    from .explorer.map_figure import latent_figure
     from .explorer.notebook import (
         DerivativeMap,
         FitPage,
@@ -22,6 +28,8 @@ if TYPE_CHECKING:
         SpectrumView,
         explore,
     )
+    from .explorer.paper_figure import line_figure
+    from .explorer.residual_map import residual_figure
 
 __all__ = [
     "DerivativeMap",
@@ -30,16 +38,42 @@ __all__ = [
     "LinesPage",
     "SpectrumView",
     "__version__",
+    "candidates_of",
+    "example_apstar",
     "explore",
+    "fit",
+    "fit_both",
+    "held_out_spectra",
+    "latent_figure",
+    "line_figure",
     "list_bundles",
     "open_bundle",
+    "open_vetting",
+    "picture",
+    "read_star",
+    "residual_figure",
 ]
 
 if "ipykernel" in sys.modules:
     # In a notebook Panel otherwise has the browser fetch scripts from a server of its own.
     os.environ.setdefault("PANEL_INLINE", "true")
 
-_HOMES = {"list_bundles": ".core.bundle", "open_bundle": ".core.bundle"}
+_HOMES = {
+    "candidates_of": ".explorer.line_search",
+    "example_apstar": ".core.io",
+    "fit": ".core.fitting",
+    "fit_both": ".core.fitting",
+    "held_out_spectra": ".core.fitting",
+    "latent_figure": ".explorer.map_figure",
+    "line_figure": ".explorer.paper_figure",
+    "list_bundles": ".core.bundle",
+    "open_bundle": ".core.bundle",
+    "open_vetting": ".core.vetting",
+    "picture": ".explorer.figure_style",
+    "read_star": ".core.io",
+    "residual_figure": ".explorer.residual_map",
+}
+"""Where things live that are not components for cells."""
 
 
 def __getattr__(name: str) -> Any:

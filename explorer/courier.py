@@ -11,8 +11,10 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import panel as pn
 import panel_material_ui as pmui
@@ -21,13 +23,12 @@ from bokeh.document import Document
 from bokeh.document.events import (
     DocumentChangedEvent,
     DocumentPatchedEvent,
+    ModelChangedEvent,
     RootAddedEvent,
     RootRemovedEvent,
-    SessionCallbackAdded,
 )
 from bokeh.model import Model
 from bokeh.models.ui import UIElement
-from bokeh.server.callbacks import NextTickCallback
 from panel.custom import JSComponent
 from panel.io.model import diff
 from panel.io.notebook import patch_inline_stylesheets, send
@@ -62,22 +63,42 @@ class Courier:
     ) -> None:
         self.document = document
         self.comm = comm
+        self.on_growth: Callable[[], None] = lambda: None
+        """Called before models are sent that were not there."""
         self._loop = loop
         self._events: list[DocumentChangedEvent] = []
-        self._open = False
-        document.on_change_dispatch_to(self)
+        self._watching = self._open = self._grown = False
+
+    def watch(self, root: Model) -> None:
+        """Collect what changes from now on: `root` is built and about to be sent."""
+        if self._watching:
+            return
+        self._watching = True
+        if self.comm is not None:
+            self.document.on_change_dispatch_to(self)
+            self._never_hold()
+        else:
+            if root.document is None:
+                self.document.add_root(root)  # otherwise jupyter_bokeh makes its own document
+            self.document.hold("combine")
 
     def open(self) -> None:
         """Send from now on, as soon as the message at hand has been dealt with."""
-        # After it Panel holds the document again.
         self._loop.call_soon(self._open_now)
 
     def _open_now(self) -> None:
         self._open = True
-        # Panel throws away what it has held for documents that are not connected.
-        pn.state._connected[self.document] = True
         self.document.unhold()
+        self._never_hold()
         self.flush()
+
+    def _never_hold(self) -> None:
+        """Have all changes told at once: they are collected here.
+
+        What Panel holds outside a server it throws away in the end, and with it the calls of
+        Python that should follow.
+        """
+        setattr(self.document, "hold", lambda policy="combine": None)  # noqa: B010
 
     def _document_patched(self, event: DocumentPatchedEvent) -> None:
         """Take a change, unless the browser made it; Bokeh calls this by its name."""
@@ -85,17 +106,17 @@ class Courier:
             return
         if isinstance(event, RootAddedEvent | RootRemovedEvent):
             return  # what is displayed is in the page already
+        if isinstance(event, ModelChangedEvent) and event.attr in ("children", "objects"):
+            self._grown = True
         self._events.append(event)
         if self._open and len(self._events) == 1:
             self._loop.call_soon_threadsafe(self.flush)
 
-    def _session_callback_added(self, event: SessionCallbackAdded) -> None:
-        """Run what is to run next, as a server would; Panel lets go so of what it has held."""
-        if isinstance(event.callback, NextTickCallback):
-            self._loop.call_soon_threadsafe(event.callback.callback)
-
     def flush(self) -> None:
         """Send what has changed."""
+        if self._grown:
+            self._grown = False
+            self.on_growth()
         events, self._events = self._events, []
         message = diff(self.document, events=events)
         if message is not None and self.comm is not None:
@@ -108,6 +129,9 @@ class Arrival(JSComponent):
     arrivals = param.Integer(default=0, doc="How many displays have been built.")
 
     _esm = Path(__file__).with_name("arrival.js")
+
+
+_couriers: WeakKeyDictionary[Document, Courier] = WeakKeyDictionary()
 
 
 class Frame(pn.Column):
@@ -124,7 +148,6 @@ class Frame(pn.Column):
         self._seed = pmui.Typography("", visible=False, margin=0)
         self._arrival = Arrival(width=0, height=0, margin=0)
         self._arrival.param.watch(self._arrived, "arrivals")
-        self._couriers: dict[Document, Courier] = {}
         super().__init__(
             self._seed,
             self._arrival,
@@ -135,10 +158,20 @@ class Frame(pn.Column):
         )
 
     def _arrived(self, *_: object) -> None:
-        document = pn.state.curdoc
-        courier = self._couriers.get(document) if document is not None else None
-        if courier is not None:
-            courier.open()
+        for model, _parent in self._models.values():
+            courier = _couriers.get(model.document) if model.document is not None else None
+            if courier is not None:
+                courier.open()
+
+    def get_root(
+        self, doc: Document | None = None, comm: Comm | None = None, preprocess: bool = True
+    ) -> Model:
+        """Return the root model, the changes of which are carried to the browser from now on."""
+        root = super().get_root(doc, comm, preprocess)
+        for document, courier in list(_couriers.items()):
+            if document is doc:
+                courier.watch(root)
+        return root
 
     def _get_model(
         self,
@@ -150,22 +183,21 @@ class Frame(pn.Column):
         model = super()._get_model(doc, root, parent, comm)
         if doc.session_context is None and in_kernel():
             doc.theme = FIGURES
-            self._courier = Courier(doc, comm, asyncio.get_event_loop())
-            self._couriers[doc] = self._courier
+            loop = asyncio.get_event_loop()
+            if doc not in _couriers:
+                _couriers[doc] = Courier(doc, comm, loop)
+            courier = _couriers[doc]
+            courier.on_growth = lambda: self._slim(model)
+            # If this is only a part of what is displayed, when that has been built.
+            loop.call_soon(courier.watch, root or model)
             self._slim(model)
         return model
 
     def _finish(self, view: pn.viewable.Viewable, root: Model) -> None:
-        """Make what has been built, or added later, fit for a page without a server."""
-        if self._courier is None:
-            return
+        """Make what has been added later fit for a page without a server."""
         self._slim(root)
         for model in root.select({"type": UIElement}):
             patch_inline_stylesheets(model)
-        if self._courier.comm is None and root.document is None:
-            # Otherwise jupyter_bokeh makes a document of its own.
-            self._courier.document.add_root(root)
-            self._courier.document.hold("combine")
 
     def _slim(self, root: Model) -> None:
         """Take the code off all widgets that share it with the first.
@@ -173,17 +205,17 @@ class Frame(pn.Column):
         In a notebook Panel gives every widget of panel-material-ui the whole bundle, 1.4 MB;
         the browser keeps the first that it meets and never reads the others.
         """
-        assert self._courier is not None
-        setter = self._courier.comm.id if self._courier.comm is not None else None
+        if not in_kernel():
+            return
         seeds = [model for model, _ in self._seed._models.values()]
         bundles = {seed.bundle for seed in seeds}
         for model in root.select({"type": ReactiveESM}):
             assert isinstance(model, ReactiveESM)
             if model.bundle in bundles and model not in seeds and model.esm:
                 # As if the browser had done it, which need not hear of it.
-                model.set_from_json("esm", "", setter=setter)
-
-    _courier: Courier | None = None
+                courier = _couriers.get(model.document) if model.document is not None else None
+                comm = courier.comm if courier is not None else None
+                model.set_from_json("esm", "", setter=comm.id if comm is not None else None)
 
 
 def _kernel() -> Any:

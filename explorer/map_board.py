@@ -94,7 +94,7 @@ class MapBoard(pn.viewable.Viewer):
         }
         self.row = pn.Row(
             *self.boxes.values(),
-            sizing_mode="stretch_width",
+            sizing_mode="stretch_both",
             margin=(0, 8, 0, 12),
             styles={"flex": "1.35 1 0px", "min-height": "200px", "min-width": "0", "gap": "8px"},
         )

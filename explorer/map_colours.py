@@ -167,6 +167,8 @@ def panel_title_html(panel: str, title: str, what: Colouring, dark: bool) -> str
         return f"<b>{title}</b>"
     synthetic = "adapted" if panel == "adapted" else "synthetic"
     return (
-        f'<b>{title}</b><span style="float:right">{_dot(synthetic_colour(panel, dark))}{synthetic}'
-        f"&ensp;{_dot(surface(dark).observed)}observed</span>"
+        '<span style="display:flex;gap:6px"><b style="flex:1 1 0px;min-width:0;overflow:hidden;'
+        f'text-overflow:ellipsis" title="{title}">{title}</b>'
+        f"<span>{_dot(synthetic_colour(panel, dark))}{synthetic}"
+        f"&ensp;{_dot(surface(dark).observed)}observed</span></span>"
     )

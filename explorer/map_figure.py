@@ -8,6 +8,7 @@ from ..core.bundle import Bundle
 from ..core.embedding import PANELS, Embedding, stored_embedding
 from ..core.embedding.stars import OBSERVED, SYNTHETIC
 from ..core.errors import EmbeddingError
+from .figure_style import INCH, Backend, load, points
 from .map_colours import synthetic_colour
 from .theme import surface
 
@@ -15,7 +16,9 @@ MOST_POINTS = 20_000
 """Stars up to which each is drawn; more are counted into pixels by datashader."""
 
 
-def latent_figure(bundle: Bundle, embedding: Embedding | None = None, size: int = 300) -> Any:
+def latent_figure(
+    bundle: Bundle, embedding: Embedding | None = None, size: int = 300, backend: Backend = "bokeh"
+) -> Any:
     """Return input spectra, adapted with observed spectra, and shared latents, side by side.
 
     As Fig. 2 of O'Briain et al. (2020).
@@ -28,11 +31,13 @@ def latent_figure(bundle: Bundle, embedding: Embedding | None = None, size: int 
         The map; that which the bundle keeps if not given.
     size : int
         Width and height of a panel, in pixels.
+    backend : {"bokeh", "matplotlib"}
+        What it is drawn with.
 
     Returns
     -------
     holoviews.Layout
-        Three overlays, for the Bokeh backend.
+        Three overlays.
 
     Raises
     ------
@@ -47,23 +52,24 @@ def latent_figure(bundle: Bundle, embedding: Embedding | None = None, size: int 
             f"{bundle.name} keeps no map of its stars. Make one: "
             f"spectrabridge embed {bundle.name} --store."
         )
-    if "bokeh" not in hv.Store.renderers:
-        hv.extension("bokeh")
-    options = {
-        "width": size + 20,
-        "height": size + 60,
-        "xaxis": None,
-        "yaxis": None,
-        "legend_position": "bottom",
-    }
+    load(backend)
+    options: dict[str, Any] = {"xaxis": None, "yaxis": None, "legend_position": "bottom"}
+    if backend == "bokeh":
+        options |= {"width": size + 20, "height": size + 60}
+    else:
+        options |= {"aspect": 1.0, "legend_opts": {"markerscale": 4}}
     panels = [
-        _panel(found, key, title).opts(hv.opts.Overlay(title=title, **options))
+        _panel(found, key, backend).opts(title=title, **options, backend=backend)
         for key, title in PANELS.items()
     ]
-    return hv.Layout(panels).cols(3)
+    layout = hv.Layout(panels).cols(3)
+    if backend == "matplotlib":
+        inches = (3 * size / INCH, (size + 60) / INCH)
+        return layout.opts(fig_inches=inches, sublabel_format="", backend=backend)
+    return layout
 
 
-def _panel(embedding: Embedding, key: str, title: str) -> Any:
+def _panel(embedding: Embedding, key: str, backend: Backend) -> Any:
     import holoviews as hv
 
     xy, domain = embedding.panels[key], embedding.stars.domain
@@ -72,19 +78,17 @@ def _panel(embedding: Embedding, key: str, title: str) -> Any:
         OBSERVED: ("observed", surface(False).observed),
     }
     dimensions = [f"{key}_x", f"{key}_y"]
-    points = {
-        number: hv.Points(xy[domain == number], dimensions, label=name).opts(
-            hv.opts.Points(color=colour, size=2.5, alpha=0.7)
-        )
+    stars = {
+        number: points(hv.Points(xy[domain == number], dimensions, label=name), backend, colour)
         for number, (name, colour) in names.items()
     }
     if len(embedding) <= MOST_POINTS:
-        return hv.Overlay(list(points.values()))
+        return hv.Overlay(list(stars.values()))
     from holoviews.operation.datashader import datashade
 
     return hv.Overlay(
         [
             datashade(p, cmap=[colour], dynamic=False, alpha=200).relabel(name)
-            for p, (name, colour) in zip(points.values(), names.values(), strict=True)
+            for p, (name, colour) in zip(stars.values(), names.values(), strict=True)
         ]
     )

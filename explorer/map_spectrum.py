@@ -151,7 +151,7 @@ class MapSpectrum(pn.viewable.Viewer):
             pn.pane.Bokeh(self.plot, sizing_mode="stretch_both", margin=0),
             sizing_mode="stretch_both",
             margin=0,
-            styles={"flex": "5 1 420px", "min-width": "0", "min-height": "150px"},
+            styles={"flex": "5 1 400px", "min-width": "0", "min-height": "150px"},
         )
 
 

@@ -373,7 +373,7 @@ class Explorer(_Cell):
         self.app.close()
 
 
-_WHITE = {"& .MuiOutlinedInput-root, & .MuiSelect-icon": {"color": "#ffffff"}}
+_WHITE = {"& .MuiSelect-select, & .MuiSelect-icon": {"color": "#ffffff"}}
 
 
 def explore(

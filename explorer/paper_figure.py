@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..core.bundle import Bundle
 from ..core.errors import LinesError
 from ..core.lines import PAIRS, Candidates
+from .figure_style import INCH, Backend, band, line, load
 from .frame import DerivativeCache
 from .line_spectra import columns_by_element, reference_star
 from .theme import ADAPTED, EMULATED, OTHER_ELEMENT, TRUTH, element_colour
@@ -32,6 +33,7 @@ def line_figure(
     high: float | None = None,
     elements: Sequence[str] = ELEMENTS,
     derivatives: DerivativeCache | None = None,
+    backend: Backend = "bokeh",
 ) -> Any:
     """Return four panels: emulated and adapted flux, their difference, and derivatives.
 
@@ -51,11 +53,13 @@ def line_figure(
         Whose derivatives are drawn.
     derivatives : DerivativeCache, optional
         To take the derivatives from.
+    backend : {"bokeh", "matplotlib"}
+        What it is drawn with.
 
     Returns
     -------
     holoviews.Layout
-        Of four elements or overlays, for the Bokeh backend.
+        Of four overlays.
 
     Raises
     ------
@@ -64,7 +68,7 @@ def line_figure(
     """
     import holoviews as hv
 
-    hv.extension("bokeh", logo=False)
+    load(backend)
     if candidates is None:
         from .line_search import candidates_of
 
@@ -91,11 +95,11 @@ def line_figure(
     x = np.where(inside, wavelength, np.nan)[inside]
     gaps = np.flatnonzero(np.diff(np.flatnonzero(inside)) > 1) + 1
 
-    def curve(values: NDArray[Any], label: str, colour: str, y: str, dash: str = "solid") -> Any:
+    def curve(values: NDArray[Any], label: str, colour: str, y: str, dashed: bool = False) -> Any:
         at = np.insert(x, gaps, np.nan)
         data = (at, np.insert(np.asarray(values, float)[inside], gaps, np.nan))
         drawn = hv.Curve(data, "wavelength in vacuum (\u00c5)", y, label=label)
-        return drawn.opts(hv.opts.Curve(color=colour, line_dash=dash, line_width=1.3))
+        return line(drawn, backend, colour, dashed)
 
     flux = "normalised flux"
     panels = [
@@ -117,12 +121,12 @@ def line_figure(
             label=label or candidate.best,
         )
         colour = element_colour(name) if name else OTHER_ELEMENT
-        drawn.append(area.opts(hv.opts.VSpans(color=colour, alpha=0.25, line_alpha=0)))
+        drawn.append(band(area, backend, colour))
     label = "adapted \u2212 emulated"
-    drawn.append(curve(difference, label, ADAPTED, label))
+    drawn.append(curve(difference, label, ADAPTED, "difference"))
     if star.truth is not None:
         truth = star.truth - star.emulated
-        drawn.append(curve(truth, "truth \u2212 emulated", TRUTH, label, "dashed"))
+        drawn.append(curve(truth, "truth \u2212 emulated", TRUTH, "difference", True))
     panels.append(hv.Overlay(drawn))
     slopes = "\u0394 \u2202flux/\u2202[X/H]"
     panels.append(
@@ -132,19 +136,23 @@ def line_figure(
     )
     for k, panel in enumerate(panels):
         last = k == len(panels) - 1
-        panels[k] = panel.opts(
-            hv.opts.Overlay(
-                width=WIDTH,
-                height=HEIGHT + (45 if last else 0),
-                xaxis="bottom" if last else "bare",
-                xlim=(low, high),
-                show_legend=True,
-                legend_position="right",
-                toolbar="right",
-                show_grid=True,
-            )
-        )
-    return hv.Layout(panels).cols(1).opts(hv.opts.Layout(shared_axes=True))
+        look: dict[str, Any] = {
+            "xaxis": "bottom" if last else "bare",
+            "xlim": (low, high),
+            "show_legend": True,
+            "legend_position": "right",
+            "show_grid": True,
+        }
+        if backend == "bokeh":
+            look |= {"width": WIDTH, "height": HEIGHT + (45 if last else 0), "toolbar": "right"}
+        else:
+            look |= {"aspect": WIDTH / HEIGHT}
+        panels[k] = panel.opts(**look, backend=backend)
+    layout = hv.Layout(panels).cols(1)
+    if backend == "bokeh":
+        return layout.opts(shared_axes=True, backend=backend)
+    inches = ((WIDTH + 150) / INCH, 4.6 * HEIGHT / INCH)
+    return layout.opts(fig_inches=inches, sublabel_format="", vspace=0.15, backend=backend)
 
 
 def _element(answer: str) -> str:

@@ -5,6 +5,7 @@ from .flags import FLAGS
 from .result import LabelFits
 from .settings import FitSettings
 from .stars import Reading, Star, StarFits, fit_stars, fitters, read_stars
+from .whole import fit, held_out_spectra
 
 __all__ = [
     "FLAGS",
@@ -14,10 +15,12 @@ __all__ = [
     "Reading",
     "Star",
     "StarFits",
+    "fit",
     "fit_both",
     "fit_labels",
     "fit_stars",
     "fitters",
+    "held_out_spectra",
     "population_of",
     "read_stars",
 ]

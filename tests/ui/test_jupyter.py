@@ -103,15 +103,21 @@ class Notebook(Screen):
         cell = self.page.locator(".jp-CodeCell").nth(index)
         prompt = cell.locator(".jp-InputPrompt")
         deadline = time.monotonic() + seconds
-        while re.search(r"\[\s\]", prompt.inner_text()):
+        while not re.search(r"\[(\d+|\*)\]", prompt.inner_text()):
             # A kernel that is not ready yet forgets what it is asked.
             cell.locator(".cm-content").click()
             self.page.keyboard.press("Control+Enter")
             self.page.wait_for_timeout(2000)
             assert time.monotonic() < deadline, "the cell does not start"
-        while "*" in prompt.inner_text():
+        while not re.search(r"\[\d+\]", prompt.inner_text()):
             self.page.wait_for_timeout(100)
             assert time.monotonic() < deadline, "the cell does not end"
+
+    def alone(self, code: str) -> None:
+        """Run code in a new cell, with everything else folded away."""
+        for output in self.page.locator(".jp-CodeCell .jp-OutputArea-output").all():
+            output.evaluate("(e) => e.closest('.jp-Cell-outputWrapper').style.display = 'none'")
+        self.type_and_run(code)
 
     def type_and_run(self, code: str) -> None:
         """Write a new cell at the end and run it."""
@@ -124,58 +130,70 @@ class Notebook(Screen):
         self.run(cells.count() - 1)
 
 
-@pytest.fixture(params=["default", "ipywidgets"])
+@pytest.fixture(scope="module", params=["default", "ipywidgets"])
 def shown(request, browser, lab):
     """A notebook with the spectrum view on show."""
     context = browser.new_context(viewport=SIZE | {"height": 900})
     page = Notebook(context.new_page()).open_notebook(f"{lab.url}/doc/tree/{request.param}.ipynb")
     for i in range(page.page.locator(".jp-CodeCell").count()):
         page.run(i)
-    page.page.wait_for_function(
-        "window.deep.canvases(0).length > 0 && window.deep.count(0, 0, 114, 178) > 500",
-        timeout=60_000,
-        polling=200,
-    )
+    page.page.wait_for_function(PAINTED, timeout=60_000, polling=200)
     page.slider("T_eff").wait_for(timeout=60_000)
     # The derivatives come last.
-    page.still(2)
+    page.still(2, seconds=60)
     yield page
     context.close()
     assert page.foreign == []
     assert page.complaints == []
 
 
+PAINTED = "window.deep.canvases(0).length > 0 && window.deep.count(0, 0, 114, 178) > 500"
+
+
 class TestCells:
     def test_move_with_the_mouse_and_from_code(self, shown: Notebook) -> None:
-        before = shown.still()
-        assert shown.drag("T_eff", seconds=2, rate=20) > 10
-        dragged = shown.wait_pixels(before)
-        dragged = shown.still()
+        before = shown.still(seconds=60)
+        shown.drag("T_eff", seconds=3, rate=20)
+        shown.wait_pixels(before, seconds=30)
+        dragged = shown.still(seconds=60)
 
         shown.type_and_run('view.state.move("teff", 4321)')
-        shown.wait_pixels(dragged)
+        shown.wait_pixels(dragged, seconds=30)
         shown.page.wait_for_function(
             "(box) => box.value === '4321'",
             arg=shown.box("T_eff").element_handle(),
-            timeout=10_000,
+            timeout=30_000,
         )
 
         # The other way: what was typed in the page is what code finds.
         box = shown.box("T_eff")
         box.fill("5100")
         box.press("Enter")
-        shown.still()
+        moved = shown.still(seconds=60)
         shown.type_and_run('print("now", view.state.labels["teff"])')
-        shown.page.get_by_text("now 5100.0").last.wait_for(timeout=10_000)
+        shown.page.get_by_text("now 5100.0").last.wait_for(timeout=30_000)
 
-    def test_show_figures_and_widgets(self, shown: Notebook) -> None:
-        # The derivatives, which a thread publishes, and the buttons of panel-material-ui.
-        assert shown.page.evaluate("window.deep.model((m) => m.data?.root_ivar) !== undefined"), (
-            "the spectra are not in the page"
+        shown.button("Reset").click()
+        shown.wait_pixels(moved, seconds=30)
+
+    def test_pages_of_the_explorer_open(self, shown: Notebook) -> None:
+        shown.alone('explorer = sb.explore("mock-lines")\nexplorer')
+        shown.page.wait_for_function(PAINTED, timeout=60_000, polling=200)
+        spectrum = shown.still(seconds=60)
+        shown.page.get_by_role("button", name="Derivatives", exact=True).click()
+        shown.wait_pixels(spectrum, seconds=60)
+        shown.still(seconds=60)
+        # Back from code: the state is the same.
+        derivatives = shown.pixels()
+        shown.type_and_run('print("page", explorer.state.page)\nexplorer.state.page = "spectrum"')
+        shown.page.get_by_text("page derivatives").last.wait_for(timeout=30_000)
+        shown.wait_pixels(derivatives, seconds=30)
+
+    def test_components_share_a_state(self, shown: Notebook) -> None:
+        shown.alone('derivatives = sb.DerivativeMap("mock-lines", state=view.state)\nderivatives')
+        shown.page.wait_for_function(
+            "window.deep.canvases(0).length > 0", timeout=60_000, polling=200
         )
-        preset = shown.button("Reset")
-        preset.wait_for(timeout=10_000)
-        shown.type_and_run('view.state.move("teff", 4200)')
-        moved = shown.still()
-        preset.click()
-        shown.wait_pixels(moved)
+        before = shown.still(seconds=60)
+        shown.type_and_run('view.state.move("Mg", 0.4)')
+        shown.wait_pixels(before, seconds=60)
