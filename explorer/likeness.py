@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
 from ..core.bundle import Bundle
-from ..core.fitting.population import BEYOND, LabelSpace, Population
+
+if TYPE_CHECKING:
+    # Imported when the first star is judged: tables and FITS support, which fitting needs,
+    # take a fifth of all imports, and the first screen need not wait for them.
+    from ..core.fitting.population import LabelSpace, Population
 
 EDGE = 0.02
 """A star is at the edge of the population if less of it than this is further out."""
@@ -29,6 +34,8 @@ class Likeness:
 
     @cached_property
     def _known(self) -> tuple[LabelSpace, Population, NDArray[np.float64]] | None:
+        from ..core.fitting.population import LabelSpace, Population
+
         sample = getattr(self._bundle, "sample", None)
         if sample is None:
             return None
@@ -67,6 +74,8 @@ class Likeness:
         found = self.distance(values)
         if found is None:
             return ""
+        from ..core.fitting.population import BEYOND
+
         out, further = found
         if out > BEYOND:
             return "unlike any training star"
