@@ -24,7 +24,7 @@ from ..explorer.app import Explorer
 from ..explorer.file_drop import FileDrop
 from ..explorer.link import make_legible
 from ..explorer.messages import handle_exception
-from ..explorer.session_end import give_memory_back
+from ..explorer.session_end import give_memory_back, share_arenas
 
 if TYPE_CHECKING:
     from panel.io.server import Server
@@ -254,7 +254,6 @@ def serve(
     SpectrabridgeError
         If the port is taken, something of `group` is wrong, or there can be no window.
     """
-    from ..core.io.apstar import read_apstar
     from .visits import Visits
 
     group = group or Group()
@@ -264,9 +263,13 @@ def serve(
         require()
     _allowed(host, port, group.origins)
     torch.set_num_threads(1)
+    share_arenas()
     name, opened, _ = shelf.shared_bundle(bundle)
     port = _free_port(host, port)
     for path in files:
+        # FITS support takes half a second to load, which the first screen need not wait for.
+        from ..core.io.apstar import read_apstar
+
         read_apstar(path)  # a file named on the command line fails there, not in every page
     FileDrop.param.largest.default = group.max_upload * 10**6
     visits = Visits(

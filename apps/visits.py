@@ -63,6 +63,7 @@ class Visits:
         self._contexts: list[ApplicationContext] = []
         self._touched: WeakKeyDictionary[Socket, float] = WeakKeyDictionary()
         self._seen = 0
+        self._left: float | None = None
         self._look: PeriodicCallback | None = None
 
     def watch(self, contexts: list[ApplicationContext]) -> None:
@@ -103,12 +104,16 @@ class Visits:
         """Count, close connections of sessions that idle, and tidy up after those that ended."""
         _ = self.count
         present = sum(1 for _ in self.sessions())
+        now = time.monotonic()
         if present < self._seen:
+            self._left = now
+        elif self._left is not None and now - self._left > 2:
+            # Once for all who left together: it holds up those who stay for a moment.
+            self._left = None
             self._tidy()
         self._seen = present
         if self.idle is None:
             return
-        now = time.monotonic()
         for socket, touched in list(self._touched.items()):
             if now - touched > 60 * self.idle:
                 del self._touched[socket]

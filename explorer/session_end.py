@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import gc
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 
 import panel as pn
@@ -55,14 +54,22 @@ def give_memory_back() -> None:
     other C libraries only the collection takes place.
     """
     gc.collect()
-    trim = _trim()
-    if trim is not None:
-        trim(0)
+    with suppress(OSError, AttributeError):
+        _libc().malloc_trim(0)
 
 
-def _trim() -> Callable[[int], int] | None:
-    if sys.platform == "linux":
-        with suppress(OSError, AttributeError):
-            trim: Callable[[int], int] = ctypes.CDLL(None).malloc_trim
-            return trim
-    return None
+def share_arenas() -> None:
+    """Have all threads of this process take memory from the same two arenas of glibc.
+
+    Otherwise every thread gets one of its own, and what its largest computation took stays
+    there; sessions have two threads each. Without effect where there is no glibc.
+    """
+    arena_max = -8  # M_ARENA_MAX of malloc.h
+    with suppress(OSError, AttributeError):
+        _libc().mallopt(arena_max, 2)
+
+
+def _libc() -> ctypes.CDLL:
+    if sys.platform != "linux":
+        raise OSError("another C library")
+    return ctypes.CDLL(None)
