@@ -25,8 +25,20 @@ def strengths(simulator: SmeSimulator) -> NDArray[np.float64]:
     -------
     ndarray, shape ``(n_lines,)``
         NaN for lines that the library leaves out.
+
+    Raises
+    ------
+    SynthesisError
+        If the atmospheres do not cover the stars of CORNERS and CHECKS.
     """
     best = np.zeros(len(simulator.lines))
+    for star in (*CORNERS, *CHECKS):
+        why = simulator.atmospheres.outside(*star)
+        if why:
+            raise SynthesisError(
+                f"Pruning looks at the giants in which lines are strongest, and {why}. Make the "
+                "grid without it."
+            )
     for teff, logg, feh in CORNERS:
         structure = simulator.atmospheres(teff, logg, feh)
         best = np.fmax(best, simulator.opacity_ratio(structure))
