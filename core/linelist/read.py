@@ -82,8 +82,8 @@ def read_lines(
         return lines
     if medium is not None or format in ("vald", "linemake"):
         raise LineListError(
-            f"{name} was read as {used}, but it is not. {guess.sentence} Give "
-            f"medium={guess.medium!r}, or check=False to keep {used}."
+            f"{name} was read as {used}, but it is not. {guess.sentence} Say that it is in "
+            f"{guess.medium} (--medium {guess.medium}); from Python, check=False keeps {used}."
         )
     lines = read(content, guess.medium, name=name)
     return replace(lines, source=f"{lines.source}. {guess.sentence}")

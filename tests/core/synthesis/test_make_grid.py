@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from spectrabridge.core.spectra import Spectra
 from spectrabridge.core.synthesis.grid_plan import GridPlan
 from spectrabridge.core.synthesis.grid_run import make_grid, parts_folder
 from spectrabridge.core.synthesis.label_draws import ListedStars, RandomStars
+from spectrabridge.core.synthesis.pruning import prune
 
 PLAN = GridPlan(n=40, range=(15700.0, 15720.0), seed=3)
 
@@ -243,6 +245,14 @@ def test_pixels_of_ones_own_reach_anywhere(fake: Fake, tmp_path: Path) -> None:
     np.testing.assert_allclose(np.diff(wave) / wave[:-1] * 299_792.458, 5.0, rtol=1e-6)
     with pytest.raises(SynthesisError, match=r"0 pixels .* lower end first"):
         make_grid(replace(plan, range=(6020.0, 6000.0)), tmp_path / "other.h5")
+
+
+def test_pruning_needs_the_stars_it_looks_at() -> None:
+    warm = SimpleNamespace(
+        lines=[1, 2], atmospheres=SimpleNamespace(outside=lambda *star: f"Teff is {star[0]:.0f}")
+    )
+    with pytest.raises(SynthesisError, match=r"Pruning looks at .* Teff is 3800.* without it"):
+        prune(warm, 1e-3)  # type: ignore[arg-type]
 
 
 def test_nothing_but_failures_is_an_error(fake: Fake, tmp_path: Path) -> None:
