@@ -97,7 +97,7 @@ BELOW_RANGE = 0.05
 Spectra of the emulator and of the empirical model change as smoothly there as within.
 """
 
-TRUTH_TRAINING = EmulatorTraining(n_basis=64, hidden=(128, 128, 128), steps=12_000)
+TRUTH_TRAINING = EmulatorTraining(n_basis=64, hidden=(128, 128, 128), steps=12_000, confine=False)
 """How the observed domain is learnt, to have it at any label; small, as it ships."""
 
 
