@@ -97,8 +97,10 @@ def after(
         callback = document.add_timeout_callback(locked, milliseconds)
 
         def cancel() -> None:
-            with suppress(ValueError):
-                document.remove_timeout_callback(callback)
+            # A session that has ended has no callbacks any more, nor what would remove them.
+            if document.session_context is not None:
+                with suppress(ValueError):
+                    document.remove_timeout_callback(callback)
 
         return cancel
     if _kernel is not None:
