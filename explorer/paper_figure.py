@@ -139,6 +139,8 @@ def line_figure(
         look: dict[str, Any] = {
             "xaxis": "bottom" if last else "bare",
             "xlim": (low, high),
+            "title": "",
+            "ylabel": (flux, flux, "difference", slopes)[k],
             "show_legend": True,
             "legend_position": "right",
             "show_grid": True,

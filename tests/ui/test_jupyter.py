@@ -93,7 +93,7 @@ class Notebook(Screen):
         self.page.on("websocket", lambda ws: self.requests.append(ws.url))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.add_init_script(DEEP)
-        self.page.goto(url)
+        self.page.goto(url, timeout=90_000)
         idle = ".jp-Notebook-ExecutionIndicator[data-status=idle]"
         self.page.wait_for_selector(idle, timeout=120_000)
         return self

@@ -1,0 +1,71 @@
+"""Run the notebooks from scratch and keep them with small outputs; arguments name some of them.
+
+Widgets are left out of the files: their pages have megabytes, and they move only where a
+kernel runs.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent.parent / "notebooks"
+
+LARGEST = 250_000
+"""Characters of an output that is kept, at most."""
+
+
+def run(path: Path, seconds: int = 600) -> Any:
+    """Return a notebook with all cells executed, in a folder of its own."""
+    import tempfile
+
+    import nbformat
+    from nbclient import NotebookClient
+
+    notebook = nbformat.read(path, as_version=4)
+    with tempfile.TemporaryDirectory() as folder:
+        resources = {"metadata": {"path": folder}}
+        NotebookClient(notebook, timeout=seconds, resources=resources).execute()
+    return notebook
+
+
+def slim(notebook: Any) -> Any:
+    """Take out widgets, times of execution and what only one machine knows."""
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+        if cell.cell_type != "code":
+            continue
+        cell.outputs = [kept for kept in map(_kept, cell.outputs) if kept is not None]
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    return notebook
+
+
+def _kept(output: Any) -> Any | None:
+    if output.output_type == "stream":
+        return output if output.name == "stdout" else None
+    data = output.get("data", {})
+    if any("holoviews" in kind or "widget" in kind for kind in data):
+        return None
+    if "text/html" in data and "image/png" not in data:
+        # Tables name the object's place in memory.
+        data["text/html"] = re.sub(r'id="table\d+"', "", data["text/html"])
+    data.pop("text/plain", None) if len(data) > 1 else None
+    return output if sum(len(str(content)) for content in data.values()) <= LARGEST else None
+
+
+def main() -> None:
+    """Run what is named, or all."""
+    import nbformat
+
+    for path in map(Path, sys.argv[1:]) if sys.argv[1:] else sorted(FOLDER.glob("*.ipynb")):
+        nbformat.write(slim(run(path)), path)
+        print(path.name, path.stat().st_size)
+
+
+if __name__ == "__main__":
+    main()
