@@ -21,7 +21,7 @@ from .navigation import Navigation
 from .observed import ObservedPanel, ObservedStar
 from .page_titles import TITLES
 from .pages import BUILDERS, Page, Shared
-from .scheduler import under_lock
+from .scheduler import executor, under_lock
 from .session_end import forget_views, unfollow_busy
 from .sharing import Sharing
 from .spectrum import SpectrumView
@@ -239,7 +239,7 @@ class Explorer(pn.viewable.Viewer):
             for part in page.parts:
                 if part is not None:
                     part.visible = key == shown
-        self.navigation.value = shown
+        self.navigation.param.update(value=shown, opened=self.navigation.opened + 1)
 
     def open_page(self, key: str) -> Page:
         """Return a page other than the first; it is built if it is not there yet."""
@@ -309,16 +309,39 @@ class Explorer(pn.viewable.Viewer):
 
     def _switch(self, event: Any) -> None:
         """Show another bundle; labels that both have stay where they are."""
+        if event.new == self.state.bundle:
+            return
+        execute = executor(pn.state.curdoc) if self._started else None
+        if execute is None:
+            self._switch_to(event.new, event.old)
+            return
+
+        def switch() -> None:
+            try:
+                if event.new == self.choice.value:  # and nobody has chosen again
+                    self._switch_to(event.new, self.state.bundle)
+            finally:
+                self.navigation.busy = False
+
+        # The browser hears that it takes a while before the server is busy with it.
+        self.navigation.busy = True
+
+        def soon() -> None:
+            execute(switch)
+
+        execute(soon)
+
+    def _switch_to(self, name: str, before: str) -> None:
         old = self.state
-        if event.new == old.bundle:
+        if name == old.bundle:
             return
         stars = list(self.observed.stars.values())
         kept = {k: getattr(old, k) for k in KEPT}
         try:
-            self._open_kept(event.new, old, kept)
+            self._open_kept(name, old, kept)
         except Exception as problem:
             self.messages.tell(problem)
-            self.choice.value = event.old
+            self.choice.value = before
             return
         for star in stars:
             if star.spectra.grid == self.bundle.model.grid:

@@ -10,10 +10,15 @@ from panel.custom import JSComponent
 
 
 class Navigation(JSComponent):
-    """Names of pages; a click, or Enter, opens one."""
+    """Names of pages; a click, or Enter, opens one.
+
+    What takes longer than a third of a second is shown by a bar along the top of the page.
+    """
 
     pages = param.List(default=[], doc="A list [key, title] for each page.")
     value = param.String(default="", doc="Key of the page that is open.")
+    opened = param.Integer(default=0, doc="Counts pages that have been opened.")
+    busy = param.Boolean(default=False, doc="Whether something else is being opened.")
 
     _esm = Path(__file__).with_name("navigation.js")
     _stylesheets: ClassVar[list[Any]] = [Path(__file__).with_name("navigation.css")]

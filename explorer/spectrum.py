@@ -21,7 +21,7 @@ from .legend import CurveLegend
 from .likeness import Likeness
 from .line_strip import LineStrip
 from .plain_button import STYLE
-from .scheduler import LatestWins, executor
+from .scheduler import LatestWins, after, executor
 from .spectrum_figures import BORDERS, SpectrumFigures
 from .state import ViewState
 from .status_line import StatusLine
@@ -32,6 +32,9 @@ from .zoom_buttons import ZoomButtons
 
 HINT = "Drag over the spectra or turn the wheel to zoom; click the name of a curve to hide it."
 """What the status line says while the cursor is elsewhere."""
+
+BUSY_MS = 300
+"""What takes longer than so many milliseconds is said to be at work."""
 
 
 Asked = tuple[NDArray[np.float64], tuple[float, ...]]
@@ -88,6 +91,8 @@ class SpectrumView(pn.viewable.Viewer):
         self._paint_theme()
         self._scheduler: LatestWins[Asked, Frame] | None = None
         self._slow: LatestWins[NDArray, tuple[Derivatives, str]] | None = None
+        self._late: Callable[[], None] = lambda: None
+        """Calls off that the derivatives are said to take a while."""
         self._watchers = [
             state.param.watch(self._moved, ["labels", "split"]),
             state.param.watch(self._settled, "settled"),
@@ -246,6 +251,7 @@ class SpectrumView(pn.viewable.Viewer):
         execute = executor(pn.state.curdoc)
         if execute is None or self._scheduler:
             return
+        self._document = pn.state.curdoc
         self._scheduler = LatestWins(
             self._compute,
             lambda asked, frame: self._publish(frame),
@@ -322,9 +328,16 @@ class SpectrumView(pn.viewable.Viewer):
         self.figures.fit_flux()
         self.strip.draw()  # other lines are strong at other temperatures
         if self._slow:
+            self._late()
+            self._late = after(self._document, BUSY_MS, self._say_busy)
             self._slow.submit(self.state.values)
         else:
             self._publish_derivatives(*self._know(self.state.values))
+
+    _document: Any = None
+
+    def _say_busy(self) -> None:
+        self.status.working = "computing the derivatives"
 
     def _publish(self, frame: Frame) -> None:
         self.figures.show_frame(frame)
@@ -351,6 +364,9 @@ class SpectrumView(pn.viewable.Viewer):
         self.strip.draw()
 
     def _publish_derivatives(self, found: Derivatives, like: str = "") -> None:
+        self._late()
+        if self.status.working:
+            self.status.working = ""
         self._found = found
         self._like = like
         self._show_range()

@@ -14,7 +14,10 @@ export function render({model}) {
   const latency = document.createElement("span")
   latency.className = "latency"
   latency.title = "from the move of a slider to the paint"
-  line.append(readout, note, latency)
+  const working = document.createElement("span")
+  working.className = "working"
+  working.setAttribute("role", "status")
+  line.append(readout, working, note, latency)
 
   const show_readout = (event) => {
     const {at, unit, values} = event.detail ?? {}
@@ -48,8 +51,11 @@ export function render({model}) {
     document.removeEventListener(`${model.channel}-cursor`, show_readout)
     document.removeEventListener(`${model.channel}-painted`, show_latency)
   })
+  const show_working = () => { working.textContent = model.working ? `${model.working}\u2026` : "" }
+  model.on("working", show_working)
   model.on(["note", "extrapolates"], show_note)
   show_readout({})
   show_note()
+  show_working()
   return line
 }
