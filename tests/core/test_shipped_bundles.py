@@ -37,13 +37,26 @@ def test_the_giants_say_that_they_are_semi_empirical() -> None:
     assert giants.provenance["observed"]["kind"] == "semi-empirical"
 
 
+GAP_LEFT = {"mock-lines": 0.05, "tuned-gf": 0.16, "apogee-giants": 0.15}
+"""What adaptation may leave of the gap."""
+
+
+def test_stored_figures_are_good_enough(bundle: Bundle) -> None:
+    """As the test below finds them again; those of single seeds are here only."""
+    figures = bundle.metrics
+    assert figures["gap_ratio"] <= GAP_LEFT[bundle.name]
+    for member in figures["members"]:
+        bias = member["label_bias"]
+        assert abs(bias["teff"]) <= 40 and abs(bias["logg"]) <= 0.1 and abs(bias["Fe"]) <= 0.04
+
+
 @pytest.mark.slow
 def test_figures_are_those_stored_with_it(bundle: Bundle) -> None:
     """Fresh figures on fewer stars agree with those in bundle.json, which README quotes."""
     stored = bundle.metrics
     fresh = evaluate_bundle(bundle, n_stars=300, fit_stars=60)
     assert fresh["gap_ratio"] == pytest.approx(stored["gap_ratio"], rel=0.15)
-    assert fresh["gap_ratio"] < 0.3
+    assert fresh["gap_ratio"] < 1.1 * GAP_LEFT[bundle.name]
     for label, limit in (("teff", 30), ("logg", 0.06), ("Fe", 0.03)):
         assert fresh["label_bias"][label] == pytest.approx(stored["label_bias"][label], abs=limit)
     assert fresh["derivative_r2"] == pytest.approx(stored["derivative_r2"], abs=0.02)
