@@ -302,10 +302,13 @@ def _borrowing(good: NDArray[np.bool_], pixels: NDArray[np.bool_]) -> NDArray[np
     blocks = _blocks(pixels.size)
     left = np.stack([(good[:, b] & pixels[b]).sum(axis=1) for b in blocks], axis=1)
     there = np.stack([good[:, b].any(axis=1) for b in blocks], axis=1)
-    # A part without any listed pixel, on a grid that the list was not made for, borrows too:
-    # a polynomial that nothing ties down there runs away.
     listed = np.array([pixels[b].sum() for b in blocks])
-    few: NDArray[np.bool_] = (left < np.minimum(_FEW, listed)) | (listed == 0)
+    # On a grid that the list was not made for, an end without any listed pixel borrows too: a
+    # polynomial that nothing ties down there runs away. Between listed pixels it does not, and
+    # the brightest pixels of a noisy spectrum lie too high.
+    known = listed > 0
+    between = np.logical_or.accumulate(known) & np.logical_or.accumulate(known[::-1])[::-1]
+    few: NDArray[np.bool_] = (left < np.minimum(_FEW, listed)) | ~between
     return few & there
 
 
