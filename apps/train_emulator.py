@@ -44,7 +44,12 @@ from .options import (
     default=True,
     show_default=True,
     help="Rare elements act on their own lines only, where the shipped line list covers the grid: "
-    "a second training, as long again (basis).",
+    "a second training (basis).",
+)
+@click.option(
+    "--first",
+    type=click.FloatRange(0, 1, min_open=True),
+    help="Steps of the first of these two trainings, as a part of --steps.",
 )
 @click.option("--steps", type=click.IntRange(1), help="Optimiser steps.")
 @click.option("--seconds", type=click.FloatRange(min=1), help="Stop after this much time.")
@@ -66,6 +71,7 @@ def train_emulator_command(
     n_basis: int | None,
     hidden: int | None,
     confine: bool,
+    first: float | None,
     steps: int | None,
     seconds: float | None,
     seed: int,
@@ -99,6 +105,8 @@ def train_emulator_command(
     )
     if not confine:
         training = replace(training, confine=False)
+    if first is not None:
+        training = replace(training, first=first)
     if steps is not None:
         training = replace(training, steps=steps)
     if n_basis is not None:

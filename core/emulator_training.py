@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,9 @@ class EmulatorTraining:
         Train a second time so that rare elements act on their own lines only, where the
         shipped line list covers the spectra: see :mod:`spectrabridge.core.confinement`.
         Only for ``basis``.
+    first : float
+        Steps of the first of two trainings, as a part of `steps`; the second has all. What an
+        element does on its own lines is learnt early.
     seconds : float, optional
         Stop after this much time; the learning rate then follows the clock, so that
         it still ends low.
@@ -58,6 +61,7 @@ class EmulatorTraining:
     hidden: tuple[int, ...] = (256, 256, 256)
     n_basis: int = 100
     confine: bool = True
+    first: float = 0.4
     seconds: float | None = None
     seed: int = 0
 
@@ -84,21 +88,23 @@ def _descend(
     n: int,
     training: EmulatorTraining,
     progress: Progress | None,
-    stage: tuple[int, int],
+    steps: int,
+    before: int,
+    after: int,
 ) -> None:
-    """Minimise a loss over batches of the `n` rows; `stage` is which of how many trainings."""
+    """Minimise a loss over batches of the `n` rows, with other trainings before and after."""
     generator = torch.Generator().manual_seed(training.seed)
     optimiser = torch.optim.AdamW(
         parameters, lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
     )
-    seconds = None if training.seconds is None else training.seconds / stage[1]
-    begun, steps = stage[0] * training.steps, stage[1] * training.steps
+    total = before + steps + after
+    seconds = None if training.seconds is None else training.seconds * steps / total
     device = parameters[0].device
     start = time.perf_counter()
     loss = torch.zeros(())
-    for step in range(training.steps):
+    for step in range(steps):
         elapsed = time.perf_counter() - start
-        fraction = step / training.steps
+        fraction = step / steps
         if seconds is not None:
             fraction = max(fraction, elapsed / seconds)
             if fraction >= 1:
@@ -110,9 +116,9 @@ def _descend(
         loss.backward()
         optimiser.step()
         if progress is not None and step % 100 == 0:
-            progress(begun + step, steps, {"loss": float(loss.detach()), "seconds": elapsed})
+            progress(before + step, total, {"loss": float(loss.detach()), "seconds": elapsed})
     if progress is not None:
-        progress(begun + training.steps, steps, {"loss": float(loss.detach())})
+        progress(before + steps, total, {"loss": float(loss.detach())})
 
 
 def train_emulator(
@@ -216,10 +222,16 @@ def train_emulator(
 
     wanted = training.confine and training.architecture == "basis"
     own = own_lines(out.labels, out.grid) if wanted else []
-    stages = 2 if own else 1
-    _descend(loss, list(out.net.parameters()), n, training, progress, (0, stages))
+    again = training.steps if own else 0
+    steps = max(1, round(training.first * training.steps)) if own else training.steps
+    _descend(loss, list(out.net.parameters()), n, training, progress, steps, 0, again)
     out = out.cpu().requires_grad_(False).eval()
     elements = responses(out, x.cpu(), own, training.seed) if own else []
+    if own and not elements:
+        # Too short to be the result; what is left of the time is for a training of its own.
+        left = None if training.seconds is None else training.seconds * again / (steps + again)
+        alone = replace(training, confine=False, seconds=left)
+        return train_emulator(spectra, alone, continuum=continuum, device=device, progress=progress)
     if elements:
         with torch.random.fork_rng(devices=[]):
             out = confine(
@@ -228,7 +240,7 @@ def train_emulator(
                 x,
                 elements,
                 lambda loss_of, parameters: _descend(
-                    loss_of, parameters, n, training, progress, (1, 2)
+                    loss_of, parameters, n, training, progress, again, steps, 0
                 ),
                 seed=training.seed,
                 device=device,

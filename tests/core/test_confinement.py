@@ -26,7 +26,7 @@ FIRST, LAST = 3000, 3900
 
 GRID = WavelengthGrid(APOGEE_GRID.wavelength[FIRST:LAST], (Chip("all", 0, LAST - FIRST),), "piece")
 
-TRAINING = EmulatorTraining(steps=1500, hidden=(64, 64), n_basis=50)
+TRAINING = EmulatorTraining(steps=1500, hidden=(64, 64), n_basis=50, first=1.0)
 
 
 def listed_physics(labels: np.ndarray, own: list[OwnLines]) -> np.ndarray:
