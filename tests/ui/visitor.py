@@ -84,18 +84,16 @@ class Visitor:
     async def drag(self, title: str, value: float) -> float:
         """Move a slider, not let go; return the seconds until new spectra have arrived."""
         start = time.monotonic()
-        await self.patch(
-            {
-                "kind": "ModelChanged",
-                "model": {"id": self.rows[title]},
-                "attr": "value",
-                "new": value,
-            }
-        )
+        await self.patch(self.move(title, value))
         while True:
             message = await self.next()
             if message.msgtype == "PATCH-DOC" and _brings_spectra(message):
                 return time.monotonic() - start
+
+    def move(self, title: str, value: float) -> dict[str, Any]:
+        """Return the change that moves a slider."""
+        row = {"id": self.rows[title]}
+        return {"kind": "ModelChanged", "model": row, "attr": "value", "new": value}
 
     async def let_go(self, title: str, times: int) -> None:
         """Say that a slider has been released, for the so-manieth time."""
