@@ -1,8 +1,8 @@
 """Fit whole surveys: in tasks, on many processes, so that nothing done is ever lost.
 
-The spectra, rows of HDF5 files and files of single stars, are cut into tasks. Each task
-becomes a table that is written at once and as a whole beside the final one; a rerun of the
-same survey does what is missing. Tasks run in this process or on Dask distributed.
+The spectra, rows of HDF5 files or zarr stores and files of single stars, are cut into tasks.
+Each task becomes a table that is written at once and as a whole beside the final one; a rerun
+of the same survey does what is missing. Tasks run in this process or on Dask distributed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import torch
 from astropy import units
@@ -24,9 +23,10 @@ from astropy.table import MaskedColumn, Table, vstack
 
 from ..bundle import Bundle, open_bundle
 from ..errors import FitError
+from ..io.spectra_store import is_set, is_store, open_set
 from ..io.star_file import on_apstar
 from ..labels import LabelSet
-from ..spectra import Spectra, SpectraFile
+from ..spectra import Spectra
 from .fit import Fitter
 from .result import set_units
 from .settings import FitSettings, Kind
@@ -51,7 +51,7 @@ class Task:
     number : int
         Place in the survey.
     files : tuple of str
-        Files of stars; one HDF5 file if there are rows.
+        Files of stars; one HDF5 file or zarr store if there are rows.
     rows : tuple of int, optional
         From which row of that file to which, the last one not included.
     """
@@ -73,7 +73,7 @@ class Survey:
     bundle : str
         Name or path of the bundle, the same for all processes.
     files : tuple of str
-        HDF5 files of spectra and files of single stars.
+        HDF5 files or zarr stores of spectra, and files of single stars.
     kinds : tuple of str
         Kinds of spectra to fit with.
     settings : FitSettings
@@ -105,7 +105,7 @@ class Survey:
         FitError
             If there are no files.
         SpectrumError
-            If an HDF5 file cannot be read.
+            If an HDF5 file or a store cannot be read.
         """
         out: list[Task] = []
         stars: list[str] = []
@@ -120,7 +120,7 @@ class Survey:
                 stars.append(name)
                 continue
             gather()
-            with SpectraFile.open(name) as file:
+            with open_set(name) as file:
                 n = len(file)
             for start in range(0, n, self.chunk):
                 out.append(Task(len(out), (name,), (start, min(start + self.chunk, n))))
@@ -134,7 +134,8 @@ class Survey:
         sources = []
         for name in self.files:
             # Files that are missing become flagged rows.
-            path = Path(name)
+            # A store's own folder keeps its time when spectra are added; this file does not.
+            path = Path(name, "flux", "zarr.json") if is_store(name) else Path(name)
             state = path.stat() if path.exists() else None
             stamp = [state.st_size, state.st_mtime_ns] if state else None
             sources.append([str(path.resolve()), stamp])
@@ -149,18 +150,12 @@ class Survey:
         }
 
 
-def is_set(name: str | Path) -> bool:
-    """Tell whether a file is an HDF5 file, whose rows are stars."""
-    path = Path(name)
-    return path.is_file() and h5py.is_hdf5(path)
-
-
 def count_stars(files: Sequence[str | Path]) -> int:
-    """Return how many rows the files have: those of HDF5 files, and one for any other."""
+    """Return how many rows there are: those of HDF5 files and zarr stores, else one a file."""
     total = 0
     for name in files:
         if is_set(name):
-            with SpectraFile.open(name) as file:
+            with open_set(name) as file:
                 total += len(file)
         else:
             total += 1
@@ -195,7 +190,7 @@ def _read_rows(task: Task, grid: Any) -> tuple[list[Star], Spectra]:
     assert task.rows is not None
     name = task.files[0]
     first, last = task.rows
-    with SpectraFile.open(name) as file:
+    with open_set(name) as file:
         spectra = file[first:last]
     if spectra.grid != grid and spectra.grid.on_chips() != grid:
         spectra = on_apstar(spectra)

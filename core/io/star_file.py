@@ -29,13 +29,15 @@ from ..spectra import Spectra
 from ..wavelength import APOGEE_GRID, APSTAR_GRID
 from . import apstar, apvisit, aspcapstar, payne, table
 from .fits_file import FITS_START, LARGEST_FILE, product_of, read_bytes, read_fits, star_in
+from .spectra_store import SpectraStore, is_store
 
 HDF5_START = b"\x89HDF\r\n\x1a\n"
 """How HDF5 files start."""
 
 READABLE = (
     "apStar, aspcapStar and apVisit FITS files of APOGEE; ECSV, CSV and FITS tables with columns "
-    "wavelength, flux and error; npz files with spectra; and HDF5 files written by Spectra.save"
+    "wavelength, flux and error; npz files with spectra; HDF5 files written by Spectra.save; "
+    "and zarr stores of spectra"
 )
 """What :func:`read_star` reads, for messages."""
 
@@ -108,6 +110,13 @@ def read_star(
     SpectrumError
         If the file cannot be read, is of no known format, or has no usable pixel.
     """
+    if isinstance(source, str | Path) and is_store(source):
+        with SpectraStore.open(source) as store:
+            spectra = store[:]
+        name = name or Path(source).name
+        if not len(spectra):
+            raise SpectrumError(f"{name} holds no spectrum.")
+        return _plain("spectra", name, spectra)
     if isinstance(source, str | Path) and _starts(Path(source), HDF5_START):
         return _from_hdf5(Path(source), name or Path(source).name)
     content, name = read_bytes(source, name, "a file with a spectrum", LARGEST_FILE)

@@ -24,6 +24,7 @@ from spectrabridge.core.fitting.survey import (
     parts_folder,
     run_survey,
 )
+from spectrabridge.core.io.spectra_store import SpectraStore
 
 SETTINGS = FitSettings(floor=0.0, search=0.0, fixed={"vmacro": 4.0})
 
@@ -57,6 +58,28 @@ def test_tasks_make_the_table_of_one_fit(fit_bundle, stars, observe, tmp_path):
     assert table["vmacro_err"].tolist() == [0.0] * 90
     forget_parts(out)
     assert not parts_folder(out).exists()
+
+
+def test_a_zarr_store_is_a_survey_too(fit_bundle, stars, observe, tmp_path):
+    pytest.importorskip("zarr", reason="needs zarr, of the extra [scale]")
+    spectra = observe(90).spectra
+    path = tmp_path / "stars.zarr"
+    SpectraStore.create(path, spectra).append(spectra)
+    assert count_stars([path, stars]) == 180
+    table = run_survey(survey_of(fit_bundle, path), tmp_path / "a.fits")
+    same = run_survey(survey_of(fit_bundle, stars), tmp_path / "b.fits")
+    assert list(table["id"]) == list(spectra.ids)
+    assert np.array_equal(table["teff"], same["teff"])
+    # Spectra that are added make it another survey.
+    SpectraStore(zarr_group(path), path).append(spectra[:3])
+    with pytest.raises(FitError, match="other sources"):
+        run_survey(survey_of(fit_bundle, path), tmp_path / "a.fits")
+
+
+def zarr_group(path: Path):
+    import zarr
+
+    return zarr.open_group(store=str(path), mode="a")
 
 
 def test_a_rerun_does_only_what_is_missing(fit_bundle, stars, tmp_path, monkeypatch):
