@@ -55,10 +55,11 @@ def residual_figure(
     layout = hv.Layout(rows).cols(2)
     if backend == "matplotlib":
         return layout.opts(
-            fig_inches=(9.5, 2.6 * len(fits)),
+            fig_inches=(9.5, 2.4 * len(fits)),
+            aspect_weight=1,
             sublabel_format="",
-            hspace=0.25,
-            vspace=0.45,
+            hspace=0.2,
+            vspace=0.25,
             shared_axes=False,
             backend=backend,
         )
@@ -76,14 +77,13 @@ def _against_wavelength(density: ResidualDensity, kind: str, backend: Backend, w
     np.add.at(counts.T, column, density.counts.T)
     values = np.where(counts > 0, np.log10(np.maximum(counts, 1)), np.nan)
     ends = (float(wavelength[0]), -REACH, float(wavelength[-1]), REACH)
-    image = hv.Image(
-        values[::-1], ["wavelength in vacuum (\u00c5)", "residual (\u03c3)"], "log count", ends
-    )
+    axes = ["wavelength in vacuum (\u00c5)", "residual (\u03c3)"]
+    image = hv.Image(values[::-1], kdims=axes, vdims="log count", bounds=ends)
     title = f"{kind}: mean {density.mean:+.2f}, standard deviation {density.std:.2f}"
     look: dict[str, Any] = {"cmap": "Blues", "colorbar": False, "title": title, "clim": (-1, None)}
     if backend == "bokeh":
         return image.opts(**look, width=width, height=230, backend=backend)
-    return image.opts(**look, aspect=3.2, interpolation="nearest", backend=backend)
+    return image.opts(**look, aspect=2.9, xticks=5, interpolation="nearest", backend=backend)
 
 
 def _distribution(density: ResidualDensity, colour: str, backend: Backend) -> Any:
@@ -99,4 +99,4 @@ def _distribution(density: ResidualDensity, colour: str, backend: Backend) -> An
     title = "and N(0, 1), dashed"
     if backend == "bokeh":
         return drawn.opts(width=260, height=230, title=title, show_legend=False, backend=backend)
-    return drawn.opts(aspect=1.3, title=title, show_legend=False, backend=backend)
+    return drawn.opts(aspect=1.2, title=title, show_legend=False, backend=backend)
