@@ -15,9 +15,10 @@ compared with the path tables that SDSS and others publish:
   github.com/jobovy/apogee and ``combined_spectra``, ``visit_spectra`` in the downloader of
   github.com/henrysky/astroNN. Folders are location numbers, and field names for apo1m;
   commissioning spectra are called apStarC.
-- asStar of lco25m, as a whole address: ``specutils/tests/test_loaders.py`` of
-  github.com/astropy/specutils fetches ``dr17/apogee/spectro/redux/dr17/stars/lco25m/
-  293-37-C/asStar-dr17-2M03174068-7748459.fits`` from data.sdss.org/sas.
+- DR17 of lco25m, as whole addresses: the remote tests of specutils' APOGEE loaders
+  (github.com/astropy/specutils) fetch ``dr17/apogee/spectro/redux/dr17/stars/lco25m/
+  293-37-C/asStar-dr17-2M03174068-7748459.fits`` and its aspcapStar file in
+  ``aspcap/dr17/synspec_rev1/lco25m/293-37-C`` from data.sdss.org/sas.
 - Catalogues: ``allStarLite-dr17-synspec_rev1.fits`` beside the aspcapStar folders, and
   ``allStar-l31c.2.fits``, from the same downloader.
 
