@@ -169,10 +169,14 @@ def _making(bundle: Bundle) -> str:
     seeds = ""
     if isinstance(members, int) and isinstance(seed, int):
         seeds = f"{members} networks, seeds {seed} to {seed + members - 1}"
+    kept = p.get("seeds_kept")
+    if isinstance(kept, list) and isinstance(members, int) and 0 < len(kept) < members:
+        seeds += f"; kept: {', '.join(str(k) for k in kept)}, by their scores without truth"
     command = str(p.get("command", ""))
     rows = [
         ("command", f"<code>{escape(command)}</code>" if command else ""),
-        ("networks", seeds),
+        ("trained before by", "<br>".join(_earlier(p))),
+        ("networks", escape(seeds)),
         ("backbone", escape(str(training.get("backbone", "")))),
         ("steps", _steps(p.get("iterations"), p.get("stopped_early"))),
         ("training time", _time(seconds) + on if seconds is not None else ""),
@@ -184,6 +188,18 @@ def _making(bundle: Bundle) -> str:
     if not p.get("command"):
         return _p("The bundle does not say how it was made.") + _facts(rows[-2:])
     return _facts(rows)
+
+
+def _earlier(provenance: Mapping[str, Any]) -> list[str]:
+    """Return commands by which networks were trained before, latest first; at most nine."""
+    out: list[str] = []
+    made = _mapping(provenance.get("started_from"))
+    while made and len(out) < 9:
+        seconds = made.get("train_seconds")
+        after = f" ({_time(seconds)})" if isinstance(seconds, int | float) else ""
+        out.append(f"<code>{escape(str(made.get('command', '')))}</code>{after}")
+        made = _mapping(made.get("started_from"))
+    return out
 
 
 def _steps(steps: Any, early: Any) -> str:

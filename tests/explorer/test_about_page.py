@@ -79,6 +79,26 @@ def test_a_strangers_text_is_no_html(giants):
     assert "&lt;img" in html
 
 
+def test_earlier_trainings_are_told(giants):
+    made = {
+        **giants.provenance,
+        "started_from": {
+            "command": "first <b>try</b>",
+            "train_seconds": 600.0,
+            "started_from": {"command": "before it"},
+        },
+        "training": {**giants.provenance["training"], "members": 6, "seed": 0},
+        "seeds_kept": [0, 2, 5],
+    }
+    html = dict(about_parts(with_data(giants, provenance=made), True))["How it was made"]
+    assert "first &lt;b&gt;try&lt;/b&gt;</code> (10.0 minutes)" in html
+    assert html.index("first") < html.index("before it")
+    assert "6 networks, seeds 0 to 5; kept: 0, 2, 5" in html
+    del made["started_from"]
+    anew = about_parts(with_data(giants, provenance=made), True)
+    assert "trained before by" not in dict(anew)["How it was made"]
+
+
 def test_buttons_lead_to_other_pages(giants):
     state = ViewState(giants.labels, giants.data["reference"])
     page = AboutPage(giants, state)
