@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import panel as pn
 import torch
+from panel.io.resources import get_dist_path
 from tornado import process
 from tornado.ioloop import PeriodicCallback
 
@@ -62,6 +63,10 @@ def build(
         exception_handler=handle_exception,
         disconnect_notification=DISCONNECTED,
     )
+    if pn.state.curdoc is not None:
+        # Style sheets come from this server. Panel sees to it when it writes the page, but with
+        # several processes the session may live in another one than that which wrote it.
+        pn.state.curdoc.template_variables["dist_url"] = get_dist_path()
     explorer = Explorer(bundle, files, vetting, pn.state.session_args)
     explorer.start()
     return explorer

@@ -88,3 +88,21 @@ def test_nothing_of_a_session_stays(caplog: pytest.LogCaptureFixture) -> None:
     assert len(pn.state.param.watchers.get("busy", {}).get("value", [])) == followers
     # Work that was interrupted is nobody's error.
     assert [r.message for r in caplog.records if r.levelname in ("WARNING", "ERROR")] == []
+
+
+def test_a_session_without_a_page_of_its_own_asks_no_other_machine() -> None:
+    """As with several processes: the page was written by another than the session lives in."""
+    application = build_applications({"/": build}, title="sessions")["/"]
+    application.add(DocumentLifecycleHandler())
+
+    async def visit() -> str:
+        context = ApplicationContext(application, io_loop=IOLoop.current(), url="/")
+        session = await context.create_session_if_needed("session", Request())  # type: ignore[arg-type]
+        text = str(session.document.to_json())
+        session.request_expiration()
+        await context._cleanup_sessions(0)
+        return text
+
+    text = asyncio.run(visit())
+    assert "static/extensions/panel/" in text
+    assert "https://cdn." not in text
