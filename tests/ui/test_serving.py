@@ -18,7 +18,7 @@ from playwright.sync_api import expect
 
 from spectrabridge.core.errors import SpectrabridgeError
 
-from .conftest import SIZE, Screen, Server, free_port, open_screen, start_server
+from .conftest import SIZE, TOUR_SEEN, Screen, Server, free_port, open_screen, start_server
 from .visitor import Visitor
 
 pytestmark = pytest.mark.timeout(180)
@@ -70,6 +70,7 @@ def group(tmp_path_factory):
 def signed_in(browser, group: Server) -> Screen:
     """Open the page and sign in, as a person does."""
     context = browser.new_context(viewport=SIZE)
+    context.add_init_script(TOUR_SEEN)
     page = context.new_page()
     page.goto(group.url + PREFIX)
     page.get_by_label("User").fill("maria")
