@@ -6,8 +6,10 @@ kernel runs.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +21,11 @@ LARGEST = 250_000
 
 def run(path: Path, seconds: int = 600) -> Any:
     """Return a notebook with all cells executed, in a folder of its own."""
-    import tempfile
-
     import nbformat
     from nbclient import NotebookClient
 
+    # Threads that wait for each other take most of the time of a busy machine.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     notebook = nbformat.read(path, as_version=4)
     with tempfile.TemporaryDirectory() as folder:
         resources = {"metadata": {"path": folder}}
