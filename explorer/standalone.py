@@ -10,6 +10,7 @@ from typing import Any
 from bokeh.embed import file_html
 from bokeh.model import Model
 from bokeh.resources import INLINE
+from jinja2 import Template
 
 from .theme import FIGURES, surface
 
@@ -70,7 +71,7 @@ def standalone_html(
             list(figures),
             INLINE,
             title,
-            template=template,
+            template=Template(template),
             template_variables=variables,
             theme=FIGURES,
             suppress_callback_warning=True,
