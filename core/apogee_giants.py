@@ -46,7 +46,7 @@ TITLE = "APOGEE giants: what real red giants show and the models lack"
 DESCRIPTION = (
     "Emulated spectra of giants adapted to APOGEE red giants. The observed domain is "
     "semi-empirical: a published data-driven model of 1,801 real giants gives the flux at "
-    "Teff, log g, [M/H] and [alpha/M] of real stars (APOGEE DR12 labels), one in eight of them "
+    "Teff, log g, [M/H] and [alpha/M] of real stars (APOGEE DR12 labels), one in fourteen of them "
     "moved up the giant branch, to 3716 K, where the catalogue ends; the scatter of single "
     "elements about what these four imply is that of the emulator; noise and bad pixels are "
     "those of real spectra. Training used neither pairs nor labels of observed spectra. "
@@ -428,7 +428,7 @@ class GiantSurvey:
     snr: float = 140.0
     snr_scatter: float = 0.5
     test_fraction: float = 0.1
-    moved: float = 0.15
+    moved: float = 0.08
     seed: int = 0
 
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..derivatives import silu_slope
+from .basis import SpectralBasis
 
 
 @dataclass(frozen=True)
@@ -430,3 +431,45 @@ class Critics(TwoCritics):
     def on_obs(self, spectrum: Tensor, shared: Tensor, split: Tensor) -> Tensor:
         """Return logits ``(M, B, 1)`` that observed spectra are no translations."""
         return self.obs(torch.cat([spectrum, shared, split], -1))
+
+
+@torch.no_grad()
+def in_bases(
+    network: AdaptationNetwork,
+    old: tuple[SpectralBasis, SpectralBasis],
+    new: tuple[SpectralBasis, SpectralBasis],
+) -> AdaptationNetwork:
+    """Return networks that do with coefficients in other bases what these do with theirs.
+
+    The first layers read and the last layers write another basis; between them nothing
+    changes. What the other bases do not span is lost, what they span in addition is not
+    used until the networks are trained further.
+
+    Parameters
+    ----------
+    network : AdaptationNetwork
+        Networks to express anew; not changed.
+    old, new : pair of SpectralBasis
+        Synthetic and observed basis, of the networks and of the result; as many components.
+    """
+    out = AdaptationNetwork(network.shape, network.seeds)
+    out.load_state_dict(network.state_dict())
+    for name, before, after in zip(("synth", "obs"), old, new, strict=True):
+        to_old, to_new = after.change_to(before), before.change_to(after)
+        between = after.mean - before.mean
+        at_old = between @ before.components.T / before.scale
+        at_new = -between @ after.components.T / after.scale
+        reading = [getattr(out, f"read_{name}").layers[0]]
+        writing = [getattr(out, f"write_{name}")]
+        if network.shape.linear_path:
+            reading.append(getattr(out, f"past_read_{name}"))
+            writing.append(getattr(out, f"past_write_{name}"))
+        for layer in reading:
+            layer.bias += (at_old @ layer.weight)[:, None]
+            layer.weight.copy_(to_old @ layer.weight)
+        for layer in writing:
+            layer.weight.copy_(layer.weight @ to_new)
+            layer.bias.copy_(layer.bias @ to_new)
+        # Two paths add up; the difference of the means belongs to one of them.
+        writing[0].bias += at_new
+    return out

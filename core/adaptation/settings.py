@@ -112,6 +112,9 @@ class AdaptationTraining:
     unbiased_matching : bool
         Whether the distance is one between distributions or between the batches at hand;
         see :func:`~spectrabridge.core.adaptation.losses.sliced_square_unbiased`.
+    refit : bool
+        Whether networks that are trained further get new principal components, of the
+        spectra at hand; basis only. For domains that have grown since.
     tf32, bf16 : bool
         Let a CUDA device round products to TensorFloat-32, or compute them in bfloat16.
     """
@@ -156,6 +159,7 @@ class AdaptationTraining:
     n_matched: int = 24
     match_from: int = 300
     unbiased_matching: bool = False
+    refit: bool = False
     tf32: bool = False
     bf16: bool = False
 

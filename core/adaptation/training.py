@@ -37,7 +37,7 @@ from .choice import Judge as Judge
 from .choice import choose_members
 from .conv import ConvNetwork
 from .losses import sliced_distance
-from .network import AdaptationNetwork, Passes
+from .network import AdaptationNetwork, Passes, in_bases
 from .objective import Spaces, critic_loss, member_distance, network_losses
 from .pixels import fit_pixels
 from .precision import half_precision, matrix_precision, require_cuda_for
@@ -128,9 +128,10 @@ class AdaptationTrainer:
     judge : Judge, optional
         Scores members; says when to stop early and which members to keep.
     start : Adapter, optional
-        An adaptation between the same domains, to train further: representations and
-        weights are taken over. Critics start anew, which helps in itself: in a long
-        training they come to know the observed stars one by one.
+        An adaptation between these domains, or similar ones, to train further: weights are
+        taken over, and representations unless the training is to refit them. Critics start
+        anew, which helps in itself: in a long training they come to know the observed
+        stars one by one.
     prepared : Prepared, optional
         That of another training between the same domains, whose backbone and number of
         components are the same: saves finding it again.
@@ -169,7 +170,10 @@ class AdaptationTrainer:
         shape = t.shape(observed.shape[1])
         if start is not None:
             require_like(start, t, observed.shape[1])
-            prepared = Prepared(start.synth, start.obs)
+            if not t.refit:
+                prepared = Prepared(start.synth, start.obs)
+            else:
+                prepared = Prepared(*self._represent(pool, observed, noise, ivar))
         elif prepared is None:
             prepared = Prepared(*self._represent(pool, observed, noise, ivar))
         synth, obs = prepared.synth, prepared.obs
@@ -193,7 +197,10 @@ class AdaptationTrainer:
         if start is None:
             self._start_alike()
         else:
-            self.network.load_state_dict(start.network.state_dict())
+            network = start.network
+            if t.refit:
+                network = in_bases(network, (start.synth, start.obs), (synth, obs))
+            self.network.load_state_dict(network.state_dict())
         self.critics = build_critics(shape, t.seeds()).to(self.device)
         betas = (0.5, t.beta2)
         self._opt_g = torch.optim.Adam(

@@ -415,6 +415,21 @@ def test_networks_are_trained_further(toy_emulator: Emulator, toy_experiment: Ex
     assert mean_square[1] < 1.2 * mean_square[0]
 
 
+def test_networks_trained_further_may_get_new_components(
+    toy_emulator: Emulator, toy_experiment: Experiment
+) -> None:
+    domains = mock_domains(toy_emulator, toy_experiment, TOY_SURVEY)
+    first = domains.trainer(BRIEF).run().adapter
+    # Other spectra: half of the observed stars.
+    fewer = dataclasses.replace(domains, observed=domains.observed[::2])
+    start = fewer.trainer(dataclasses.replace(BRIEF, refit=True), start=first).adapter()
+    assert not torch.equal(start.obs.components, first.obs.components)
+    flux = domains.draw(50, torch.Generator().manual_seed(8))
+    apart = (start.adapt(flux) - first.adapt(flux)).square().mean().sqrt()  # type: ignore[operator]
+    moved = (first.adapt(flux) - flux).square().mean().sqrt()  # type: ignore[operator]
+    assert apart < 0.2 * moved
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
