@@ -13,10 +13,7 @@ from spectrabridge.core.labels import APOGEE_LABELS, LabelSet
 from spectrabridge.core.synthesis.grid_plan import GridPlan, ready
 from spectrabridge.core.wavelength import WavelengthGrid
 
-WHY = (
-    "needs pysme-astro: in a virtual environment of its own, pip install -e '.[synthesis]' pytest "
-    "pytest-timeout, without constraints; then pytest tests/core/synthesis"
-)
+WHY = "needs pysme-astro: `make synthesis` installs it beside the rest and runs these tests"
 
 
 @pytest.fixture(scope="session")
