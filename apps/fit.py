@@ -131,10 +131,11 @@ def fit_command(bundle: str, spectra: tuple[Path, ...], **given: Any) -> None:
     out: Path | None = given["out"]
     _check_out(out, given["overwrite"])
     set_up_torch(given["threads"], given["device"])
+    found = find_bundle(bundle).resolve()
     settings = FitSettings(
         prior=given["prior"],
         widening=given["widening"],
-        fixed=_fixed(given["fixed"]),
+        fixed=_fixed(given["fixed"], found),
         velocity=given["velocity"],
         search=given["search"],
         degree=given["degree"],
@@ -152,7 +153,7 @@ def fit_command(bundle: str, spectra: tuple[Path, ...], **given: Any) -> None:
     reading = Reading(given["unit"], given["medium"], given["rv_kms"], given["every_row"])
     # Workers may run in other folders.
     survey = Survey(
-        str(find_bundle(bundle).resolve()),
+        str(found),
         tuple(str(f.resolve()) for f in spectra),
         kinds[given["spectrum"]],
         settings,
@@ -286,14 +287,14 @@ def _check_out(out: Path | None, overwrite: bool) -> None:
         raise click.UsageError(f"--out: {out} exists; give --overwrite to replace it.")
 
 
-def _fixed(given: tuple[str, ...]) -> dict[str, float]:
-    fixed = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        try:
-            fixed[name.strip()] = float(value)
-        except ValueError:
-            equals = ""
-        if not equals:
-            raise click.UsageError(f"--fix: expected NAME=NUMBER, as vmacro=4; found {text!r}.")
-    return fixed
+def _fixed(given: tuple[str, ...], bundle: Path) -> dict[str, float]:
+    from ..core.bundle import open_bundle
+    from ..core.errors import FitError
+    from ..core.fitting.held import held_labels
+
+    if not given:
+        return {}
+    try:
+        return held_labels(given, open_bundle(bundle).labels)
+    except FitError as problem:
+        raise click.UsageError(f"--fix: {problem}") from problem

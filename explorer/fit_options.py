@@ -5,9 +5,11 @@ from __future__ import annotations
 import panel as pn
 
 from ..core.fitting.settings import FitSettings
+from ..core.labels import LabelSet
 from .choice import Choice
 from .fit_queue import BATCH
 from .fitted_star import KINDS, FitPlan
+from .held_labels import HeldLabels
 from .plain_button import plain_button
 
 _OPTIONS: dict[str, tuple[str, list[list[str]], str]] = {
@@ -50,9 +52,15 @@ _OPTIONS: dict[str, tuple[str, list[list[str]], str]] = {
 
 
 class FitOptions(pn.viewable.Viewer):
-    """Choices that make a :class:`FitPlan`, folded away until they are asked for."""
+    """Choices that make a :class:`FitPlan`, folded away until they are asked for.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    labels : LabelSet
+        Labels that are fitted, or can be held.
+    """
+
+    def __init__(self, labels: LabelSet) -> None:
         super().__init__()
         self.choices = {
             name: Choice(
@@ -66,9 +74,11 @@ class FitOptions(pn.viewable.Viewer):
             )
             for name, (label, options, value) in _OPTIONS.items()
         }
+        self.held = HeldLabels(labels, margin=0, sizing_mode="stretch_width")
         self.open = plain_button("Options", self._fold)
         self.panel = pn.Column(
             *self.choices.values(),
+            self.held,
             pn.pane.HTML(
                 "For the files that come next. <i>Fit again</i> takes them for all stars.",
                 margin=(3, 0, 0, 0),
@@ -92,6 +102,7 @@ class FitOptions(pn.viewable.Viewer):
             floor=float(chosen["floor"]),
             split=chosen["split"],  # type: ignore[arg-type]
             starts=int(chosen["starts"]),
+            fixed=self.held.values,
             chunk=BATCH,
         )
         kinds = tuple(k for k in KINDS if chosen["spectra"] in ("both", k))

@@ -56,7 +56,7 @@ class FitPage(pn.viewable.Viewer):
         self.state = state or ViewState(model.labels, model.reference, bundle=bundle.name)
         self._on_show = on_show
         self.queue = FitQueue(self._fit, self._changed)
-        self.options = FitOptions()
+        self.options = FitOptions(model.labels)
         self._build_controls()
         self._build_tables()
         self.view = ResidualView(model.grid, self.state, self.to_spectrum)

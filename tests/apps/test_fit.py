@@ -68,6 +68,8 @@ def test_in_tasks(tmp_path: Path):
         (["apogee-giants", "gone.fits"], "gone.fits"),
         (["apogee-giants", STAR, "--fix", "vmacro"], "NAME=NUMBER"),
         (["apogee-giants", STAR, "--fix", "Zr=0"], "no label 'Zr'"),
+        (["apogee-giants", STAR, "--fix", "teff=1e9"], "between"),
+        (["apogee-giants", STAR, "--fix", "vmacro=4", "--fix", "vmacro=5"], "held twice"),
         (["apogee-giants", STAR, "--out", "t.txt"], ".ecsv"),
         (["apogee-giants", STAR, "--out", "no/such/t.ecsv"], "no folder"),
         (["apogee-giants", STAR, "--widening", "0"], "widening"),

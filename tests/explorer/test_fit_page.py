@@ -161,6 +161,20 @@ def test_options_make_the_plan(page, content):
     assert set(page.star.fits) == {"emulated", "adapted"}
 
 
+def test_held_labels_go_into_the_plan_and_nonsense_is_refused(page):
+    held = page.options.held
+    held.text = "v_macro=4, [Fe/H] = -0.5"
+    assert held.problem == ""
+    assert page.options.plan.settings.fixed == {"vmacro": 4.0, "Fe": -0.5}
+    held.text = "vmacro=fast"
+    assert "found 'vmacro=fast'" in held.problem
+    assert held.problem.endswith("Still held: vmacro=4, Fe=-0.5.")
+    assert page.options.plan.settings.fixed == {"vmacro": 4.0, "Fe": -0.5}
+    held.text = ""
+    assert held.problem == ""
+    assert page.options.plan.settings.fixed == {}
+
+
 def test_all_stars_are_pooled(page, content):
     for name in ("a.fits", "b.fits"):
         page.receive(name, content)
@@ -229,7 +243,7 @@ def test_the_page_follows_unit_theme_and_chip(bundle, content, page):
 def test_files_that_do_not_arrive_get_a_row(page):
     page.drop._handle_msg({"name": "big.fits", "size": 10**10, "problem": "large"})
     assert texts(page.table.rows[0])[0] == "big.fits"
-    assert "larger than 500 MB" in page.queue.stars["big.fits#0"].problem
+    assert "larger than 100 MB" in page.queue.stars["big.fits#0"].problem
 
 
 # ------------------------------------------------------------------------------ queue
