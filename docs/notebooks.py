@@ -53,6 +53,8 @@ def _kept(output: Any) -> Any | None:
     data = output.get("data", {})
     if any("holoviews" in kind or "widget" in kind for kind in data):
         return None
+    if "<script" in str(data.get("text/html", "")):
+        return None
     if "text/html" in data and "image/png" not in data:
         # Tables name the object's place in memory.
         data["text/html"] = re.sub(r'id="table\d+"', "", data["text/html"])
