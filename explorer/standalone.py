@@ -9,7 +9,7 @@ from typing import Any
 
 from bokeh.embed import file_html
 from bokeh.model import Model
-from bokeh.resources import INLINE
+from bokeh.resources import INLINE, Resources
 from jinja2 import Template
 
 from .theme import FIGURES, surface
@@ -60,12 +60,15 @@ def standalone_html(
         "{% from macros import embed %}"
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width"><title>{{ title | e }}</title>'
-        "{{ bokeh_css }}{{ bokeh_js }}<style>{{ style }}</style></head>"
+        "{{ scripts }}<style>{{ style }}</style></head>"
         "<body>{{ head }}<main>{% for root in roots %}<section>{{ embed(root) }}</section>"
         "{% endfor %}</main>"
         "{{ plot_script }}</body></html>"
     )
-    variables: dict[str, Any] = {"style": style, "head": head}
+    # Not Bokeh's own choice: it would add what all known models want from the server.
+    inline = Resources(mode="inline", components=["bokeh", "bokeh-widgets"])
+    scripts = "".join(f"<script>{code}</script>" for code in inline.js_raw)
+    variables: dict[str, Any] = {"style": style, "head": head, "scripts": scripts}
     return str(
         file_html(
             list(figures),

@@ -385,7 +385,8 @@ def test_panel_serves_the_file_by_its_path(browser, root, tmp_path):
     server = start_server(command, port, tmp_path)
     try:
         server.wait()
-        screen = open_screen(browser, f"{server.url}/explorer")
+        screen = open_screen(browser, f"{server.url}/explorer?labels=teff:4300")
+        expect(screen.box("T_eff")).to_have_value("4300")
         before = screen.pixels(FLUX)
         screen.slider("T_eff").press("Shift+ArrowRight")
         screen.wait_pixels(before, FLUX)
