@@ -44,11 +44,11 @@ def line(curve: Any, backend: Backend, colour: str, dashed: bool = False) -> Any
     )
 
 
-def band(spans: Any, backend: Backend, colour: str) -> Any:
-    """Return spans filled with a colour, spectra showing through."""
-    edge = {"line_alpha": 0} if backend == "bokeh" else {"edgecolor": "none"}
-    fill = {"color": colour} if backend == "bokeh" else {"facecolor": colour}
-    return spans.opts(alpha=0.25, **fill, **edge, backend=backend)
+def band(areas: Any, backend: Backend, colour: str) -> Any:
+    """Return rectangles filled with a colour, spectra showing through."""
+    if backend == "bokeh":
+        return areas.opts(color=colour, line_alpha=0, alpha=0.25, backend=backend)
+    return areas.opts(facecolor=colour, edgecolor="none", alpha=0.25, backend=backend)
 
 
 def points(stars: Any, backend: Backend, colour: str) -> Any:

@@ -107,6 +107,7 @@ def line_figure(
         hv.Overlay([curve(star.adapted, "adapted", ADAPTED, flux)]),
     ]
     difference = star.adapted - star.emulated
+    bottom, top = np.nanmin(difference[inside]), np.nanmax(difference[inside])
     drawn = []
     names = []
     for candidate in candidates or ():
@@ -115,10 +116,9 @@ def line_figure(
         name = _element(candidate.best)
         label = candidate.best if candidate.best not in names else ""
         names.append(candidate.best)
-        area = hv.VSpans(
-            [(candidate.low, candidate.high)],
-            ["wavelength in vacuum (\u00c5)", "end"],
-            label=label or candidate.best,
+        axes = ["wavelength in vacuum (\u00c5)", "difference", "end", "top"]
+        area = hv.Rectangles(
+            [(candidate.low, bottom, candidate.high, top)], axes, label=label or candidate.best
         )
         colour = element_colour(name) if name else OTHER_ELEMENT
         drawn.append(band(area, backend, colour))
