@@ -199,7 +199,17 @@ class AdaptationTrainer:
         else:
             network = start.network
             if t.refit:
-                network = in_bases(network, (start.synth, start.obs), (synth, obs))
+                if not isinstance(network, AdaptationNetwork):
+                    raise TrainingError(
+                        "refit=true finds new principal components, which networks of the conv "
+                        "backbone do not have. Train them further without it."
+                    )
+                before, after = (start.synth, start.obs), (synth, obs)
+                network = in_bases(
+                    network,
+                    cast("tuple[SpectralBasis, SpectralBasis]", before),
+                    cast("tuple[SpectralBasis, SpectralBasis]", after),
+                )
             self.network.load_state_dict(network.state_dict())
         self.critics = build_critics(shape, t.seeds()).to(self.device)
         betas = (0.5, t.beta2)
