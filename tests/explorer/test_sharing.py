@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from astropy.io import fits, votable
 from astropy.table import QTable, Table
+from bokeh.document import Document
+from bokeh.layouts import column
 
 from spectrabridge.core.wavelength import vacuum_to_air
 from spectrabridge.explorer.app import Explorer
@@ -104,7 +106,8 @@ def test_a_bundle_from_a_file_says_so(state):
 
 def test_a_page_of_its_own_has_all_it_needs(bundles):
     explorer = Explorer()
-    document = explorer.view.figures.grid.document
+    document = Document()
+    document.add_root(column(explorer.view.figures.grid))
     page = standalone_html(
         [explorer.view.figures.grid], "<i>", ["a & b"], [("emulated", "#0072b2", False)], dark=True
     )
