@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -26,7 +27,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from .derivatives import along_unit_vectors, silu_slope
+from .derivatives import silu_slope
 from .errors import BundleError, LabelError, SpectrumError, TrainingError
 from .labels import APOGEE_LABELS, LabelSet
 from .wavelength import APOGEE_GRID, WavelengthGrid
@@ -174,34 +175,63 @@ class Emulator(nn.Module):
             return self.net(x)
         return ((self.net(x) * self.scale) @ self.components + self.mean).exp()
 
-    def slopes(self, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def slopes(self, labels: Tensor, directions: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return flux ``(n_stars, n_pixels)`` and its derivatives by every label.
 
         Derivatives are pushed through the layers by hand: many times faster than
         differentiating pixel by pixel.
 
+        Parameters
+        ----------
+        labels : Tensor, shape ``(n_stars, n_labels)``
+            Labels in physical units.
+        directions : Tensor, shape ``(n_stars, k, n_labels)``, optional
+            Differentiate along these directions of label space, not by every label.
+
         Returns
         -------
         flux : Tensor, shape ``(n_stars, n_pixels)``
-        slopes : Tensor, shape ``(n_stars, n_labels, n_pixels)``
-            Change of flux per unit of each label.
+        slopes : Tensor, shape ``(n_stars, n_labels or k, n_pixels)``
+            Change of flux per unit of each label, or along each direction.
         """
-
-        def scaled(y: Tensor) -> Tensor:
-            return (self.inputs(y) - self.low) / (self.high - self.low) - 0.5
-
-        value, slopes = along_unit_vectors(scaled, labels)
-        with torch.no_grad():
-            for layer in self.net:
-                if isinstance(layer, nn.Linear):
-                    value, slopes = layer(value), slopes @ layer.weight.T
-                else:
-                    slopes = slopes * _slope_of(layer, value)[:, None, :]
-                    value = layer(value)
+        value, slopes = self.pushed(labels, directions)
         if self.architecture == "payne":
             return value, slopes
         flux = ((value * self.scale) @ self.components + self.mean).exp()
         return flux, ((slopes * self.scale) @ self.components).mul_(flux[:, None, :])
+
+    @torch.no_grad()
+    def pushed(self, labels: Tensor, directions: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return the network's output and its derivatives; see :meth:`slopes`.
+
+        For ``basis`` the output are coefficients of log flux, ``(n_stars, n_basis)``.
+        """
+        value = (self.inputs(labels) - self.low) / (self.high - self.low) - 0.5
+        slopes = self._input_slopes(labels) / (self.high - self.low)
+        if directions is not None:
+            slopes = directions @ slopes
+        for layer in self.net:
+            if isinstance(layer, nn.Linear):
+                value, slopes = layer(value), slopes @ layer.weight.T
+            else:
+                slopes = slopes * _slope_of(layer, value)[:, None, :]
+                value = layer(value)
+        return value, slopes
+
+    def _input_slopes(self, labels: Tensor) -> Tensor:
+        """Return the derivatives of :meth:`inputs`, ``(n_stars, n_labels, n_inputs)``."""
+        n, d = labels.shape
+        out = torch.eye(d, dtype=labels.dtype, device=labels.device).repeat(n, 1, 1)
+        if self.architecture == "payne":
+            return out
+        if "Fe" in self.labels:
+            iron = self.labels.index("Fe")
+            out[:, iron, [i for i in self.labels.element_columns() if i != iron]] = -1
+        if "c12c13" in self.labels:
+            i = self.labels.index("c12c13")
+            ratio = labels[:, i]
+            out[:, i, i] = torch.where(ratio > 1e-3, 1 / (math.log(10) * ratio), 0.0)
+        return out
 
     def extrapolations(self, labels: np.ndarray) -> list[Extrapolation]:
         """Tell which inputs of one star lie outside what the emulator was trained on.

@@ -301,7 +301,7 @@ class HiddenLines(nn.Module):
         flux = self.complete(labels)
         return torch.where(self.hidden, torch.ones_like(flux), flux)
 
-    def slopes(self, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def slopes(self, labels: Tensor, directions: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return flux and its derivatives; see the emulator's method."""
-        flux, slopes = self.complete.slopes(labels)
+        flux, slopes = self.complete.slopes(labels, directions)
         return torch.where(self.hidden, torch.ones_like(flux), flux), slopes * ~self.hidden

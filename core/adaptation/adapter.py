@@ -114,7 +114,7 @@ class Adapter(nn.Module):
             self.synth, self.obs, network, self.split_mean[chosen], self.split_std[chosen]
         )
 
-    def _members_split(self, split: Tensor | None, n: int) -> Tensor:
+    def members_split(self, split: Tensor | None, n: int) -> Tensor:
         """Return split latents as ``(M, n, n_split of one member)``."""
         m, s = self.split_mean.shape
         if split is None:
@@ -129,7 +129,7 @@ class Adapter(nn.Module):
     def adapt_members(self, flux: Tensor, split: Tensor | None = None) -> Tensor:
         """Return observed coefficients ``(M, n_stars, n_coefficients)`` of every member."""
         latents = self.network.encode_synth(self.synth.encode(flux))
-        return self.network.decode_obs(latents, self._members_split(split, flux.shape[0]))
+        return self.network.decode_obs(latents, self.members_split(split, flux.shape[0]))
 
     def members_along(
         self, flux: Tensor, slopes: Tensor, split: Tensor | None = None
@@ -152,7 +152,7 @@ class Adapter(nn.Module):
         """
         if isinstance(self.network, AdaptationNetwork) and isinstance(self.synth, SpectralBasis):
             pushed = slopes @ self.synth.components.T / self.synth.scale
-            latents = self._members_split(split, flux.shape[0])
+            latents = self.members_split(split, flux.shape[0])
             return self.network.adapt_along(self.synth.encode(flux), pushed, latents)
         return along(lambda f: self.adapt_members(f, split), flux, slopes)
 
@@ -166,7 +166,7 @@ class Adapter(nn.Module):
             shared = self.network.encode_synth(self.synth.encode(flux))
 
         def mean(latents: Tensor) -> Tensor:
-            return self.network.decode_obs(shared, self._members_split(latents, len(flux))).mean(0)
+            return self.network.decode_obs(shared, self.members_split(latents, len(flux))).mean(0)
 
         return along_unit_vectors(mean, split)[1]
 

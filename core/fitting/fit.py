@@ -203,17 +203,20 @@ class Fitter:
 
         def slopes(x: Tensor, rows: Tensor) -> Tensor:
             labels, latents, pixels = self._parts(x, None if split is None else split[rows])
-            by = self.forward.slopes(labels, latents, by_split=bool(m))
-            by[:, :k] *= space.rates(labels)[:, :, None]
+            # A direction without any change makes the row that the velocity's goes to.
+            along = x.new_zeros(len(x), k + 1 if not m else k, k)
+            along[:, :k].diagonal(dim1=1, dim2=2).copy_(space.rates(labels))
+            flux, by = self.forward.slopes(labels, latents, along, by_split=bool(m))
             if m:
                 by[:, k:] *= self._split_unit[:, None]
+                by = torch.cat([by, torch.zeros_like(by[:, :1])], 1)
             if not s.velocity:
-                return torch.cat([by, torch.zeros_like(by[:, :1])], 1)
-            far = (pixels.abs() > NEGLIGIBLE).nonzero()[:, 0]
-            if len(far):
-                by[far] = shift(by[far], pixels[far], grid)
-            moved = shift(self.forward.flux(labels, latents), pixels, grid, derivative=True)
-            return torch.cat([by, VELOCITY_UNIT * moved[:, None]], 1)
+                return by
+            far = pixels.abs() > NEGLIGIBLE
+            if far.any():
+                by = shift(by, pixels * far, grid)
+            by[:, -1] = VELOCITY_UNIT * shift(flux, pixels, grid, derivative=True)
+            return by
 
         def every(labels: Tensor, split: float, velocity: float) -> Tensor:
             rest = torch.full((m + 1,), split, device=device)

@@ -25,6 +25,17 @@ TOLERANCE = 0.03
 Chi2 computed in float32 is not much better than that.
 """
 
+NEAR = 2.0
+"""Derivatives known where a step promised less than this serve to the end, and for the errors.
+
+A step lowers chi2 by as much as the square of its length in errors, here over all labels.
+"""
+
+NOISE = 1.5
+"""Chi2 per pixel up to which that holds: larger residuals turn small changes of derivatives
+into pulls.
+"""
+
 STUCK = 0.5
 """A star that no step helps counts as done if the step promised less than this."""
 
@@ -89,32 +100,37 @@ class Problem:
             )
             for chip in self.grid.chips
         ]
+        self._products = [(p[:, None] * p).flatten(0, 1).T.contiguous() for p in self.polynomials]
 
     def _on_chips(
         self, model: Tensor, rows: Tensor
     ) -> Iterator[tuple[slice, Tensor, Tensor, Tensor]]:
-        """Yield a chip's pixels, polynomials, weighted columns and their normal matrix.
+        """Yield a chip's pixels, polynomials, their normal matrix and ``model * ivar``.
 
         The prior is 1 with a standard deviation of 1: without any usable pixel on a chip
         the polynomial stays there.
         """
         if self.degree < 0:
             return
-        for chip, p in zip(self.grid.chips, self.polynomials, strict=True):
-            w = self.weight[rows][:, chip.pixels]
-            columns = (model[:, chip.pixels] * w)[:, None, :] * p
-            matrix = (columns @ columns.transpose(1, 2)).double()
+        ivar = self.ivar[rows]
+        for chip, p, products in zip(
+            self.grid.chips, self.polynomials, self._products, strict=True
+        ):
+            part = model[:, chip.pixels]
+            weighed = part * ivar[:, chip.pixels]
+            matrix = ((part * weighed) @ products).double().unflatten(1, (len(p), len(p)))
             prior = torch.eye(len(p), dtype=torch.float64, device=matrix.device)
-            yield chip.pixels, p, columns, matrix + prior
+            yield chip.pixels, p, matrix + prior, weighed
 
     def continuum(self, model: Tensor, rows: Tensor) -> Tensor:
         """Return the polynomials that fit best, on all pixels."""
-        out = torch.ones_like(model)
-        for pixels, p, columns, matrix in self._on_chips(model, rows):
-            seen = self.flux[rows][:, pixels] * self.weight[rows][:, pixels]
-            right = (columns @ seen[:, :, None]).double()
+        if self.degree < 0:
+            return torch.ones_like(model)
+        flux, out = self.flux[rows], torch.empty_like(model)
+        for pixels, p, matrix, weighed in self._on_chips(model, rows):
+            right = ((flux[:, pixels] * weighed) @ p.T).double()
             right[:, 0] += 1
-            out[:, pixels] = torch.linalg.solve(matrix, right)[:, :, 0].float() @ p
+            out[:, pixels] = torch.linalg.solve(matrix, right).float() @ p
         return out
 
     def residual(self, x: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -133,19 +149,50 @@ class Problem:
         """Return chi2 and the prior's chi2 together, ``(n,)``, float64."""
         return self.residual(x, rows)[2].double().square().sum(1) + self.penalty(x)[1]
 
-    def projected(self, x: Tensor, model: Tensor, continuum: Tensor, rows: Tensor) -> Tensor:
-        """Return weighted derivatives without what the polynomials can do as well.
+    def derivatives(self, x: Tensor, model: Tensor, continuum: Tensor, rows: Tensor) -> Derivatives:
+        """Return the derivatives of the residuals of some stars."""
+        slopes = self.slopes(x, rows)
+        slopes *= (continuum * self.weight[rows])[:, None, :]
+        normal = (slopes @ slopes.transpose(1, 2)).double()
+        chips = []
+        weight = self.weight[rows]
+        for pixels, p, matrix, _ in self._on_chips(model, rows):
+            columns = (model[:, pixels] * weight[:, pixels])[:, None, :] * p
+            cross = (columns @ slopes[:, :, pixels].transpose(1, 2)).double()
+            share = torch.linalg.solve(matrix, cross)
+            normal -= cross.transpose(1, 2) @ share
+            chips.append((pixels, columns, share))
+        return Derivatives(slopes, chips, normal)
 
-        Shape ``(n, n_parameters, n_pixels)``.
-        """
-        out = self.slopes(x, rows)
-        out = out * (continuum * self.weight[rows])[:, None, :]
-        for pixels, _, columns, matrix in self._on_chips(model, rows):
-            part = out[:, :, pixels]
-            cross = (columns @ part.transpose(1, 2)).double()
-            share = torch.linalg.solve(matrix, cross).float()
-            part -= share.transpose(1, 2) @ columns
-        return out
+
+@dataclass
+class Derivatives:
+    """Derivatives of residuals, and what the polynomials can do as well.
+
+    The latter is taken out of products, which are small, and not of every pixel.
+
+    Parameters
+    ----------
+    slopes : Tensor, shape ``(n, n_parameters, n_pixels)``
+        Of the model with its continuum, in sigma.
+    chips : list of (slice, Tensor, Tensor)
+        Pixels, polynomials times the model, in sigma, ``(n, n_polynomials, n_pixels)``, and
+        how they follow the parameters, ``(n, n_polynomials, n_parameters)``.
+    normal : Tensor, shape ``(n, n_parameters, n_parameters)``
+        Products of the derivatives without what polynomials do, float64.
+    """
+
+    slopes: Tensor
+    chips: list[tuple[slice, Tensor, Tensor]]
+    normal: Tensor
+
+    def along(self, residual: Tensor) -> Tensor:
+        """Return the product with residuals ``(n, n_pixels)``, float64."""
+        r = residual[:, :, None]
+        out = (self.slopes @ r).double()
+        for pixels, columns, share in self.chips:
+            out -= share.transpose(1, 2) @ (columns @ r[:, pixels]).double()
+        return out[:, :, 0]
 
 
 @dataclass
@@ -197,6 +244,7 @@ def minimise(problem: Problem, start: Tensor, evaluations: int = 20) -> Minimum:
     model, continuum, residual = p.residual(x, everyone)
     chi2 = residual.double().square().sum(1)
     cost = chi2 + p.penalty(x)[1]
+    pixels = (p.ivar > 0).sum(1)
     damping = torch.full((n,), 1e-3, dtype=torch.float64, device=device)
     normal = torch.zeros(n, q, q, dtype=torch.float64, device=device)
     count = torch.zeros(n, dtype=torch.long, device=device)
@@ -207,22 +255,28 @@ def minimise(problem: Problem, start: Tensor, evaluations: int = 20) -> Minimum:
         rows = everyone[~converged & ~stuck]
         if not len(rows):
             break
-        slopes = p.projected(x[rows], model[rows], continuum[rows], rows)
-        normal[rows] = (slopes @ slopes.transpose(1, 2)).double() + p.precision
+        by = p.derivatives(x[rows], model[rows], continuum[rows], rows)
+        normal[rows] = by.normal + p.precision
         count[rows] += 1
         fresh = True
         moved = torch.zeros(len(rows), dtype=torch.bool, device=device)
         working = torch.ones(len(rows), dtype=torch.bool, device=device)
         for _reuse in range(REUSES):
-            right = (slopes @ residual[rows][:, :, None])[:, :, 0].double()
-            right = right - p.penalty(x[rows])[0]
+            right = by.along(residual[rows]) - p.penalty(x[rows])[0]
             moves = _may_move(p, x[rows], right)
+            promise = (_step(normal[rows], right, moves, None) * right).sum(1)
             if fresh:
-                promise = _step(normal[rows], right, moves, None)
-                promised[rows] = (promise * right).sum(1)
-                converged[rows] |= promised[rows] < TOLERANCE
-                working &= ~converged[rows]
+                promised[rows] = promise
                 fresh = False
+                done = promise < TOLERANCE
+            else:
+                # Known nearby, derivatives are as good as new ones, if residuals are noise.
+                done = working & (promise < TOLERANCE) & (promised[rows] < NEAR)
+                done &= chi2[rows] < NOISE * pixels[rows]
+            converged[rows] |= done
+            working &= ~done
+            if not working.any():
+                break
             open_ = working.clone()
             improved = torch.zeros_like(working)
             for _try in range(TRIES if _reuse == 0 else 1):
