@@ -12,6 +12,7 @@ import panel_material_ui as pmui
 from ..core.bundle import Bundle
 from ..core.errors import SpectrabridgeError
 from . import link, shelf
+from .choice import Choice
 from .instrument import Instrument
 from .instrument_panel import InstrumentPanel
 from .labels_panel import LabelsPanel
@@ -88,13 +89,14 @@ class Explorer(pn.viewable.Viewer):
             sizing_mode="stretch_width", margin=(8, 12, 0, 12), css_classes=["labels"]
         )
         self.main = pn.Column(sizing_mode="stretch_both", margin=0)
-        self.choice = pmui.Select(
-            options=shelf.titles(),
+        self.choice = Choice(
+            label="bundle",
+            options=[[key, title] for title, key in shelf.titles().items()],
             value=name,
-            width=180,
-            size="small",
+            width=170,
+            height=28,
             margin=(0, 14, 0, 18),
-            sx=_HEADER_SELECT,
+            stylesheets=[Path(__file__).with_name("header_choice.css").read_text()],
         )
         self.title = pmui.Typography(
             "",
@@ -309,7 +311,7 @@ class Explorer(pn.viewable.Viewer):
 
     def _switch(self, event: Any) -> None:
         """Show another bundle; labels that both have stay where they are."""
-        if event.new == self.state.bundle:
+        if event.new == self.state.bundle or event.new not in dict(self.choice.options):
             return
         execute = executor(pn.state.curdoc) if self._started else None
         if execute is None:
@@ -441,13 +443,6 @@ def mapped_star(bundle: Bundle, name: str) -> ObservedStar:
         raise SpectrabridgeError(f"There is no observed star {link.seen(name)} on the map.")
     return star
 
-
-_HEADER_SELECT = {
-    "& .MuiOutlinedInput-root": {"color": "inherit", "fontSize": "14px"},
-    "& .MuiSelect-select": {"padding": "3px 10px"},
-    "& .MuiOutlinedInput-notchedOutline": {"borderColor": "rgba(255, 255, 255, 0.5)"},
-    "& .MuiSelect-icon": {"color": "inherit"},
-}
 
 _HEADER_TITLE = {
     "color": "#ffffff",

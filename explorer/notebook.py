@@ -345,7 +345,6 @@ class Explorer(_Cell):
 
     def _layout(self) -> pn.viewable.Viewable:
         app = self.app
-        app.choice.sx = {**app.choice.sx, **_WHITE}  # here nothing above it says so
         bar = pn.Row(
             app.choice,
             app.navigation,
@@ -371,9 +370,6 @@ class Explorer(_Cell):
     def close(self) -> None:
         """Stop all work in the background; the last picture stays."""
         self.app.close()
-
-
-_WHITE = {"& .MuiSelect-select, & .MuiSelect-icon": {"color": "#ffffff"}}
 
 
 def explore(

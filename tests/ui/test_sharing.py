@@ -249,14 +249,11 @@ def test_another_bundle_by_mouse_in_the_middle_of_a_drag(screen):
     page.mouse.down()
     page.mouse.move(where["x"] + 0.8 * where["width"], y, steps=8)
     # A mouse cannot do both; a keyboard or another finger can.
-    page.get_by_role("combobox").first.focus()
-    page.keyboard.press("ArrowDown")
-    page.get_by_role("option", name="mock-lines").dispatch_event("click")
+    page.get_by_label("bundle", exact=True).select_option("mock-lines")
     page.mouse.move(where["x"] + 0.3 * where["width"], y, steps=8)
     page.mouse.up()
     expect(page.get_by_text("Hidden lines: can the adaptation").first).to_be_visible(timeout=20_000)
     page.wait_for_function("window.deep.count(0, 0, 114, 178) > 500", timeout=20_000)
-    page.keyboard.press("Escape")
     # Nothing of the old bundle is left: typed anew, the labels give the same spectra.
     page.wait_for_timeout(1000)
     screen.still(FLUX)
@@ -267,6 +264,19 @@ def test_another_bundle_by_mouse_in_the_middle_of_a_drag(screen):
         screen.still(FLUX)
     assert page.evaluate("window.deep.spectra()") == pytest.approx(shown, abs=1e-3)
     wait_query(screen, "bundle=mock-lines")
+
+
+def test_another_bundle_by_keyboard_and_by_link(browser, server, screen):
+    page = screen.page
+    page.get_by_label("bundle", exact=True).focus()
+    page.keyboard.press("ArrowDown")
+    wait_query(screen, "bundle=mock-lines")
+    expect(page.get_by_text("Hidden lines: can the adaptation").first).to_be_visible()
+    page.wait_for_function("window.deep.count(0, 0, 114, 178) > 500", timeout=20_000)
+    other = open_screen(browser, page.url)
+    expect(other.page.get_by_label("bundle", exact=True)).to_have_value("mock-lines")
+    assert other.page.evaluate("window.deep.spectra()") == page.evaluate("window.deep.spectra()")
+    other.page.context.close()
 
 
 def test_ten_files_at_once(screen):
