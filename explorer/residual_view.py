@@ -105,11 +105,21 @@ class ResidualView(pn.viewable.Viewer):
         every = self.mode == EVERY and some
         one = not every and star is not None and star.fitted
         self.which.disabled = not some
+        # A figure is drawn before it gets its place: what changes in it on the way to the
+        # browser may overtake it, and the browser knows nothing of it yet.
         if star is not None and star.fitted and star is not self._drawn:
-            self._star_figure().draw(star)
+            new = self.figure is None
+            figure = self._star_figure()
+            figure.draw(star)
             self._drawn = star
+            if new:
+                self.one_box.insert(0, figure)
         if every:
-            self._density_figure().draw(stars)
+            new = self.density is None
+            density = self._density_figure()
+            density.draw(stars)
+            if new:
+                self.every_box.append(density)
         if star is not None:
             self.summary.object = summary_html(star)
         self.notice.object = notice_html(star)
@@ -122,14 +132,12 @@ class ResidualView(pn.viewable.Viewer):
             self.figure = StarFigure(self.wavelengths)
             self.figure.paint(self.state.dark)
             self._hide()
-            self.one_box.insert(0, self.figure)
         return self.figure
 
     def _density_figure(self) -> DensityFigure:
         if self.density is None:
             self.density = DensityFigure(self.wavelengths)
             self.density.paint(self.state.dark)
-            self.every_box.append(self.density)
         return self.density
 
     def _hide(self, *_: object) -> None:
