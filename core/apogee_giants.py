@@ -75,10 +75,8 @@ MOST_ODD = 0.6
 TRUSTED = 0.97
 """Part of the empirical model's training stars among which it is trusted.
 
-With 0.985 there would be giants down to 3900 K, though hardly any below 4050 K. Trained
-alike, what adaptation leaves of the gap is then 0.152 instead of 0.125, and the real star
-2M17334253-1654573 (3788 K, log g 1.08, [Fe/H] 0.01 in the survey) comes out at 3970 K, 1.12
-and -0.14 instead of 3909 K, 0.84 and -0.25.
+What it leaves out of the catalogue are mostly odd stars; cooler ones come from
+:func:`up_the_branch`.
 """
 
 BRANCH_BELOW = 4600.0
