@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,6 +120,7 @@ def fit_command(bundle: str, spectra: tuple[Path, ...], **given: Any) -> None:
     --out is written as they end, and the same command goes on where it was stopped.
     """
     from ..core.bundle import find_bundle
+    from ..core.errors import FitError
     from ..core.fitting.settings import FitSettings
     from ..core.fitting.stars import Reading
     from ..core.fitting.survey import Survey, count_stars
@@ -132,19 +135,24 @@ def fit_command(bundle: str, spectra: tuple[Path, ...], **given: Any) -> None:
     _check_out(out, given["overwrite"])
     set_up_torch(given["threads"], given["device"])
     found = find_bundle(bundle).resolve()
-    settings = FitSettings(
-        prior=given["prior"],
-        widening=given["widening"],
-        fixed=_fixed(given["fixed"], found),
-        velocity=given["velocity"],
-        search=given["search"],
-        degree=given["degree"],
-        floor=given["floor"],
-        member_spread=given["member_spread"],
-        split=given["split"],
-        starts=given["starts"],
-        iterations=given["iterations"],
-    )
+    if given["rv_kms"] is not None and not math.isfinite(given["rv_kms"]):
+        raise click.UsageError(f"--rv: expected a velocity in km/s; found {given['rv_kms']}.")
+    try:
+        settings = FitSettings(
+            prior=given["prior"],
+            widening=given["widening"],
+            fixed=_fixed(given["fixed"], found),
+            velocity=given["velocity"],
+            search=given["search"],
+            degree=given["degree"],
+            floor=given["floor"],
+            member_spread=given["member_spread"],
+            split=given["split"],
+            starts=given["starts"],
+            iterations=given["iterations"],
+        )
+    except FitError as problem:
+        raise click.UsageError(str(problem)) from problem
     kinds: dict[str, tuple[Any, ...]] = {
         "both": ("emulated", "adapted"),
         "adapted": ("adapted",),
@@ -175,14 +183,15 @@ def _here(survey: Survey, out: Path | None, as_json: bool) -> None:
     from ..core.errors import FitError
     from ..core.fitting.stars import fit_stars, fitters, read_stars
 
-    opened = open_bundle(survey.bundle, survey.device)
-    ready = fitters(opened, survey.kinds, survey.settings)
     stars, spectra = read_stars(survey.files, survey.reading)
     for star in stars:
         if star.error:
             click.echo(f"spectrabridge: {star.error}", err=True)
     if all(star.error for star in stars):
         raise FitError("None of the files could be read; nothing was fitted.")
+    # What takes seconds comes last.
+    opened = open_bundle(survey.bundle, survey.device)
+    ready = fitters(opened, survey.kinds, survey.settings)
     with bar("fitting", len(stars) * len(survey.kinds), unit="fit") as show:
         found = fit_stars(ready, stars, spectra, lambda done, total: show(done, total, {}))
     if out is not None:
@@ -263,15 +272,27 @@ def _print(found: Any) -> None:
 
 
 def write_table(table: Any, out: Path) -> None:
-    """Write a table in the format of its suffix; an old one is replaced once it is whole."""
+    """Write a table in the format of its suffix; an old one is replaced once it is whole.
+
+    Raises
+    ------
+    FitError
+        If the file cannot be written, as on a full disk; nothing is left of it then.
+    """
+    from ..core.errors import FitError
     from ..core.fitting.survey import for_exchange
 
     partial = out.with_name(f".{out.name}.partial")
     kind = FORMATS[out.suffix.lower()]
     if kind != "ascii.ecsv":
         table = for_exchange(table)
-    table.write(partial, format=kind, overwrite=True)
-    partial.replace(out)
+    try:
+        table.write(partial, format=kind, overwrite=True)
+        partial.replace(out)
+    except OSError as problem:
+        partial.unlink(missing_ok=True)
+        reason = problem.strerror or str(problem)
+        raise FitError(f"{out} cannot be written: {reason}. No table was saved.") from problem
 
 
 def _check_out(out: Path | None, overwrite: bool) -> None:
@@ -285,6 +306,13 @@ def _check_out(out: Path | None, overwrite: bool) -> None:
         raise click.UsageError(f"--out: there is no folder {out.resolve().parent}.")
     if out.exists() and not overwrite:
         raise click.UsageError(f"--out: {out} exists; give --overwrite to replace it.")
+    # Better told now than after hours of fits.
+    try:
+        tempfile.TemporaryFile(dir=out.resolve().parent).close()
+    except OSError as problem:
+        raise click.UsageError(
+            f"--out: nothing can be written in {out.resolve().parent}: {problem.strerror}."
+        ) from problem
 
 
 def _fixed(given: tuple[str, ...], bundle: Path) -> dict[str, float]:

@@ -101,5 +101,7 @@ def prepare(
         usable &= (moved.ivar > 0).sum(axis=1) >= FEWEST_PIXELS
         # Continuum pixels are those of the rest frame, so a moved star needs its own fit.
         spectra, done = moved, False
-    out = spectra if done else normalise(spectra)
-    return Prepared(out.on_chips(), shifted, usable)
+    out = (spectra if done else normalise(spectra)).on_chips()
+    # A continuum can only be found where there is light.
+    usable &= (out.ivar > 0).sum(axis=1) >= FEWEST_PIXELS
+    return Prepared(out, shifted, usable)

@@ -22,7 +22,7 @@ from astropy import units
 from astropy.table import MaskedColumn, Table, vstack
 
 from ..bundle import Bundle, open_bundle
-from ..errors import FitError
+from ..errors import FitError, SpectrumError
 from ..io.spectra_store import is_set, is_store, open_set
 from ..io.star_file import on_apstar
 from ..labels import LabelSet
@@ -104,8 +104,6 @@ class Survey:
         ------
         FitError
             If there are no files.
-        SpectrumError
-            If an HDF5 file or a store cannot be read.
         """
         out: list[Task] = []
         stars: list[str] = []
@@ -116,12 +114,11 @@ class Survey:
             stars.clear()
 
         for name in self.files:
-            if not is_set(name):
+            n = _rows(name)
+            if n is None:
                 stars.append(name)
                 continue
             gather()
-            with open_set(name) as file:
-                n = len(file)
             for start in range(0, n, self.chunk):
                 out.append(Task(len(out), (name,), (start, min(start + self.chunk, n))))
         gather()
@@ -152,14 +149,22 @@ class Survey:
 
 def count_stars(files: Sequence[str | Path]) -> int:
     """Return how many rows there are: those of HDF5 files and zarr stores, else one a file."""
-    total = 0
-    for name in files:
-        if is_set(name):
-            with open_set(name) as file:
-                total += len(file)
-        else:
-            total += 1
-    return total
+    rows = [_rows(name) for name in files]
+    return sum(1 if n is None else n for n in rows)
+
+
+def _rows(name: str | Path) -> int | None:
+    """Return how many rows a set has; None for files of single stars and sets that are damaged.
+
+    Either becomes one row, which says what is wrong if that cannot be read.
+    """
+    if not is_set(name):
+        return None
+    try:
+        with open_set(name) as file:
+            return len(file)
+    except SpectrumError:
+        return None
 
 
 # ---------------------------------------------------------------------- one task
@@ -190,8 +195,21 @@ def _read_rows(task: Task, grid: Any) -> tuple[list[Star], Spectra]:
     assert task.rows is not None
     name = task.files[0]
     first, last = task.rows
-    with open_set(name) as file:
-        spectra = file[first:last]
+    try:
+        with open_set(name) as file:
+            spectra = file[first:last]
+    except SpectrumError as problem:
+        # The rest of the survey is not to wait for these.
+        rows = range(first, last)
+        short = Path(name).name
+        stars = [Star(f"{short} {i}", short, row=i, error=str(problem)) for i in rows]
+        shape = (len(stars), grid.n_pixels)
+        return stars, Spectra(
+            grid,
+            np.ones(shape, np.float32),
+            np.zeros(shape, np.float32),
+            tuple(s.id for s in stars),
+        )
     if spectra.grid != grid and spectra.grid.on_chips() != grid:
         spectra = on_apstar(spectra)
     stars = []
@@ -299,8 +317,15 @@ def _part(folder: Path, task: Task) -> Path:
 def _write(table: Table, path: Path) -> None:
     """Write a part in one step: a file of that name is always whole."""
     partial = path.with_name(f"{path.stem}.{os.getpid()}.partial")
-    for_exchange(table).write(partial, format="fits", overwrite=True)
-    partial.replace(path)
+    try:
+        for_exchange(table).write(partial, format="fits", overwrite=True)
+        partial.replace(path)
+    except OSError as problem:
+        partial.unlink(missing_ok=True)
+        raise FitError(
+            f"{path} cannot be written: {problem.strerror or problem}. What is done is kept; the "
+            "same command goes on."
+        ) from problem
 
 
 def for_exchange(table: Table) -> Table:

@@ -227,7 +227,7 @@ def _text_table(content: bytes, name: str) -> _Columns:
             "It may be truncated."
         ) from problem
     if len(table) < 2:
-        raise SpectrumError(f"Expected a pixel per row in {name}; found {len(table)} rows.")
+        raise SpectrumError(f"Expected a pixel per row in {name}, two or more; found {len(table)}.")
     out = _Columns()
     for key in table.colnames:
         column = table[key]
@@ -288,7 +288,7 @@ def _spectrum(
             f"{flux.shape}."
         )
     if wavelength.size < 2:
-        raise SpectrumError(f"Expected a pixel per row in {name}; found {wavelength.size} pixels.")
+        raise SpectrumError(f"Expected two pixels or more in {name}; found {wavelength.size}.")
     if key == log:
         with np.errstate(over="ignore"):
             wavelength = 10.0**wavelength

@@ -73,6 +73,9 @@ def test_in_tasks(tmp_path: Path):
         (["apogee-giants", STAR, "--out", "t.txt"], ".ecsv"),
         (["apogee-giants", STAR, "--out", "no/such/t.ecsv"], "no folder"),
         (["apogee-giants", STAR, "--widening", "0"], "widening"),
+        (["apogee-giants", STAR, "--widening", "nan"], "widening"),
+        (["apogee-giants", STAR, "--search", "nan"], "search"),
+        (["apogee-giants", STAR, "--rv", "inf"], "velocity in km/s"),
     ],
 )
 def test_wrong_usage_is_one_line(words: list[str], said: str):
@@ -80,6 +83,29 @@ def test_wrong_usage_is_one_line(words: list[str], said: str):
     assert result.exit_code in (1, 2)
     assert said in result.output
     assert "Traceback" not in result.output
+
+
+def test_a_folder_that_takes_no_files_is_told_before_the_fit(tmp_path: Path, monkeypatch):
+    def refused(**kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refused)
+    result = run("apogee-giants", STAR, "--out", str(tmp_path / "t.ecsv"))
+    assert result.exit_code == 2
+    assert f"nothing can be written in {tmp_path}: Permission denied" in result.output
+
+
+def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch):
+    def full(self, path, **kwargs):
+        Path(path).write_bytes(b"SIMPLE")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Table, "write", full)
+    out = tmp_path / "t.fits"
+    result = run("apogee-giants", STAR, "--out", str(out), "--spectrum", "adapted", *QUICK)
+    assert result.exit_code == 1
+    assert f"{out} cannot be written: No space left on device" in result.output
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_nothing_readable_fails(tmp_path: Path):

@@ -128,14 +128,55 @@ def test_parts_of_another_survey_are_refused(fit_bundle, stars, tmp_path):
     assert (foreign / "precious.txt").read_text() == "mine"
 
 
-def test_damaged_and_empty_sets(fit_bundle, stars, tmp_path, observe):
+def test_damaged_and_empty_sets(fit_bundle, stars, tmp_path, observe, monkeypatch):
     with pytest.raises(FitError, match="nothing to fit"):
         Survey(str(fit_bundle.path), ()).tasks()
-    cut = tmp_path / "cut.h5"
-    cut.write_bytes(stars.read_bytes()[:2000])
-    with pytest.raises(SpectrumError):
-        run_survey(survey_of(fit_bundle, cut), tmp_path / "o.ecsv")
     assert count_stars([stars, tmp_path / "gone.fits"]) == 91
+    # What cannot be read is flagged, and the rest is fitted.
+    cut, few = tmp_path / "cut.h5", tmp_path / "few.h5"
+    cut.write_bytes(stars.read_bytes()[:2000])
+    observe(4).spectra.save(few)
+    assert count_stars([cut, few]) == 5
+    tasks = Survey("toy", (str(cut), str(few)), chunk=2).tasks()
+    assert [(t.files, t.rows) for t in tasks] == [
+        ((str(cut),), None),
+        ((str(few),), (0, 2)),
+        ((str(few),), (2, 4)),
+    ]
+    real = survey_module.open_set
+
+    def damaged(name):
+        file = real(name)
+        if Path(name) == few:
+            read = type(file).__getitem__
+
+            class Damaged(type(file)):
+                def __getitem__(self, rows):
+                    if rows.start == 2:
+                        raise SpectrumError("few.h5 is damaged: spectra 2 to 3 cannot be read.")
+                    return read(self, rows)
+
+            file.__class__ = Damaged
+        return file
+
+    monkeypatch.setattr(survey_module, "open_set", damaged)
+    table = run_survey(survey_of(fit_bundle, few, chunk=2), tmp_path / "o.ecsv")
+    flags = [str(f) for f in table["flags"]]
+    assert [f == "unreadable" for f in flags] == [False, False, True, True]
+    assert list(table["id"]) == ["star0", "star1", "few.h5 2", "few.h5 3"]
+    assert "few.h5 is damaged" in table["notes"][3]
+    assert not np.isfinite(np.ma.filled(table["teff"], np.nan)[2:]).any()
+
+
+def test_a_full_disk_leaves_no_part_behind(fit_bundle, stars, tmp_path, monkeypatch):
+    def full(self, path, **kwargs):
+        Path(path).write_bytes(b"SIMPLE")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Table, "write", full)
+    with pytest.raises(FitError, match="No space left on device"):
+        run_survey(survey_of(fit_bundle, stars), tmp_path / "o.ecsv")
+    assert [p.name for p in parts_folder(tmp_path / "o.ecsv").iterdir()] == ["plan.json"]
 
 
 def test_a_scheduler_that_does_not_answer():
