@@ -1,10 +1,12 @@
 """Fit a whole survey on Dask workers and kill one of them half way.
 
-    python benchmarks/survey.py [--stars 100000] [--workers 2] [--json]
+    python benchmarks/survey.py [--stars 100000] [--workers 2] [--json] [--out FILE]
 
 Makes an HDF5 file of adapted giants with noise, fits it with `run_survey` on a local cluster,
-kills a worker when half of the tasks are done, and checks that every star came out, once.
-Prints stars per second and the largest resident memory of any process (MB).
+kills a worker when half of the stars are done, and checks that every star came out, once.
+Prints stars per second and the largest resident memory (MB) of the process that hands out tasks
+and of any worker. With several sizes it does all of them, each in a new process, so that one
+sees whether memory grows with the survey.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ import signal
 import tempfile
 import threading
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -51,31 +55,32 @@ def make_file(path: Path, name: str, n: int) -> np.ndarray:
 
 
 class Watch(threading.Thread):
-    """Remembers the largest resident memory of this process and its children."""
+    """Remembers the largest resident memory of this process and of any child."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
-        self.largest = 0
+        self.own = self.child = 0
         self.running = True
 
     def run(self) -> None:
         own = psutil.Process()
         while self.running:
-            for process in (own, *own.children(recursive=True)):
+            self.own = max(self.own, own.memory_info().rss)
+            for process in own.children(recursive=True):
                 try:
-                    self.largest = max(self.largest, process.memory_info().rss)
+                    self.child = max(self.child, process.memory_info().rss)
                 except psutil.Error:
                     continue
             time.sleep(0.5)
 
 
-def measure(name: str, stars: int, workers: int, kill: bool) -> dict[str, Any]:
+def measure(name: str, stars: int, workers: int, kill: bool, chunk: int) -> dict[str, Any]:
     """Return the figures."""
     with tempfile.TemporaryDirectory() as folder:
         path, out = Path(folder) / "stars.h5", Path(folder) / "labels.fits"
         labels = make_file(path, name, stars)
         settings = FitSettings(floor=0.0, search=0.0)
-        survey = Survey(name, (str(path),), ("adapted",), settings)
+        survey = Survey(name, (str(path),), ("adapted",), settings, chunk=chunk)
         watch = Watch()
         watch.start()
         killed = []
@@ -100,7 +105,8 @@ def measure(name: str, stars: int, workers: int, kill: bool) -> dict[str, Any]:
             "every_star_once": list(table["id"]) == expected,
             "seconds": seconds,
             "stars_per_second": stars / seconds,
-            "largest_process_mb": watch.largest / 1e6,
+            "driver_mb": watch.own / 1e6,
+            "largest_worker_mb": watch.child / 1e6,
             "pull_std_Fe": float(np.nanstd(pull)),
         }
 
@@ -110,17 +116,26 @@ def main() -> None:
     assert __doc__ is not None
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("bundle", nargs="?", default="apogee-giants")
-    parser.add_argument("--stars", type=int, default=100_000)
+    parser.add_argument("--stars", type=int, nargs="+", default=[100_000])
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--chunk", type=int, default=256, help="stars per task")
     parser.add_argument("--no-kill", action="store_true", help="let all workers live")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--out", type=Path, help="file to write the JSON to")
     given = parser.parse_args()
-    figures = measure(given.bundle, given.stars, given.workers, not given.no_kill)
+    found = []
+    for stars in given.stars:
+        values = (given.bundle, stars, given.workers, not given.no_kill, given.chunk)
+        # What one size leaves in memory must not count for the next.
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
+            found.append(alone.submit(measure, *values).result())
+        if given.out is not None:
+            given.out.write_text(json.dumps(found, indent=1) + "\n")
+        if not given.json:
+            for key, value in found[-1].items():
+                print(f"{key:22s} {value}", flush=True)
     if given.json:
-        print(json.dumps(figures, indent=1))
-        return
-    for key, value in figures.items():
-        print(f"{key:22s} {value}")
+        print(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":
