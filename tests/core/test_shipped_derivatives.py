@@ -15,7 +15,7 @@ import torch
 from spectrabridge.core.bundle import open_bundle
 from spectrabridge.core.labels import APOGEE_LABELS
 
-BUNDLE = "tuned-gf"
+BUNDLE = "apogee-giants"
 """Any with the confined emulator, which bundles of giants share."""
 
 DEEP = 0.02
