@@ -188,11 +188,12 @@ class Derivatives:
 
     def along(self, residual: Tensor) -> Tensor:
         """Return the product with residuals ``(n, n_pixels)``, float64."""
-        r = residual[:, :, None]
-        out = (self.slopes @ r).double()
+        # From the left: torch multiplies a matrix by one column ten times as slowly.
+        r = residual[:, None, :]
+        out = (r @ self.slopes.transpose(1, 2)).double()
         for pixels, columns, share in self.chips:
-            out -= share.transpose(1, 2) @ (columns @ r[:, pixels]).double()
-        return out[:, :, 0]
+            out -= (r[:, :, pixels] @ columns.transpose(1, 2)).double() @ share
+        return out[:, 0]
 
 
 @dataclass

@@ -69,7 +69,7 @@ class FitSettings:
     split: Split = "typical"
     starts: int = 1
     iterations: int = 20
-    chunk: int = 16
+    chunk: int = 32
     seed: int = 0
 
     def __post_init__(self) -> None:
