@@ -59,7 +59,9 @@ DEEP = """
     }, 0),
     // The spectra as sent, every pixel, as one number.
     spectra: () => {
-      const {emulated} = window.deep.model((m) => m.data?.root_ivar).data
+      // After a change of the bundle the browser keeps earlier figures for a while.
+      const all = [...Bokeh.documents[0].all_models]
+      const {emulated} = all.filter((m) => m.data?.root_ivar).at(-1).data
       return emulated.reduce((sum, v) => Number.isFinite(v) ? sum + v : sum, 0)
     },
     model: (test) => Bokeh.documents.flatMap((d) => [...d.all_models]).find(test),

@@ -130,7 +130,7 @@ def test_what_is_shown_can_be_taken_home(browser, server, tmp_path):
     )
     page = screen.page
     expect(screen.button("observed")).to_be_visible(timeout=20_000)
-    page.wait_for_function("window.deep.count(2, 37, 208, 99) > 50", timeout=60_000)
+    page.wait_for_function("window.deep.count(2, 37, 208, 99) > 50", timeout=90_000)
     source = page.evaluate("Array.from(window.deep.model((m) => m.data?.root_ivar).data.emulated)")
     shown = np.array([np.nan if v is None else v for v in source])
     shown = shown[np.isfinite(shown)]
@@ -253,6 +253,7 @@ def test_another_bundle_by_mouse_in_the_middle_of_a_drag(screen):
     page.mouse.move(where["x"] + 0.3 * where["width"], y, steps=8)
     page.mouse.up()
     expect(page.get_by_text("Hidden lines: can the adaptation").first).to_be_visible(timeout=20_000)
+    wait_query(screen, "bundle=mock-lines")
     page.wait_for_function("window.deep.count(0, 0, 114, 178) > 500", timeout=20_000)
     # Nothing of the old bundle is left: typed anew, the labels give the same spectra.
     page.wait_for_timeout(1000)
@@ -263,7 +264,6 @@ def test_another_bundle_by_mouse_in_the_middle_of_a_drag(screen):
         screen.box("T_eff").press("Enter")
         screen.still(FLUX)
     assert page.evaluate("window.deep.spectra()") == pytest.approx(shown, abs=1e-3)
-    wait_query(screen, "bundle=mock-lines")
 
 
 def test_another_bundle_by_keyboard_and_by_link(browser, server, screen):
