@@ -97,7 +97,7 @@ PREPARE: dict[str, Callable[[Page], None]] = {"fit": on_fit}
 
 def take_pages(page: Page, url: str, only: str | None) -> None:
     """Open every page, in both themes, and take its picture."""
-    page.goto(url)
+    page.goto(f"{url}/?tour=no")
     tab(page, "spectrum").wait_for(timeout=90_000)
     # The derivatives come when the rest is there.
     shown = still(page, still(page))
