@@ -87,8 +87,8 @@ def star_columns(labels: LabelSet, survey: bool = True) -> list[Column]:
         about = f"chi2 over degrees of freedom, {TITLES[kind]} fit"
         out.append(_column(TITLES[kind], "reduced \u03c7\u00b2", about=about, colour=COLOURS[kind]))
     out += [
-        _column("velocity (km/s)", about="Velocity in the frame of the spectrum"),
         _column("flags", number=False, about="What is doubtful; hover over a flag for its meaning"),
+        _column("velocity (km/s)", about="Velocity in the frame of the spectrum"),
         _column("file", number=False, about="Name of the file"),
     ]
     return out
@@ -109,14 +109,14 @@ def star_row(star: FittedStar, labels: LabelSet, survey: bool = True) -> Row:
     for kind in KINDS:
         value = float(fits[kind].reduced_chi2[0]) if kind in fits else math.nan
         cells.append(_cell(number(value, 2 if value < 10 else 1), value))
+    text, about = flag_words(star), "\n".join(flag_sentences(star))
+    cells.append(_cell(text, text or None, about or "nothing is doubtful"))
     best = star.best
     if best is None:
         cells.append(_cell(""))
     else:
         value, width = float(best.velocity[0]), float(best.velocity_error[0])
         cells.append(_cell(f"{number(value, 2)} {error(width, 2)}".strip(), value))
-    text, about = flag_words(star), "\n".join(flag_sentences(star))
-    cells.append(_cell(text, text or None, about or "nothing is doubtful"))
     cells.append(_cell(star.star.file, star.star.file))
     mark = {"unreadable": "bad", "failed": "bad", "fitted": ""}.get(star.stage, "quiet")
     return Row(key=star.key, cells=cells, mark=mark)

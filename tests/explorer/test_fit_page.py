@@ -129,7 +129,7 @@ def test_flags_are_explained(page, content, fitted):
     page.receive(NAME, content)
     flags = fitted.best.flags[0]
     assert flags, "three iterations are too few"
-    cell = page.table.rows[0]["cells"][-2]
+    cell = page.table.rows[0]["cells"][-3]
     assert cell[0] == ", ".join(f.replace("_", " ") for f in flags)
     assert "not converged: the fit was still moving when it was stopped" in cell[2]
 

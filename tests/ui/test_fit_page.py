@@ -120,6 +120,21 @@ def test_a_star_goes_to_the_spectrum_page(fit):
     expect(chosen(fit)).to_have_text("2M19485057+5005279")
 
 
+def test_labels_are_held_and_nonsense_is_refused_with_the_keyboard(fit):
+    fit.button("Options").press("Enter")
+    box = fit.box("held labels")
+    box.fill("vmacro=fast")
+    box.press("Enter")
+    expect(fit.page.get_by_text("found 'vmacro=fast'. No label is held.")).to_be_visible()
+    expect(box).to_have_attribute("aria-invalid", "true")
+    box.fill("v_macro=4")
+    box.press("Enter")
+    expect(box).to_have_attribute("aria-invalid", "false")
+    fit.button("Example").press("Enter")
+    held = fit.page.get_by_role("row").filter(has_text="v_macro")
+    expect(held).to_contain_text("4.00 held", timeout=WORK)
+
+
 def test_pages_are_reached_by_keyboard(screen):
     screen.page.get_by_role("button", name="Spectrum", exact=True).focus()
     for _ in range(4):  # past Derivatives and Map, one too far, and back
