@@ -64,7 +64,7 @@ class TestNames:
             "import spectrabridge, sys; print([m for m in ('torch', 'panel') if m in sys.modules])"
         )
         run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-        assert run.stdout.strip() == "set()"
+        assert run.stdout.strip() == "[]"
 
     def test_all_lead_somewhere(self) -> None:
         for name in sb.__all__:
