@@ -136,3 +136,12 @@ def test_every_star_is_fitted_as_if_alone(data):
     alone = minimise(problem(flux[2:3], ivar[2:3]), torch.zeros(1, 5))
     error = together.covariance[2].diagonal().sqrt()
     assert ((together.x[2] - alone.x[0]).abs() < 0.05 * error).all()
+
+
+def test_pixels_between_chips_have_a_continuum_of_one(data):
+    _, flux, ivar = data
+    apart = WavelengthGrid.log_linear(4.18, 6e-6, 200, (Chip("a", 0, 100), Chip("b", 110, 200)))
+    p = problem(flux, ivar, grid=apart)
+    continuum = p.continuum(value(torch.zeros(6, 5)), torch.arange(6))
+    assert (continuum[:, 100:110] == 1).all()
+    assert (continuum[:, :100] != 1).any()
