@@ -105,6 +105,7 @@ class Explorer(pn.viewable.Viewer):
             margin=(0, 10, 0, 0),
             sizing_mode="stretch_width",
             styles={"flex": "1 1 0px", "min-width": "0"},
+            css_classes=["about-bundle"],
         )
         self.navigation = Navigation(
             pages=[[key, title] for key, title in TITLES.items()], margin=(0, 14, 0, 4)
@@ -458,6 +459,7 @@ _PAGE = {
     "& .MuiToolbar-root > .MuiBox-root": {"minWidth": 0},
     "& .MuiToolbar-root > .MuiBox-root:has(.title)": {"flexShrink": 0},
     "@media (max-width: 1100px)": {"& .title": {"display": "none !important"}},
+    "@media (max-width: 900px)": {"& .about-bundle": {"visibility": "hidden"}},
     "& .MuiAppBar-root": {"boxShadow": "none", "color": "#ffffff"},
     "&.mui-dark .MuiAppBar-root": {"backgroundColor": "#0e2c40", "backgroundImage": "none"},
 }
