@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import re
@@ -18,6 +19,7 @@ import torch
 from panel.io.resources import get_dist_path
 from tornado import process
 from tornado.ioloop import PeriodicCallback
+from tornado.websocket import WebSocketClosedError
 
 from ..core.errors import SpectrabridgeError
 from ..explorer import shelf
@@ -203,7 +205,14 @@ def _start(
     server.start()
     # Panel starts this with the first session and, in its name, keeps that session for ever.
     server.io_loop.add_callback(pn.state._schedule_busy_cleanup)
+    server.io_loop.add_callback(lambda: asyncio.get_running_loop().set_exception_handler(_told))
     return server
+
+
+def _told(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what went wrong in the background, but not that a page was closed meanwhile."""
+    if not isinstance(context.get("exception"), WebSocketClosedError):
+        loop.default_exception_handler(context)
 
 
 def _end_with_parent(server: Server) -> None:

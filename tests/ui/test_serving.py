@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -197,7 +198,9 @@ def test_a_visitor_who_leaves_in_the_middle_of_work_is_forgotten_quietly(server)
         visitor.close()
 
     before = health(server)["sessions"]
-    asyncio.run(visit())
+    # In a thread of its own: the browser's loop runs in this one.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(visit())).result()
     wait_for(lambda: health(server)["sessions"] <= before, 60, "the session to end")
     assert "Traceback" not in server.log.read_text()
 
