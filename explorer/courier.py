@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -28,16 +28,20 @@ from bokeh.document.events import (
     RootRemovedEvent,
 )
 from bokeh.model import Model
+from bokeh.models.css import ImportedStyleSheet
 from bokeh.models.ui import UIElement
 from panel.custom import JSComponent
-from panel.io.model import diff
-from panel.io.notebook import patch_inline_stylesheets, send
+from panel.io.model import apply_changes_without_dispatch, diff
+from panel.io.notebook import replace_inline_css, send
 from panel.models.esm import ReactiveESM
 from pyviz_comms import Comm
 
 from .messages import handle_exception
 from .scheduler import use_kernel
 from .theme import FIGURES
+
+GROWTH = ("children", "objects", "stylesheets")
+"""Properties that bring new models, or style sheets that Panel would have fetched elsewhere."""
 
 
 class Courier:
@@ -67,6 +71,8 @@ class Courier:
         """Called before models are sent that were not there."""
         self._loop = loop
         self._events: list[DocumentChangedEvent] = []
+        self.known: set[type] = set()
+        """Kinds of data that the browser has heard of, of components that are not Bokeh's."""
         self._watching = self._open = self._grown = False
 
     def watch(self, root: Model) -> None:
@@ -74,13 +80,18 @@ class Courier:
         if self._watching:
             return
         self._watching = True
+        self.document.on_change_dispatch_to(self)
         if self.comm is not None:
-            self.document.on_change_dispatch_to(self)
             self._never_hold()
         else:
             if root.document is None:
                 self.document.add_root(root)  # otherwise jupyter_bokeh makes its own document
             self.document.hold("combine")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the browser is there, and changes are sent."""
+        return self._open
 
     def open(self) -> None:
         """Send from now on, as soon as the message at hand has been dealt with."""
@@ -102,12 +113,18 @@ class Courier:
 
     def _document_patched(self, event: DocumentPatchedEvent) -> None:
         """Take a change, unless the browser made it; Bokeh calls this by its name."""
-        if self.comm is None or event.setter == self.comm.id:
+        grown = isinstance(event, ModelChangedEvent) and event.attr in GROWTH
+        if self.comm is None:
+            # The ipywidget comes next, and sends it.
+            if grown:
+                self.on_growth()
+                _refresh([event])
+            return
+        if event.setter == self.comm.id:
             return
         if isinstance(event, RootAddedEvent | RootRemovedEvent):
             return  # what is displayed is in the page already
-        if isinstance(event, ModelChangedEvent) and event.attr in ("children", "objects"):
-            self._grown = True
+        self._grown |= grown
         self._events.append(event)
         if self._open and len(self._events) == 1:
             self._loop.call_soon_threadsafe(self.flush)
@@ -118,9 +135,17 @@ class Courier:
             self._grown = False
             self.on_growth()
         events, self._events = self._events, []
+        _refresh(events)
         message = diff(self.document, events=events)
         if message is not None and self.comm is not None:
             send(self.comm, message)
+
+
+def _refresh(events: Sequence[DocumentChangedEvent]) -> None:
+    """Have events name the style sheets that models have now."""
+    for event in events:
+        if isinstance(event, ModelChangedEvent) and event.attr == "stylesheets":
+            event.new = event.model.stylesheets  # type: ignore[attr-defined]
 
 
 class Arrival(JSComponent):
@@ -154,7 +179,6 @@ class Frame(pn.Column):
             view,
             sizing_mode="stretch_width",
             margin=0,
-            hooks=[self._finish],
         )
 
     def _arrived(self, *_: object) -> None:
@@ -171,6 +195,7 @@ class Frame(pn.Column):
         for document, courier in list(_couriers.items()):
             if document is doc:
                 courier.watch(root)
+                courier.on_growth()
         return root
 
     def _get_model(
@@ -193,27 +218,43 @@ class Frame(pn.Column):
             self._slim(model)
         return model
 
-    def _finish(self, view: pn.viewable.Viewable, root: Model) -> None:
-        """Make what has been added later fit for a page without a server."""
-        self._slim(root)
-        for model in root.select({"type": UIElement}):
-            patch_inline_stylesheets(model)
-
     def _slim(self, root: Model) -> None:
-        """Take the code off all widgets that share it with the first.
+        """Make models fit for a page without a server.
 
-        In a notebook Panel gives every widget of panel-material-ui the whole bundle, 1.4 MB;
-        the browser keeps the first that it meets and never reads the others.
+        Style sheets come with them, none is fetched. And code is taken off all widgets that
+        share it with the first: in a notebook Panel gives every widget of panel-material-ui
+        the whole bundle, 1.4 MB; the browser keeps the first that it meets and never reads
+        the others.
         """
         if not in_kernel():
             return
         seeds = [model for model, _ in self._seed._models.values()]
         bundles = {seed.bundle for seed in seeds}
+        for model in root.select({"type": UIElement}):
+            assert isinstance(model, UIElement)
+            sheets = [
+                replace_inline_css(sheet) if isinstance(sheet, ImportedStyleSheet) else sheet
+                for sheet in model.stylesheets
+            ]
+            if sheets == model.stylesheets:
+                continue
+            if model.document is None:
+                model.stylesheets = sheets
+            else:
+                changed = {"stylesheets": sheets}
+                apply_changes_without_dispatch(model.document, model, changed)
         for model in root.select({"type": ReactiveESM}):
             assert isinstance(model, ReactiveESM)
+            document = model.document
+            courier = _couriers.get(document) if document is not None else None
+            kind = type(model.data)
+            if courier is not None and document is not None and kind not in courier.known:
+                # What comes with the first display is told with it; Panel may forget it later.
+                if courier.is_open:
+                    apply_changes_without_dispatch(document, model, {"_defs": [kind]})
+                courier.known.add(kind)
             if model.bundle in bundles and model not in seeds and model.esm:
                 # As if the browser had done it, which need not hear of it.
-                courier = _couriers.get(model.document) if model.document is not None else None
                 comm = courier.comm if courier is not None else None
                 model.set_from_json("esm", "", setter=comm.id if comm is not None else None)
 

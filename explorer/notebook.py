@@ -345,6 +345,8 @@ class Explorer(_Cell):
 
     def _layout(self) -> pn.viewable.Viewable:
         app = self.app
+        for part in (app.choice, app.navigation, app.title):
+            part.align = "center"
         bar = pn.Row(
             app.choice,
             app.navigation,

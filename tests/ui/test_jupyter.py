@@ -131,24 +131,18 @@ class Notebook(Screen):
 
     def type_and_run(self, code: str) -> None:
         """Write a new cell at the end and run it."""
-        self.page.keyboard.press("Escape")
-        self.page.locator(".jp-CodeCell .jp-InputPrompt").last.click()
-        self.page.keyboard.press("b")
         cells = self.page.locator(".jp-CodeCell")
+        n = cells.count()
+        cells.last.locator(".jp-InputPrompt").click()
+        # Not by keys: they would go to what was used last in the output.
+        self.page.locator("[data-command='notebook:insert-cell-below']").first.click()
+        cells.nth(n).wait_for(timeout=10_000)
         cells.last.locator(".cm-content").click()
         self.page.keyboard.insert_text(code)
         self.run(cells.count() - 1)
 
 
-OPEN = pytest.mark.xfail(
-    reason="with the default comm, moves and new pages do not always reach a cell on a busy machine"
-)
-"""A known fault, not mended yet."""
-
-
-@pytest.fixture(
-    scope="module", params=[pytest.param("default", marks=OPEN), pytest.param("ipywidgets")]
-)
+@pytest.fixture(scope="module", params=["default", "ipywidgets"])
 def shown(request, browser, lab):
     """A notebook with the spectrum view on show."""
     context = browser.new_context(viewport=SIZE | {"height": 900})
