@@ -36,7 +36,7 @@ class TestNotebook:
         assert path.stat().st_size < LARGEST
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"/(?:home|root|tmp|work)\b|\\\\Users|0x[0-9a-f]{8}", text)
-        # Letters of pictures spell words by chance, which the search for unfinished work would find.
+        # Letters of pictures spell words by chance; a search for unfinished work would find them.
         assert not re.search("T[O]DO|F[I]XME|X{3}|Not[I]mplemented", text)
         outputs = json.dumps([c.outputs for c in cells])
         assert "<script" not in outputs and "Traceback" not in outputs
