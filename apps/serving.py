@@ -30,6 +30,7 @@ from ..explorer.messages import handle_exception
 from ..explorer.session_end import give_memory_back, share_arenas
 
 if TYPE_CHECKING:
+    from bokeh.document import Document
     from panel.io.server import Server
 
     from .sign_in import SignIn
@@ -68,10 +69,26 @@ def build(
     if pn.state.curdoc is not None:
         # Style sheets come from this server. Panel sees to it when it writes the page, but with
         # several processes the session may live in another one than that which wrote it.
-        pn.state.curdoc.template_variables["dist_url"] = get_dist_path()
+        keep_dist_url(pn.state.curdoc, get_dist_path())
     explorer = Explorer(bundle, files, vetting, pn.state.session_args)
     explorer.start()
     return explorer
+
+
+def keep_dist_url(document: Document, address: str) -> None:
+    """Ask for Panel's style sheets at an address that is relative to the page's.
+
+    When the browser tells where the page lies, Panel works the address out again, and for a page
+    right below a prefix it becomes "/static/...", which is above the prefix.
+    """
+
+    def ours(*_: object) -> None:
+        document.template_variables["dist_url"] = address
+
+    location = pn.state.location  # made here if it was not, and that sets Panel's address, too
+    if location is not None:
+        location.param.watch(ours, "pathname")
+    ours()
 
 
 @dataclass(frozen=True)

@@ -105,9 +105,6 @@ def test_a_group_signs_in_behind_a_prefix_and_asks_no_other_machine(browser, gro
 
 
 @pytest.mark.browser
-@pytest.mark.xfail(
-    reason="Panel asks for loading.css above the prefix once the browser has told its address"
-)
 def test_everything_comes_from_below_the_prefix(browser, group):
     wait_for(lambda: health(group, PREFIX)["sessions"] == 0, 60, "sessions to end")
     screen = signed_in(browser, group)
