@@ -22,9 +22,9 @@ from panel.reactive import Syncable
 Value = TypeVar("Value")
 Result = TypeVar("Result")
 
-# An event that comes while a change of anything on the page waits its 50 ms is put off by Panel 1.9,
-# and dealt with later, together with that change, but without the lock of the document. A click and
-# a key within 50 ms then fail where they change a figure. Panel asks this attribute (`with_lock`).
+# An event that comes while a change of anything on the page waits its 50 ms is put off by Panel
+# 1.9 and dealt with later, together with that change, but without the lock of the document. A
+# click and a key within 50 ms then fail where they change a figure. Panel asks this attribute.
 Syncable._event_coroutine.lock = True  # type: ignore[attr-defined]
 
 Execute = Callable[[Callable[[], None]], object]
