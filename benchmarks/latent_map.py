@@ -199,9 +199,11 @@ def measure(n: int, seed: int, repeat: int) -> dict[str, float]:
 
 def _counted(browser: Any, url: str, received: list[int]) -> Any:
     """Open the explorer and count what comes through its websocket."""
-    from ui.conftest import SIZE, Screen
+    from ui.conftest import SIZE, TOUR_SEEN, Screen
 
-    page = browser.new_context(viewport=SIZE).new_page()
+    context = browser.new_context(viewport=SIZE)
+    context.add_init_script(TOUR_SEEN)
+    page = context.new_page()
 
     def count(frame: Any) -> None:
         received[0] += len(frame if isinstance(frame, bytes) else frame.encode())
@@ -225,7 +227,7 @@ def _interact(page: Any, screen: Any, n: int, seed: int, repeat: int) -> dict[st
     def after(name: str, act: Any) -> float:
         page.evaluate("() => { window.painted = {}; window.acted = NaN }")
         act()
-        page.wait_for_function(f"window.painted['{name}'] !== undefined", timeout=60_000)
+        page.wait_for_function(f"window.painted['{name}'] !== undefined", timeout=20_000)
         out = page.evaluate(f"window.painted['{name}'] - window.acted")
         page.wait_for_timeout(500)
         return float(out)
