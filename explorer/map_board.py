@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,10 @@ class MapBoard(pn.viewable.Viewer):
             key: StarMap(key, embedding.panels[key], self.pointer, on_tap, on_select)
             for key in PANELS
         }
+        for key, panel in self.maps.items():
+            panel.on_picture = partial(self._pictured, key)
+        self._awaited: set[str] = set()
+        self._then: Callable[[], None] = lambda: None
         self.pointer.on_change("data", self._pointed)
         self._near: int | None = None
         self._build()
@@ -164,6 +168,8 @@ class MapBoard(pn.viewable.Viewer):
             self.boxes[key].visible = panel.shown
             if panel.shown:
                 panel.refresh()
+            else:
+                self._pictured(key, self._selected)  # nobody waits for a hidden one
 
     def _show_drag(self) -> None:
         self._tool.tags = [self.drag]
@@ -194,12 +200,33 @@ class MapBoard(pn.viewable.Viewer):
             self.titles[key].object = panel_title_html(key, PANELS[key], what, dark)
             panel.show(what.values, selected)
 
-    def select(self, rows: NDArray[np.int64] | None) -> None:
-        """Bring some stars to the fore; None for all."""
+    def select(
+        self, rows: NDArray[np.int64] | None, then: Callable[[], None] = lambda: None
+    ) -> None:
+        """Bring some stars to the fore.
+
+        Parameters
+        ----------
+        rows : ndarray or None
+            Which; None for all alike.
+        then : callable
+            What to do when all panels in view show them: it would hold up their pictures.
+        """
         if self._values is None:
             return
+        self._selected, self._then = rows, then
+        self._awaited = {panel.key for panel in self._shown()}
         for panel in self.maps.values():
             panel.show(self._values, rows)
+
+    def _pictured(self, key: str, selected: NDArray[np.int64] | None) -> None:
+        if key not in self._awaited or selected is not self._selected:
+            return
+        self._awaited.remove(key)
+        if not self._awaited:
+            self._then()
+
+    _selected: NDArray[np.int64] | None = None
 
     _values: NDArray[np.float32] | None = None
 

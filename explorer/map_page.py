@@ -283,10 +283,10 @@ class MapPage(pn.viewable.Viewer):
             return
         self.selected = rows
         some = rows is not None and len(rows) > 0
-        self.board.select(rows if some else None)
         if some:
-            self._draw(("selection", rows))
+            self.board.select(rows, lambda: self._draw(("selection", rows)))
             return
+        self.board.select(None)
         self._show_selection()
         if self.row is not None:
             self._draw(("star", self.row))

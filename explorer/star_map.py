@@ -122,6 +122,8 @@ class StarMap:
         self._scheduler: LatestWins[Picture, Painted] | None = None
         self._values: NDArray[np.float32] = np.zeros(len(points), np.float32)
         self._selected: NDArray[np.int64] | None = None
+        self.on_picture: Callable[[NDArray[np.int64] | None], None] = lambda selected: None
+        """Called when a picture is on its way to the browser, with the stars selected on it."""
         self.shown = True
         self._stale = True
         self._build(pointer)
@@ -308,6 +310,7 @@ class StarMap:
         glyph = self.images[0].glyph
         if glyph.global_alpha != opacity:
             glyph.global_alpha = opacity
+        self.on_picture(asked.selected)
 
     # ------------------------------------------------------------------------ stars
 
