@@ -111,12 +111,14 @@ async def measure(server: Server, sessions: int, moves: int, rounds: int) -> dic
     for visitor in visitors:
         visitor.close()
     end = await emptied(server)
+    left = [end["memory_mb"]]
     for _ in range(rounds - 1):
         visitors = [await Visitor(server.url).open() for _ in range(sessions)]
         await asyncio.gather(*(at_work(v, n, 2) for n, v in enumerate(visitors)))
         for visitor in visitors:
             visitor.close()
         end = await emptied(server)
+        left.append(end["memory_mb"])
     return {
         "sessions": sessions,
         "requests": len(times) + errors,
@@ -128,7 +130,7 @@ async def measure(server: Server, sessions: int, moves: int, rounds: int) -> dic
         "opened": sessions * rounds,
         "start_mb": start["memory_mb"],
         "full_mb": full["memory_mb"],
-        "end_mb": end["memory_mb"],
+        "left_mb": left,
         "growth_mb": round((full["memory_mb"] - start["memory_mb"]) / sessions, 2),
         "left_percent": round(100 * (end["memory_mb"] / start["memory_mb"] - 1), 1),
         "load": round(os.getloadavg()[0], 1),

@@ -12,6 +12,7 @@ from bokeh.models import ColumnDataSource, LinearColorMapper
 from ..core.fitting.settings import Kind
 from ..core.wavelength import convert
 from .fitted_star import KINDS, FittedStar
+from .light_painting import drop_spare_glyphs
 from .residual_counts import REACH, ResidualCounts
 from .residual_figure import (
     Distribution,
@@ -65,6 +66,7 @@ class DensityFigure(pn.viewable.Viewer):
             plot.image("image", "x", -REACH, "dw", 2 * REACH, source=source, color_mapper=mapper)
             self.sources[kind], self.mappers[kind], self.plots[kind] = source, mapper, plot
             self.distributions[kind] = Distribution(kind, self.sigma_range, last)
+        drop_spare_glyphs(*self.plots.values())
         self.sigmas = [SigmaLines(plot) for plot in self.plots.values()]
         rows = [[self.plots[k], self.distributions[k].plot] for k in KINDS]
         self.grid = grid_of(rows, ["1fr", "1.13fr"])

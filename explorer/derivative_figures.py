@@ -27,6 +27,7 @@ from ..core.wavelength import WavelengthGrid, convert
 from .derivative_map import MapPicture, ticks
 from .diverging_palette import diverging
 from .frame import Array
+from .light_painting import drop_spare_glyphs
 from .reach import nice
 from .state import ViewState
 from .theme import paint, surface
@@ -150,6 +151,7 @@ class DerivativeFigures(pn.viewable.Viewer):
         self.zero = Span(location=0, dimension="width", line_width=1)
         self.curves.add_layout(self.zero)
         self._connect(on_view)
+        drop_spare_glyphs(self.map, self.curves)
         self.layout = gridplot(
             [[self.map], [self.curves]],
             merge_tools=True,

@@ -17,10 +17,10 @@ from ..core.wavelength import WavelengthGrid
 def no_runs() -> dict[str, NDArray[Any]]:
     """Return the columns of :func:`element_runs` without any run."""
     return {
-        "pixel": np.empty(0, np.int64),
+        "pixel": np.empty(0, np.uint16),
         "value": np.empty(0, np.float32),
-        "run": np.empty(0, np.int32),
-        "element": np.empty(0, np.int32),
+        "run": np.empty(0, np.uint16),
+        "element": np.empty(0, np.uint8),
     }
 
 
@@ -48,7 +48,8 @@ def element_runs(
     -------
     dict of ndarray
         ``pixel`` and ``value`` of every point, the number of its ``run``, and its
-        ``element`` as a position in `columns`.
+        ``element`` as a position in `columns`; as few bytes each as hold them, because every
+        session keeps them and sends them to its browser.
     """
     by_element = np.asarray(derivatives, dtype=np.float32).T[list(columns)]
     if not by_element.size:
@@ -67,8 +68,14 @@ def element_runs(
     element, pixel = np.nonzero(inside)
     run = np.cumsum(begins[element, pixel]) - 1
     return {
-        "pixel": pixel,
+        "pixel": _narrow(pixel),
         "value": by_element[element, pixel],
-        "run": run.astype(np.int32),
-        "element": element.astype(np.int32),
+        "run": _narrow(run),
+        "element": element.astype(np.uint8),
     }
+
+
+def _narrow(numbers: NDArray[np.int64]) -> NDArray[Any]:
+    """Return numbers from 0 in two bytes where those suffice, else in four."""
+    small = numbers.size == 0 or int(numbers.max()) <= np.iinfo(np.uint16).max
+    return numbers.astype(np.uint16 if small else np.uint32)

@@ -114,6 +114,11 @@ class Axis:
         on_chips = np.asarray(values, dtype=np.float32)[self.grid.chip_pixels]
         return np.insert(on_chips, self._breaks, np.nan)
 
+    def places(self, pixels: ArrayLike) -> NDArray[np.int64]:
+        """Return where pixels of chips stand among the values of :meth:`spread`."""
+        on_chips = np.searchsorted(self.grid.chip_pixels, np.asarray(pixels))
+        return on_chips + np.searchsorted(self._breaks, on_chips, side="right")
+
     def positions(self, unit: str = "angstrom", medium: str = "vacuum") -> NDArray[np.float64]:
         """Return where :meth:`spread` values stand; a break stands between its neighbours."""
         x = convert(self.grid.wavelength[self.grid.chip_pixels], unit, medium)

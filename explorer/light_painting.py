@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bokeh.models import CustomJS
+from bokeh.models.renderers import GlyphRenderer
 
 _CODE = Path(__file__).with_name("light_painting.mjs")
 
@@ -17,3 +18,15 @@ def lighten(plot: Any) -> None:
     """
     # Told when the figure has been laid out, and so has views.
     plot.js_on_change("inner_width", CustomJS.from_file(_CODE, plot=plot))
+
+
+def drop_spare_glyphs(*plots: Any) -> None:
+    """Leave one glyph to all that figures draw.
+
+    Bokeh makes two more, for what is not selected and for what is muted. Nothing here ever is, and
+    every session, and every browser, would keep them and fill them with data.
+    """
+    for plot in plots:
+        for renderer in plot.renderers:
+            if isinstance(renderer, GlyphRenderer):
+                renderer.update(nonselection_glyph=None, muted_glyph=None)

@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 from ..core.lines import Candidate
 from ..core.wavelength import WavelengthGrid, convert
 from .frame import Axis, Derivatives
+from .light_painting import drop_spare_glyphs
 from .line_spectra import (
     KnownLines,
     ReferenceStar,
@@ -237,6 +238,7 @@ class LineFigure(pn.viewable.Viewer):
         self.guides = self.flux.vspan(
             "x", source=self.leaders, line_color="colour", line_alpha=0.35, line_dash=[2, 3]
         )
+        drop_spare_glyphs(self.strip, self.flux, self.lower)
         self._annotate()
         options: Any = {"active_drag": "auto", "active_scroll": "auto"}
         grid: Any = gridplot(

@@ -12,6 +12,7 @@ from bokeh.models.ranges import Range1d
 
 from ..core.wavelength import WavelengthGrid
 from .legend import CurveLegend
+from .light_painting import drop_spare_glyphs
 from .map_stars import Array, Curves
 from .state import ViewState
 from .theme import ADAPTED, paint, surface
@@ -52,6 +53,7 @@ class MapSpectrum(pn.viewable.Viewer):
             name: self.plot.line("x", name, source=self.source, line_width=1)
             for name in ("observed", "adapted", "emulated")
         }
+        drop_spare_glyphs(self.plot)
         self.curves: Curves | None = None
         self.legend = CurveLegend(margin=0, width=256)
         self.legend.param.watch(self._hide, "hidden")

@@ -18,6 +18,7 @@ from bokeh.models.ranges import Range1d
 from bokeh.plotting import figure
 
 from ..core.fitting.settings import Kind
+from .light_painting import drop_spare_glyphs
 from .residual_counts import EDGES, REACH, Spread
 from .theme import ADAPTED, paint, surface
 
@@ -108,6 +109,7 @@ class Distribution:
         )
         at = np.linspace(-REACH, REACH, 121)
         self.normal = self.plot.line(np.exp(-0.5 * at**2) / np.sqrt(2 * np.pi), at, line_width=1.5)
+        drop_spare_glyphs(self.plot)
         self.plot.yaxis.major_label_text_font_size = "0px"
         self.plot.yaxis.ticker = BasicTicker(desired_num_ticks=4)
         self.plot.xaxis.visible = last

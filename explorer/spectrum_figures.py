@@ -21,6 +21,7 @@ from ..core.model import Model
 from ..core.wavelength import convert
 from .element_features import element_runs, no_runs
 from .frame import Array, Derivatives, Frame, residual
+from .light_painting import drop_spare_glyphs
 from .reach import nice, set_reach
 from .state import ALL, ViewState
 from .theme import ADAPTED, TRUTH, element_colour, paint, surface
@@ -188,6 +189,7 @@ class SpectrumFigures(pn.viewable.Viewer):
         self._cut_peaks_in_browser()
         self._reduce_in_browser()
 
+        drop_spare_glyphs(self.flux, self.middle, self.lower)
         self.grid = gridplot(
             [[self.flux], [self.middle], [self.lower]],
             merge_tools=True,
@@ -208,6 +210,7 @@ class SpectrumFigures(pn.viewable.Viewer):
         cut = CustomJS.from_file(
             _FOLDER / "peaks.mjs",
             flat=self.peaks,
+            curve=self.curve,
             drawn=self.drawn_peaks,
             elements=elements,
             colours=[element_colour(e) for e in elements],
@@ -370,7 +373,7 @@ class SpectrumFigures(pn.viewable.Viewer):
             runs = element_runs(difference, columns, self.model.grid, threshold)
             label = "\u0394 \u2202flux/\u2202[X/H]"
         self.curve.data.update({"value": value, "truth": truth})
-        if len(runs["pixel"]) or len(self.peaks.data["x"]):
+        if len(runs["pixel"]) or len(self.peaks.data["at"]):
             self.peaks.data.update(self._peaks(runs))
         self.element_curve.visible = one
         self.true_curve.visible = one and found.truth is not None
@@ -380,9 +383,8 @@ class SpectrumFigures(pn.viewable.Viewer):
 
     def _peaks(self, runs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Return the columns that peaks.mjs cuts into lines."""
-        x = convert(self.model.grid.wavelength, self.state.unit, self.state.medium)
         return {
-            "x": x[runs["pixel"]],
+            "at": self.axis.places(runs["pixel"]).astype(runs["pixel"].dtype),
             "y": runs["value"],
             "run": runs["run"],
             "element": runs["element"],

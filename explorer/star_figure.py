@@ -12,6 +12,7 @@ from bokeh.models.ranges import Range1d
 from numpy.typing import NDArray
 
 from .fitted_star import KINDS, FittedStar
+from .light_painting import drop_spare_glyphs
 from .residual_counts import Spread
 from .residual_figure import (
     Distribution,
@@ -66,6 +67,7 @@ class StarFigure(pn.viewable.Viewer):
         }
         rows: list[list[Any]] = [[self.flux, None]]
         rows += [[self.residuals[k], self.distributions[k].plot] for k in KINDS]
+        drop_spare_glyphs(self.flux, *self.residuals.values())
         self.grid = grid_of(rows, ["1.45fr", "1fr", "1.3fr"])
         self.show_axis()
 

@@ -22,6 +22,7 @@ from bokeh.models.ranges import Range1d
 from bokeh.plotting import figure
 from numpy.typing import NDArray
 
+from .light_painting import drop_spare_glyphs
 from .map_raster import View, inside_box, inside_polygon, palette, rasterise
 from .scheduler import Execute, LatestWins
 from .theme import paint, surface
@@ -165,6 +166,7 @@ class StarMap:
             fill_color=ACCENT,
             line_width=1.2,
         )
+        drop_spare_glyphs(self.plot)
         tell = CustomJS.from_file(_FOLDER / "map_pointer.mjs", pointer=pointer, panel=self.key)
         self.plot.js_on_event(MouseMove, tell)
         self.plot.js_on_event(MouseLeave, tell)

@@ -76,7 +76,10 @@ def test_all_elements_are_runs_of_pixels(view, model):
     assert (np.diff(peaks["run"]) >= 0).all()
     one = peaks["run"] == peaks["run"][0]
     assert len(set(peaks["element"][one])) == 1
-    assert (np.diff(peaks["x"][one]) > 0).all()
+    assert (np.diff(peaks["at"][one].astype(int)) > 0).all()
+    # Every point is where the spectrum's own point of that pixel is.
+    x = view.figures.curve.data["x"][peaks["at"]]
+    assert np.isin(x, model.grid.wavelength).all()
 
 
 def test_an_observed_star_is_laid_over_with_gaps(view, star, model):
