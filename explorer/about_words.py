@@ -16,7 +16,7 @@ from ..core.bundle import Bundle
 from ..core.evaluation.cautions import cautions
 from ..core.labels import LabelSet
 from .evaluation_report import EXPLAINED, number, rows_table, table_html
-from .label_row import short_unit
+from .label_rows import short_unit
 
 Part = tuple[str, str]
 """Title and HTML."""

@@ -7,7 +7,7 @@ from typing import Any
 import panel as pn
 
 from .instrument import REACH, Instrument
-from .label_row import LabelRow
+from .label_rows import LabelRow, LabelRows
 from .plain_button import plain_button
 from .state import ViewState
 
@@ -35,42 +35,40 @@ class InstrumentPanel(pn.viewable.Viewer):
     def __init__(self, instrument: Instrument, state: ViewState) -> None:
         super().__init__()
         self.state = state
-        self.rows = [
-            LabelRow(
-                title=f"split_{i + 1}",
-                description=f"direction {i + 1} of the split latents",
-                unit="\u03c3",
-                value=0.0,
-                low=-REACH,
-                high=REACH,
-                hard_low=-LIMIT,
-                hard_high=LIMIT,
-                step=0.1,
-                decimals=2,
-                reference=0.0,
-                sizing_mode="stretch_width",
-                margin=0,
-                height=25,
-            )
-            for i in range(instrument.n_directions)
-        ]
-        for row in self.rows:
-            row.param.watch(self._moved, "value")
+        self.names = [f"split_{i + 1}" for i in range(instrument.n_directions)]
+        self.rows = LabelRows(
+            [
+                LabelRow(
+                    name=name,
+                    title=name,
+                    description=f"direction {i + 1} of the split latents",
+                    unit="\u03c3",
+                    low=-REACH,
+                    high=REACH,
+                    hard_low=-LIMIT,
+                    hard_high=LIMIT,
+                    step=0.1,
+                    decimals=2,
+                    reference=0.0,
+                )
+                for i, name in enumerate(self.names)
+            ],
+            [0.0] * len(self.names),
+            self._moved,
+        )
         self.reset = plain_button("Typical", self._reset, "back to the mean of observed stars")
         self._watcher = state.param.watch(self._sync, "split")
         self._sync()
 
-    def _moved(self, *_: object) -> None:
-        self.state.split = [float(row.value) for row in self.rows]
+    def _moved(self, name: str, value: float) -> None:
+        self.state.split = [self.rows.value(n) for n in self.names]
 
     def _reset(self) -> None:
         self.state.split = []
 
     def _sync(self, *_: Any) -> None:
-        values = [*self.state.split, *([0.0] * len(self.rows))]
-        for row, value in zip(self.rows, values, strict=False):
-            if row.value != value:
-                row.value = value
+        values = [*self.state.split, *([0.0] * len(self.names))]
+        self.rows.tell(dict(zip(self.names, values, strict=False)))
 
     def close(self) -> None:
         """Stop watching the state."""
@@ -84,7 +82,7 @@ class InstrumentPanel(pn.viewable.Viewer):
                 sizing_mode="stretch_width",
                 styles={"font-size": "12px", "line-height": "15px", "opacity": "0.75"},
             ),
-            *self.rows,
+            self.rows,
             self.reset,
             sizing_mode="stretch_width",
             margin=(4, 0, 0, 0),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import panel as pn
@@ -11,13 +10,16 @@ import panel_material_ui as pmui
 import param
 from numpy.typing import NDArray
 
-from .label_row import LabelRow
+from .label_rows import LabelRow, LabelRows
 from .presets import PRESETS, Preset
 from .state import ViewState, bounds
 
 GROUPS = ("alpha", "iron-peak", "light", "other")
 """Groups on tabs, in this order; stellar labels and [Fe/H] are always on show."""
 
+
+STELLAR = "stellar"
+"""Group of the labels that are always on show."""
 
 INSTRUMENT = "split"
 """Title of the tab of what the instrument adds."""
@@ -49,20 +51,11 @@ class LabelsPanel(pn.viewable.Viewer):
         self.state = state
         self._on_message = on_message
         self._ranges = ranges
-        self._syncing = False
-        self.rows: dict[str, LabelRow] = {
-            label.name: LabelRow.of(
-                label,
-                state.labels[label.name],
-                float(state.reference[i]),
-                bounds(state.label_set, label.name),
-            )
-            for i, label in enumerate(state.label_set)
-        }
-        for name, row in self.rows.items():
-            row.param.watch(lambda event, n=name: self._moved(n), "value")
-            row.param.watch(lambda event: self._settled(), "settled")
-            row.param.watch(self._refused, "refused")
+        self._groups = self._grouped()
+        self.rows: dict[str, LabelRows] = {}
+        """By group; those that are always on show under :data:`STELLAR`."""
+        for group, names in {STELLAR: self._always, **self._groups}.items():
+            self.rows[group] = self._rows(names)
         self.with_fe = pmui.Checkbox.from_param(
             state.param.with_fe,
             label="[X/H] follow [Fe/H]",
@@ -73,9 +66,8 @@ class LabelsPanel(pn.viewable.Viewer):
         )
         # Panel would wait 50 ms; a value typed at once would be taken the old way.
         self.with_fe._debounce = 0  # type: ignore[misc]
-        self._groups = self._grouped()
         self.tabs = pmui.Tabs(
-            *((self._tab_title(g), self._column(names)) for g, names in self._groups.items()),
+            *((self._tab_title(group), self.rows[group]) for group in self._groups),
             *([] if instrument is None else [(INSTRUMENT, instrument)]),
             dynamic=True,
             margin=0,
@@ -110,22 +102,38 @@ class LabelsPanel(pn.viewable.Viewer):
         self._always.sort(key=lambda name: name == "Fe")
         return {g: names for g, names in groups.items() if names}
 
-    def _column(self, names: list[str]) -> pn.Column:
-        return pn.Column(
-            *(self.rows[n] for n in names), sizing_mode="stretch_width", margin=(4, 0, 0, 0)
+    def _rows(self, names: list[str]) -> LabelRows:
+        labels = {label.name: label for label in self.state.label_set}
+        reference = dict(zip(self.state.label_set.names, self.state.reference, strict=True))
+        rows = LabelRows(
+            [
+                LabelRow.of(labels[n], float(reference[n]), bounds(self.state.label_set, n))
+                for n in names
+            ],
+            [self.state.labels[n] for n in names],
+            self._moved,
+            margin=(0 if names is self._always else 4, 0, 0, 0),
         )
+        rows.param.watch(lambda event: self._settled(), "settled")
+        rows.param.watch(self._refused, "refused")
+        return rows
+
+    def rows_of(self, name: str) -> LabelRows:
+        """Return the rows among which a label is."""
+        for group, names in self._groups.items():
+            if name in names:
+                return self.rows[group]
+        return self.rows[STELLAR]
 
     def _tab_title(self, group: str) -> str:
-        out = any(self.rows[name].outside for name in self._groups[group])
-        return f"{group} \u25b2" if out else group
+        return f"{group} \u25b2" if self.rows[group].any_outside else group
 
-    def _moved(self, name: str) -> None:
-        if not self._syncing:
-            try:
-                self.state.move(name, self.rows[name].value, settled=False)
-            except ValueError as problem:
-                self._say(str(problem))
-                self._sync()
+    def _moved(self, name: str, value: float) -> None:
+        try:
+            self.state.move(name, value, settled=False)
+        except ValueError as problem:
+            self._say(str(problem))
+            self._sync()
 
     def _settled(self) -> None:
         self.state.settled += 1
@@ -140,21 +148,10 @@ class LabelsPanel(pn.viewable.Viewer):
 
     def _sync(self, *_: object) -> None:
         """Bring the rows in line with the state."""
-        changes: list[tuple[LabelRow, dict[str, Any]]] = []
         beyond = self._beyond()
-        for name, value in self.state.labels.items():
-            row, now = self.rows[name], {"value": value, "beyond": beyond.get(name, "")}
-            new = {key: v for key, v in now.items() if getattr(row, key) != v}
-            if new:
-                changes.append((row, new))
-        if changes:  # the row that moved has its value already, and holding takes its time
-            self._syncing = True
-            try:
-                with pn.io.hold():
-                    for row, new in changes:
-                        row.param.update(**new)
-            finally:
-                self._syncing = False
+        with pn.io.hold():
+            for rows in self.rows.values():
+                rows.tell(self.state.labels, beyond)
         titles = [self._tab_title(g) for g in self._groups]
         titles += self.tabs._names[len(titles) :]
         if titles != list(self.tabs._names):
@@ -166,11 +163,10 @@ class LabelsPanel(pn.viewable.Viewer):
         """Show what was trained below the sliders; while they move nothing is sent."""
         if self._ranges is None:
             return
+        ends = dict(zip(self.state.label_set.names, self._ranges(self.state.values), strict=True))
         with pn.io.hold():
-            for row, ends in zip(self.rows.values(), self._ranges(self.state.values), strict=True):
-                inside = (round(float(ends[0]), 4), round(float(ends[1]), 4))
-                if row.inside != inside:
-                    row.inside = inside
+            for rows in self.rows.values():
+                rows.show_ranges(ends)
 
     def _beyond(self) -> dict[str, str]:
         """Return what the model extrapolates by label; without values, so it seldom changes."""
@@ -216,7 +212,7 @@ class LabelsPanel(pn.viewable.Viewer):
     def __panel__(self) -> pn.viewable.Viewable:
         return pn.Column(
             self.presets(),
-            *(self.rows[n] for n in self._always),
+            self.rows[STELLAR],
             self.with_fe,
             self.tabs,
             sizing_mode="stretch_width",

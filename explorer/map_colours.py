@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.embedding import Embedding
-from .label_row import short_unit
+from .label_rows import short_unit
 from .map_raster import COLOURS
 from .number_text import number
 from .state import decimals

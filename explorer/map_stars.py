@@ -16,7 +16,7 @@ from ..core.errors import SpectrabridgeError
 from ..core.model import Model
 from ..core.spectra import Spectra
 from .data_table import Column, Row
-from .label_row import short_unit
+from .label_rows import short_unit
 from .number_text import number
 from .observed import ObservedStar
 from .state import MAPPED, decimals

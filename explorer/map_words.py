@@ -7,7 +7,7 @@ import html
 import numpy as np
 
 from ..core.embedding import PANELS, Embedding, Placement
-from .label_row import short_unit
+from .label_rows import short_unit
 from .number_text import number
 from .state import decimals
 

@@ -37,3 +37,16 @@ def bundles(monkeypatch, model):
     monkeypatch.setattr(shelf, "open_bundle", open_bundle)
     monkeypatch.setattr(shelf, "list_bundles", lambda: toys)
     return opened
+
+
+@pytest.fixture
+def drag():
+    """Move a row as the browser does."""
+
+    def drag(rows, name, value):
+        moved = [list(pair) for pair in rows.told]
+        place = [row["name"] for row in rows.rows].index(name)
+        moved[place] = [moved[place][0] + 1, value]
+        rows.moved = moved
+
+    return drag

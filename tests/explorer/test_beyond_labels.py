@@ -47,13 +47,13 @@ def test_a_model_without_emulator_has_the_ranges_of_its_labels(model):
 
 def test_rows_show_the_range_when_a_move_has_settled(bundle, own):
     panel = LabelsPanel(own, ranges=lambda values: trained_ranges(bundle.model, values))
-    before = panel.rows["Mg"].inside
+    before = panel.rows_of("Mg").trained("Mg")
     own.with_fe = False
     own.move("Fe", own.labels["Fe"] - 0.5, settled=False)
-    assert panel.rows["Mg"].inside == before
+    assert panel.rows_of("Mg").trained("Mg") == before
     own.settled += 1
-    assert panel.rows["Mg"].inside == pytest.approx(np.subtract(before, 0.5), abs=1e-3)
-    assert panel.rows["Fe"].inside[1] > 0
+    assert panel.rows_of("Mg").trained("Mg") == pytest.approx(np.subtract(before, 0.5), abs=1e-3)
+    assert panel.rows_of("Fe").trained("Fe")[1] > 0
     panel.close()
 
 
@@ -91,17 +91,17 @@ def test_directions_are_those_in_which_latents_vary():
     assert found.share[0] == pytest.approx(2 / 3, abs=0.02)
 
 
-def test_sliders_of_the_instrument_move_the_adapted_spectrum_alone(bundle, own):
+def test_sliders_of_the_instrument_move_the_adapted_spectrum_alone(bundle, own, drag):
     instrument = Instrument(bundle)
     view = SpectrumView(bundle.model, own, instrument=instrument)
     panel = InstrumentPanel(instrument, own)
     before = view.frame
-    panel.rows[0].value = 2.0
+    drag(panel.rows, "split_1", 2.0)
     assert own.split == [2.0, 0.0]
     assert np.abs(view.frame.adapted - before.adapted).max() > 1e-3
     np.testing.assert_array_equal(view.frame.emulated, before.emulated)
     panel.reset.clicks += 1
-    assert [row.value for row in panel.rows] == [0.0, 0.0]
+    assert [panel.rows.value(name) for name in panel.names] == [0.0, 0.0]
     np.testing.assert_array_equal(view.frame.adapted, before.adapted)
     view.close()
     panel.close()

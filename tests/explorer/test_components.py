@@ -139,25 +139,54 @@ def test_a_closed_view_rests(view, state):
 # Labels
 
 
-def test_rows_and_state_follow_each_other(state):
+def test_rows_and_state_follow_each_other(state, drag):
     panel = LabelsPanel(state)
-    panel.rows["Mg"].value = 0.25
+    drag(panel.rows_of("Mg"), "Mg", 0.25)
     assert state.labels["Mg"] == 0.25
     state.move("Mg", -0.5)
-    assert panel.rows["Mg"].value == -0.5
+    assert panel.rows_of("Mg").value("Mg") == -0.5
 
 
-def test_a_drag_settles_when_the_row_says_so(state):
+def test_moves_that_come_together_are_all_taken_and_none_twice(state):
+    rows = LabelsPanel(state).rows_of("teff")
+    places = {row["name"]: i for i, row in enumerate(rows.rows)}
+    moved = [list(pair) for pair in rows.told]
+    moved[places["teff"]] = [3, 5000.0]  # the third move of the row; two were overtaken
+    moved[places["logg"]] = [1, 2.5]
+    rows.moved = moved
+    assert (state.labels["teff"], state.labels["logg"]) == (5000, 2.5)
+    state.move("logg", 3.0)
+    # The browser moves another row, and has not heard of the change yet.
+    moved = [list(pair) for pair in moved]
+    moved[places["teff"]] = [4, 5100.0]
+    rows.moved = moved
+    assert (state.labels["teff"], state.labels["logg"]) == (5100, 3.0)
+    assert rows.told[places["teff"]] == [4, 5100.0]
+    assert rows.told[places["logg"]] == [1, 3.0]
+
+
+def test_what_the_browser_knows_is_not_told_again(state, drag):
     panel = LabelsPanel(state)
-    panel.rows["teff"].value = 5000
+    rows, told = panel.rows_of("teff"), []
+    rows.param.watch(told.append, "told")
+    drag(rows, "teff", 5000.0)
+    assert told == []
+    state.move("teff", 5200.0)
+    assert len(told) == 1
+
+
+def test_a_drag_settles_when_the_row_says_so(state, drag):
+    panel = LabelsPanel(state)
+    drag(panel.rows_of("teff"), "teff", 5000)
     assert state.settled == 0
-    panel.rows["teff"].settled += 1
+    panel.rows_of("teff").settled += 1
     assert state.settled == 1
 
 
 def test_every_label_has_a_row_and_a_place(state):
     panel = LabelsPanel(state)
-    assert list(panel.rows) == list(state.label_set.names)
+    rows = [row["name"] for group in panel.rows.values() for row in group.rows]
+    assert sorted(rows) == sorted(state.label_set.names)
     placed = set(panel._always) | {n for names in panel._groups.values() for n in names}
     assert placed == set(state.label_set.names)
     assert panel._always == ["teff", "logg", "vturb", "vmacro", "Fe"]
@@ -171,21 +200,22 @@ def test_a_tab_tells_that_one_of_its_labels_extrapolates(state):
     assert not [t for t in panel.tabs._names if "\u25b2" in t]
 
 
-def test_nonsense_from_a_row_is_told_and_undone(state):
+def test_nonsense_from_a_row_is_told_and_undone(state, drag):
     told = []
     panel = LabelsPanel(state, told.append)
-    panel.rows["teff"].value = 1e9
+    rows = panel.rows_of("teff")
+    drag(rows, "teff", 1e9)
     assert told == ["T_eff must be between 2500 and 15000; found 1e+09."]
-    assert panel.rows["teff"].value == 4750
-    panel.rows["teff"].refused = "Expected a number."
+    assert rows.value("teff") == 4750
+    rows.refused = "Expected a number."
     assert told[-1] == "Expected a number."
 
 
 def test_a_preset_moves_the_rows(state):
     panel = LabelsPanel(state)
     panel.choose(PRESETS[2])
-    assert panel.rows["teff"].value == 4286
-    assert panel.rows["O"].value == pytest.approx(-0.02)
+    assert panel.rows_of("teff").value("teff") == 4286
+    assert panel.rows_of("O").value("O") == pytest.approx(-0.02)
 
 
 # Files

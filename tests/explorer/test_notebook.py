@@ -35,8 +35,7 @@ class TestComponents:
     def test_that_share_a_state_show_the_same(self, view, bundle) -> None:
         derivatives = sb.DerivativeMap(bundle, state=view.state)
         view.state.move("Mg", 0.4)
-        row = derivatives.labels.rows["Mg"]
-        assert row.value == 0.4
+        assert derivatives.labels.rows_of("Mg").value("Mg") == 0.4
         derivatives.close()
 
     def test_are_seen_whatever_the_page(self, view) -> None:

@@ -45,8 +45,9 @@ class Visitor:
         self._protocol = Protocol()
         self._receiver = Receiver(self._protocol)
         self._socket: WebSocketClientConnection | None = None
-        self.rows: dict[str, str] = {}
-        """Ids of the models that hold the sliders' values, by title."""
+        self.rows: dict[str, tuple[str, int]] = {}
+        """Ids of the models that hold the sliders' values, and the rows in them, by title."""
+        self._moved: dict[str, list[list[float]]] = {}
 
     async def open(self) -> Visitor:
         """Fetch the page, connect, and say that the page is ready."""
@@ -70,8 +71,10 @@ class Visitor:
         await self.send("PULL-DOC-REQ")
         reply = await self.expect("PULL-DOC-REPLY")
         for ref in _objects(reply.content["doc"]["roots"]):
-            if str(ref.get("name", "")).startswith("LabelRow"):
-                self.rows[ref["attributes"]["title"]] = ref["id"]
+            if str(ref.get("name", "")).startswith("LabelRows"):
+                self._moved[ref["id"]] = [list(pair) for pair in ref["attributes"]["told"]]
+                for row, spec in enumerate(ref["attributes"]["rows"]):
+                    self.rows[dict(spec["entries"])["title"]] = (ref["id"], row)
         await self.patch(
             {
                 "kind": "MessageSent",
@@ -92,15 +95,18 @@ class Visitor:
 
     def move(self, title: str, value: float) -> dict[str, Any]:
         """Return the change that moves a slider."""
-        row = {"id": self.rows[title]}
-        return {"kind": "ModelChanged", "model": row, "attr": "value", "new": value}
+        model, row = self.rows[title]
+        pairs = self._moved[model]
+        pairs[row] = [pairs[row][0] + 1, value]
+        new = [list(pair) for pair in pairs]
+        return {"kind": "ModelChanged", "model": {"id": model}, "attr": "moved", "new": new}
 
     async def let_go(self, title: str, times: int) -> None:
         """Say that a slider has been released, for the so-manieth time."""
         await self.patch(
             {
                 "kind": "ModelChanged",
-                "model": {"id": self.rows[title]},
+                "model": {"id": self.rows[title][0]},
                 "attr": "settled",
                 "new": times,
             }

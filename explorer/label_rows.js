@@ -1,7 +1,8 @@
-// One label: name, slider over the trained range, box for any sane value, unit.
+// Labels: name, slider over the trained range, box for any sane value, unit.
 //
-// While the slider moves, `value` is sent at most once per animation frame;
-// `settled` counts moves that have ended. Values from Python are ignored during a drag.
+// While a slider moves, values are sent at most once per animation frame; `settled` counts
+// moves that have ended. What Python tells of a row is shown if Python has seen the row's last
+// move, and not during a drag.
 
 const tidy = (value, decimals) => {
   const short = value.toFixed(decimals)
@@ -11,13 +12,13 @@ const tidy = (value, decimals) => {
 
 const short = (value) => String(Number(value.toPrecision(4)))
 
-export function render({model, el}) {
+function label(spec, hub) {
   const row = document.createElement("div")
   row.className = "row"
 
   const name = document.createElement("span")
   name.className = "name"
-  const [stem, subscript] = model.title.split("_")
+  const [stem, subscript] = spec.title.split("_")
   name.append(stem)
   if (subscript) {
     const sub = document.createElement("sub")
@@ -27,21 +28,21 @@ export function render({model, el}) {
 
   const slider = document.createElement("input")
   slider.type = "range"
-  slider.min = model.low
-  slider.max = model.high
+  slider.min = spec.low
+  slider.max = spec.high
   slider.step = "any"
-  slider.setAttribute("aria-label", `${model.title} slider`)
+  slider.setAttribute("aria-label", `${spec.title} slider`)
 
   const box = document.createElement("input")
   box.type = "text"
   box.inputMode = "decimal"
   box.spellcheck = false
   box.autocomplete = "off"
-  box.setAttribute("aria-label", model.title)
+  box.setAttribute("aria-label", spec.title)
 
   const unit = document.createElement("span")
   unit.className = "unit"
-  unit.textContent = model.unit
+  unit.textContent = spec.unit
 
   row.append(name, slider, box, unit)
 
@@ -51,20 +52,20 @@ export function render({model, el}) {
   let queued = null
 
   const show = (value) => {
-    const low = value < model.low
-    const high = value > model.high
+    const low = value < spec.low
+    const high = value > spec.high
     slider.value = value
-    const part = (Math.min(Math.max(value, model.low), model.high) - model.low) / (model.high - model.low)
+    const part = (Math.min(Math.max(value, spec.low), spec.high) - spec.low) / (spec.high - spec.low)
     slider.style.setProperty("--part", `${100 * part}%`)
-    slider.setAttribute("aria-valuetext", `${tidy(value, model.decimals)} ${model.unit}`)
+    slider.setAttribute("aria-valuetext", `${tidy(value, spec.decimals)} ${spec.unit}`)
     row.classList.toggle("low", low)
     row.classList.toggle("high", high)
-    const beyond = !low && !high && model.beyond !== ""
+    const beyond = !low && !high && hub.beyond() !== ""
     row.classList.toggle("beyond", beyond)
-    const range = `trained ${short(model.low)} to ${short(model.high)}${model.unit ? ` ${model.unit}` : ""}`
-    row.title = `${model.description}; ${range}${low || high ? ": extrapolation" : ""}${beyond ? `; ${model.beyond}: extrapolation` : ""}`
+    const range = `trained ${short(spec.low)} to ${short(spec.high)}${spec.unit ? ` ${spec.unit}` : ""}`
+    row.title = `${spec.description}; ${range}${low || high ? ": extrapolation" : ""}${beyond ? `; ${hub.beyond()}: extrapolation` : ""}`
     if (!editing) {
-      box.value = tidy(value, model.decimals)
+      box.value = tidy(value, spec.decimals)
     }
   }
 
@@ -72,7 +73,7 @@ export function render({model, el}) {
     queued = value
     if (settled) {
       flush()
-      model.settled += 1
+      hub.settle()
     } else if (frame === null) {
       frame = requestAnimationFrame(flush)
     }
@@ -85,20 +86,19 @@ export function render({model, el}) {
     }
     if (queued !== null) {
       window.spectrabridge_moved = performance.now()
-      model.value = queued
+      hub.move(queued)
       queued = null
     }
   }
 
   const refuse = (sentence) => {
     row.classList.add("refused")
-    model.refused = ""
-    model.refused = sentence
+    hub.refuse(sentence)
   }
 
   const step = (from, steps, low, high) => {
     // Round to a fine multiple so that repeated steps do not pile up rounding errors.
-    const next = Math.round((from + steps * model.step) * 1e6) / 1e6
+    const next = Math.round((from + steps * spec.step) * 1e6) / 1e6
     return Math.min(Math.max(next, low), high)
   }
 
@@ -115,9 +115,9 @@ export function render({model, el}) {
 
   // The slider's place as a fifth of a step, inside the trained range.
   const place = () => {
-    const fine = model.step / 5
+    const fine = spec.step / 5
     const n = Math.round(Number(slider.value) / fine)
-    const inside = Math.min(Math.max(n, Math.ceil(model.low / fine)), Math.floor(model.high / fine))
+    const inside = Math.min(Math.max(n, Math.ceil(spec.low / fine)), Math.floor(spec.high / fine))
     return Math.round(inside * fine * 1e6) / 1e6
   }
 
@@ -142,7 +142,7 @@ export function render({model, el}) {
     }
     if (n !== 0) {
       event.preventDefault()
-      const value = step(place(), n, model.low, model.high)
+      const value = step(place(), n, spec.low, spec.high)
       show(value)
       send(value, true)
     }
@@ -152,12 +152,12 @@ export function render({model, el}) {
     const text = box.value.trim().replace(",", ".").replace("\u2212", "-")
     const value = Number(text)
     if (text === "" || !Number.isFinite(value)) {
-      refuse(`Expected a number for ${model.title}; found "${box.value.trim()}".`)
+      refuse(`Expected a number for ${spec.title}; found "${box.value.trim()}".`)
       return null
     }
-    if (value < model.hard_low || value > model.hard_high) {
-      const unit = model.unit ? ` ${model.unit}` : ""
-      refuse(`${model.title} must be between ${model.hard_low} and ${model.hard_high}${unit}; found ${value}.`)
+    if (value < spec.hard_low || value > spec.hard_high) {
+      const unit = spec.unit ? ` ${spec.unit}` : ""
+      refuse(`${spec.title} must be between ${spec.hard_low} and ${spec.hard_high}${unit}; found ${value}.`)
       return null
     }
     row.classList.remove("refused")
@@ -168,7 +168,7 @@ export function render({model, el}) {
     if (!editing) {
       return
     }
-    if (box.value === tidy(model.value, model.decimals)) {
+    if (box.value === tidy(hub.value(), spec.decimals)) {
       row.classList.remove("refused")
       return
     }
@@ -187,7 +187,7 @@ export function render({model, el}) {
     commit()
     editing = false
     row.classList.remove("refused")
-    show(model.value)
+    show(hub.value())
   })
   box.addEventListener("keydown", (event) => {
     const n = steps(event)
@@ -195,14 +195,14 @@ export function render({model, el}) {
       commit()
       box.select()
     } else if (event.key === "Escape") {
-      box.value = tidy(model.value, model.decimals)
+      box.value = tidy(hub.value(), spec.decimals)
       row.classList.remove("refused")
     } else if (n !== 0) {
       event.preventDefault()
       const from = read()
       if (from !== null) {
-        const value = step(from, n, model.hard_low, model.hard_high)
-        box.value = tidy(value, model.decimals)
+        const value = step(from, n, spec.hard_low, spec.hard_high)
+        box.value = tidy(value, spec.decimals)
         send(value, true)
         show(value)
       }
@@ -210,36 +210,72 @@ export function render({model, el}) {
   })
 
   name.addEventListener("dblclick", () => {
-    send(model.reference, true)
-    show(model.reference)
+    send(spec.reference, true)
+    show(spec.reference)
   })
 
-  model.on("value", () => {
+  const told = () => {
     if (!dragging) {
       if (editing && document.activeElement) {
-        box.value = tidy(model.value, model.decimals)
+        box.value = tidy(hub.value(), spec.decimals)
       }
-      show(model.value)
+      show(hub.value())
     }
-  })
+  }
 
   // What was trained, as a band below the track; the thumb's middle stays 6 px off the ends.
   const band = () => {
-    const [low, high] = model.inside ?? [model.low, model.high]
+    const [low, high] = hub.inside() ?? [spec.low, spec.high]
     const place = (value) => {
-      const part = (Math.min(Math.max(value, model.low), model.high) - model.low) / (model.high - model.low)
+      const part = (Math.min(Math.max(value, spec.low), spec.high) - spec.low) / (spec.high - spec.low)
       return `calc(6px + ${part} * (100% - 12px))`
     }
     slider.style.setProperty("--from", place(low))
     slider.style.setProperty("--to", place(high))
-    const slack = 0.02 * (model.high - model.low)
-    slider.classList.toggle("banded", low > model.low + slack || high < model.high - slack)
+    const slack = 0.02 * (spec.high - spec.low)
+    slider.classList.toggle("banded", low > spec.low + slack || high < spec.high - slack)
   }
-  model.on("inside", band)
   band()
+  show(hub.value())
+  return {row, told, band, marked: () => show(dragging ? place() : hub.value())}
+}
 
-  model.on("beyond", () => show(dragging ? place() : model.value))
-
-  show(model.value)
-  return row
+export function render({model}) {
+  const box = document.createElement("div")
+  // What each row shows: [count of its moves, value].
+  const known = model.told.map((pair, i) => {
+    const moved = model.moved[i]
+    return [...(moved && moved[0] > pair[0] ? moved : pair)]
+  })
+  const labels = model.rows.map((spec, i) => label(spec, {
+    value: () => known[i][1],
+    beyond: () => model.beyond[i] ?? "",
+    inside: () => model.inside[i],
+    move: (value) => {
+      known[i] = [known[i][0] + 1, value]
+      model.moved = known.map((pair) => [...pair])
+    },
+    settle: () => { model.settled += 1 },
+    refuse: (sentence) => {
+      model.refused = ""
+      model.refused = sentence
+    },
+  }))
+  model.on("told", () => model.told.forEach(([count, value], i) => {
+    if (count >= known[i][0] && (count > known[i][0] || value !== known[i][1])) {
+      known[i] = [count, value]
+      labels[i].told()
+    }
+  }))
+  // Another view of the same rows has moved one.
+  model.on("moved", () => model.moved.forEach(([count, value], i) => {
+    if (count > known[i][0]) {
+      known[i] = [count, value]
+      labels[i].told()
+    }
+  }))
+  model.on("inside", () => labels.forEach(({band}) => band()))
+  model.on("beyond", () => labels.forEach(({marked}) => marked()))
+  box.append(...labels.map(({row}) => row))
+  return box
 }
