@@ -535,7 +535,7 @@ def write_bundle(
         file: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
         for file, content in contents.items()
     }
-    contents[_MAIN] = (json.dumps(data, indent=0) + "\n").encode()
+    contents[_MAIN] = (json.dumps(data, indent=0, separators=(",", ":")) + "\n").encode()
     folder.mkdir(parents=True, exist_ok=True)
     # Written beside, then moved in one by one, bundle.json last: whoever reads in between
     # finds a hash that does not fit, never a mixture. Files of others stay.
@@ -608,6 +608,6 @@ def _with(bundle: Bundle, changes: Mapping[str, Any]) -> Bundle:
     require_folder(bundle)
     data = {**bundle.data, **changes}
     partial = bundle.path / (_MAIN + ".partial")
-    partial.write_text(json.dumps(data, indent=0) + "\n")
+    partial.write_text(json.dumps(data, indent=0, separators=(",", ":")) + "\n")
     partial.replace(bundle.path / _MAIN)
     return read_bundle(bundle.path, bundle.device)

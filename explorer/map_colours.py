@@ -167,8 +167,9 @@ def panel_title_html(panel: str, title: str, what: Colouring, dark: bool) -> str
         return f"<b>{title}</b>"
     synthetic = "adapted" if panel == "adapted" else "synthetic"
     return (
-        '<span style="display:flex;gap:6px"><b style="flex:1 1 0px;min-width:0;overflow:hidden;'
-        f'text-overflow:ellipsis" title="{title}">{title}</b>'
+        # In a narrow panel the names of the domains stand below.
+        '<span style="display:flex;flex-wrap:wrap;column-gap:6px"><b style="flex:1 0 auto;'
+        f'max-width:100%;overflow:hidden;text-overflow:ellipsis" title="{title}">{title}</b>'
         f"<span>{_dot(synthetic_colour(panel, dark))}{synthetic}"
         f"&ensp;{_dot(surface(dark).observed)}observed</span></span>"
     )

@@ -93,10 +93,17 @@ class Notebook(Screen):
         self.page.on("websocket", lambda ws: self.requests.append(ws.url))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.add_init_script(DEEP)
+        # On a slow machine JupyterLab asks which kernel to take, or that one was late.
+        dialog = self.page.locator(".jp-Dialog")
+        self.page.add_locator_handler(dialog, lambda: self._agree(dialog))
         self.page.goto(url, timeout=90_000)
         idle = ".jp-Notebook-ExecutionIndicator[data-status=idle]"
         self.page.wait_for_selector(idle, timeout=120_000)
         return self
+
+    def _agree(self, dialog) -> None:
+        print("JupyterLab asked:", dialog.first.inner_text())
+        dialog.locator("button.jp-mod-accept").first.click()
 
     def run(self, index: int, seconds: float = 240) -> None:
         """Run a cell, and wait until it has been run."""
@@ -166,18 +173,18 @@ class TestCells:
     def test_move_with_the_mouse_and_from_code(self, shown: Notebook) -> None:
         before = shown.still(seconds=60)
         shown.drag("T_eff", seconds=3, rate=20)
-        shown.wait_pixels(before, seconds=30)
+        shown.wait_pixels(before, seconds=60)
         # Python has taken the whole drag: what comes from code now is the last word.
         value = shown.box("T_eff").input_value()
         shown.said('round(view.state.labels["teff"])', value)
         dragged = shown.still(seconds=60)
 
         shown.type_and_run('view.state.move("teff", 4321)')
-        shown.wait_pixels(dragged, seconds=30)
+        shown.wait_pixels(dragged, seconds=60)
         shown.page.wait_for_function(
             "(box) => box.value === '4321'",
             arg=shown.box("T_eff").element_handle(),
-            timeout=30_000,
+            timeout=60_000,
         )
 
         # The other way: what was typed in the page is what code finds.
@@ -188,7 +195,7 @@ class TestCells:
         shown.said('view.state.labels["teff"]', "5100.0")
 
         shown.button("Reset").click()
-        shown.wait_pixels(moved, seconds=30)
+        shown.wait_pixels(moved, seconds=60)
 
     def test_pages_of_the_explorer_open(self, shown: Notebook) -> None:
         shown.alone('explorer = sb.explore("mock-lines")\nexplorer')
