@@ -73,6 +73,17 @@ def critics_share(t: AdaptationTraining, step: int) -> float:
     return min(1.0, max(0.0, ramp))
 
 
+def matching_share(t: AdaptationTraining, step: int) -> float:
+    """Return how much of the distance of distributions counts at a step, from 0 to 1.
+
+    It is a square, and large at first: at full weight at once it threw the linear path of
+    networks off for good where domains have odd stars, or had been warmed up only for a while.
+    """
+    if t.backbone != "basis" or step < t.match_from:
+        return 0.0
+    return min(1.0, (step - t.match_from + 1) / max(1, t.warm_steps))
+
+
 def network_losses(
     t: AdaptationTraining,
     step: int,
@@ -122,14 +133,14 @@ def network_losses(
         so = distance(r.so, spaces.shift_so(b.s), spaces.obs.weight)
         os = distance(r.os, spaces.shift_os(b.o), b.ws_where_seen)
         terms["pairs"] = (weight, on_o * so + on_s * os)
-    if t.matching_weight and t.backbone == "basis" and step >= t.match_from:
+    if t.matching_weight and (share := matching_share(t, step)):
         k = min(t.n_matched, r.so.shape[-1])
         directions = torch.randn(k, N_DIRECTIONS, generator=generator).to(r.so)
         apart_by = sliced_square_unbiased if t.unbiased_matching else sliced_square
         apart = apart_by(r.so[..., :k], r.oo[..., :k].detach(), directions)
         apart = apart + apart_by(r.os[..., :k], r.ss[..., :k].detach(), directions)
         # Times k: as if summed over components.
-        terms["matching"] = (t.matching_weight * k, apart.sum())
+        terms["matching"] = (share * t.matching_weight * k, apart.sum())
     if share := critics_share(t, step):
         # Their weights need no gradient here.
         critics.requires_grad_(False)

@@ -104,9 +104,9 @@ class AdaptationTraining:
     matching_weight : float
         Weight of the sliced distance between adapted and observed, and translated-back
         and synthetic, spectra of a batch in the `n_matched` leading components, from step
-        `match_from`; basis only. It makes the distributions agree where labels live: as
-        long as the adapted spectra have another mean than the observed ones, so have their
-        labels.
+        `match_from`, growing to that weight over `warm_steps`; basis only. It makes the
+        distributions agree where labels live: as long as the adapted spectra have another
+        mean than the observed ones, so have their labels.
     n_matched, match_from : int
         See `matching_weight`.
     unbiased_matching : bool

@@ -134,8 +134,12 @@ def test_matching_enters_at_its_step_with_its_weight(trainer: AdaptationTrainer)
     trainer.iteration = 5
     try:
         weight, value = trainer._generator_losses(r, batch)["matching"]
-        assert weight == 2.0 * 8
+        # It grows to its weight over as many steps as the warm start takes.
+        first = 2.0 * 8 / BRIEF.warm_steps
+        assert weight == pytest.approx(first * min(BRIEF.warm_steps, 6 - BRIEF.match_from))
         assert value > 0
+        trainer.iteration = BRIEF.match_from + BRIEF.warm_steps
+        assert trainer._generator_losses(r, batch)["matching"][0] == 2.0 * 8
         trainer.training = dataclasses.replace(BRIEF, matching_weight=0.0)
         assert "matching" not in trainer._generator_losses(r, batch)
     finally:
