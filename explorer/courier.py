@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,8 @@ class Courier:
         self.known: set[type] = set()
         """Kinds of data that the browser has heard of, of components that are not Bokeh's."""
         self._watching = self._open = self._grown = False
+        if comm is None:
+            send_whole_messages()
 
     def watch(self, root: Model) -> None:
         """Collect what changes from now on: `root` is built and about to be sent."""
@@ -139,6 +142,32 @@ class Courier:
         message = diff(self.document, events=events)
         if message is not None and self.comm is not None:
             send(self.comm, message)
+
+
+_whole = False
+
+
+def send_whole_messages() -> None:
+    """Have jupyter_bokeh send the parts of a message one after the other.
+
+    JupyterLab lets widgets talk to the kernel in a thread of their own. Two threads that change
+    figures at the same time would mix the parts of their messages, and the browser would lose both.
+    """
+    global _whole
+    if _whole:
+        return
+    try:
+        from jupyter_bokeh.widgets import BokehModel
+    except ImportError:
+        return
+    _whole = True
+    plain, lock = BokehModel._document_patched, threading.RLock()
+
+    def whole(self: Any, event: DocumentPatchedEvent) -> None:
+        with lock:
+            plain(self, event)
+
+    BokehModel._document_patched = whole
 
 
 def _refresh(events: Sequence[DocumentChangedEvent]) -> None:

@@ -27,7 +27,7 @@ def test_every_variant_is_trained_and_scored(toy_domains: Domains) -> None:
         assert total == BRIEF.iterations
         steps[variant] = step
 
-    training = replace(BRIEF, match_from=4)
+    training = replace(BRIEF, match_from=1, warm_steps=2)
     table = train_ablations(toy_domains, training, members=2, progress=progress)
     assert [row["variant"] for row in table] == list(VARIANTS)
     assert steps == dict.fromkeys(VARIANTS, BRIEF.iterations)
