@@ -75,6 +75,7 @@ class Courier:
         self.known: set[type] = set()
         """Kinds of data that the browser has heard of, of components that are not Bokeh's."""
         self._watching = self._open = self._grown = False
+        self._waiting: list[Callable[[], None]] = []
         if comm is None:
             send_whole_messages()
 
@@ -84,12 +85,9 @@ class Courier:
             return
         self._watching = True
         self.document.on_change_dispatch_to(self)
-        if self.comm is not None:
-            self._never_hold()
-        else:
-            if root.document is None:
-                self.document.add_root(root)  # otherwise jupyter_bokeh makes its own document
-            self.document.hold("combine")
+        self._never_hold()
+        if self.comm is None and root.document is None:
+            self.document.add_root(root)  # otherwise jupyter_bokeh makes its own document
 
     @property
     def is_open(self) -> bool:
@@ -97,20 +95,30 @@ class Courier:
         return self._open
 
     def open(self) -> None:
-        """Send from now on, as soon as the message at hand has been dealt with."""
-        self._loop.call_soon(self._open_now)
+        """Send from now on, as soon as the kernel is free."""
+        # The browser may speak in another thread than the loop runs in.
+        self._loop.call_soon_threadsafe(self._open_now)
 
     def _open_now(self) -> None:
-        self._open = True
-        self.document.unhold()
-        self._never_hold()
+        with _LOCK:
+            self._open = True
+            waiting, self._waiting = self._waiting, []
+            for send_now in waiting:
+                send_now()
         self.flush()
+
+    def put_off(self, send_later: Callable[[], None]) -> bool:
+        """Keep what a widget would send until the browser is there; tell whether it is kept."""
+        if not self._open:
+            self._waiting.append(send_later)
+        return not self._open
 
     def _never_hold(self) -> None:
         """Have all changes told at once: they are collected here.
 
         What Panel holds outside a server it throws away in the end, and with it the calls of
-        Python that should follow.
+        Python that should follow. And a hold that one thread lifts, another sets again that had
+        begun before.
         """
         setattr(self.document, "hold", lambda policy="combine": None)  # noqa: B010
 
@@ -144,11 +152,14 @@ class Courier:
             send(self.comm, message)
 
 
+_LOCK = threading.RLock()
+"""Held by the thread that sends."""
+
 _whole = False
 
 
 def send_whole_messages() -> None:
-    """Have jupyter_bokeh send the parts of a message one after the other.
+    """Have jupyter_bokeh send the parts of a message one after the other, and none too early.
 
     JupyterLab lets widgets talk to the kernel in a thread of their own. Two threads that change
     figures at the same time would mix the parts of their messages, and the browser would lose both.
@@ -161,11 +172,13 @@ def send_whole_messages() -> None:
     except ImportError:
         return
     _whole = True
-    plain, lock = BokehModel._document_patched, threading.RLock()
+    plain = BokehModel._document_patched
 
     def whole(self: Any, event: DocumentPatchedEvent) -> None:
-        with lock:
-            plain(self, event)
+        courier = _couriers.get(self._document) if self._document is not None else None
+        with _LOCK:
+            if courier is None or not courier.put_off(lambda: plain(self, event)):
+                plain(self, event)
 
     BokehModel._document_patched = whole
 
@@ -243,7 +256,7 @@ class Frame(pn.Column):
             courier = _couriers[doc]
             courier.on_growth = lambda: self._slim(model)
             # If this is only a part of what is displayed, when that has been built.
-            loop.call_soon(courier.watch, root or model)
+            loop.call_soon_threadsafe(courier.watch, root or model)
             self._slim(model)
         return model
 
