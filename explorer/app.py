@@ -22,9 +22,10 @@ from .navigation import Navigation
 from .observed import ObservedPanel, ObservedStar
 from .page_titles import TITLES
 from .pages import BUILDERS, Page, Shared
-from .scheduler import executor, under_lock
+from .scheduler import after, executor, under_lock
 from .session_end import forget_views, unfollow_busy
 from .sharing import Sharing
+from .spare_defaults import drop_empty_defaults, drop_plain_copies, share_texts, unlink_what_stays
 from .spectrum import SpectrumView
 from .state import MAPPED, ViewState
 from .theme import FIGURES, PALETTE
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 
 KEPT = ("unit", "medium", "dark", "with_fe", "page", "vetter")
 """What of a state another bundle keeps in any case."""
+
+SETTLED_AFTER = 1500
+"""Milliseconds after which new parts of a page have reached the browser."""
 
 SIDEBAR_WIDTH = 292
 """Width of the column of labels, in pixels."""
@@ -256,6 +260,7 @@ class Explorer(pn.viewable.Viewer):
             self.main.append(view)
             if self._started:
                 page.start()
+                self._lighten_soon()
         return self.pages[key]
 
     def _shared(self) -> Shared:
@@ -375,6 +380,7 @@ class Explorer(pn.viewable.Viewer):
         if self._started:
             self.view.start()
             self.observed.start()
+            self._lighten_soon()
         if handed is not None:
             cast("FitPage", self.open_page("fit")).take(handed)
 
@@ -394,6 +400,21 @@ class Explorer(pn.viewable.Viewer):
         self._restore()
         pn.state.on_session_destroyed(lambda context: self.close())
         forget_views()
+        pn.state.onload(self._lighten)
+
+    def _lighten_soon(self) -> None:
+        """Let go of what the server keeps for nothing, once the browser has what is new."""
+        after(pn.state.curdoc, SETTLED_AFTER, self._lighten)
+
+    def _lighten(self) -> None:
+        document = pn.state.curdoc
+        if document is None or document.session_context is None:
+            return
+        drop_empty_defaults(document.models)
+        share_texts(document.models)
+        components = self.page.select()
+        drop_plain_copies(components)
+        unlink_what_stays(components)
 
     def close(self) -> None:
         """Stop all background work."""

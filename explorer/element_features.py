@@ -19,7 +19,6 @@ def no_runs() -> dict[str, NDArray[Any]]:
     return {
         "pixel": np.empty(0, np.uint16),
         "value": np.empty(0, np.float32),
-        "run": np.empty(0, np.uint16),
         "element": np.empty(0, np.uint8),
     }
 
@@ -31,7 +30,8 @@ def element_runs(
 
     A run covers neighbouring pixels of a chip whose absolute value is above `threshold`,
     and one more on each side where there is one, so that a line drawn through it starts
-    and ends near zero. Runs that touch are one.
+    and ends near zero. Runs that touch are one; a run ends where the next point is not the
+    next pixel of the same element and chip.
 
     Parameters
     ----------
@@ -47,30 +47,24 @@ def element_runs(
     Returns
     -------
     dict of ndarray
-        ``pixel`` and ``value`` of every point, the number of its ``run``, and its
-        ``element`` as a position in `columns`; as few bytes each as hold them, because every
-        session keeps them and sends them to its browser.
+        ``pixel`` and ``value`` of every point, and its ``element`` as a position in
+        `columns`; as few bytes each as hold them, because every session keeps them and sends
+        them to its browser.
     """
     by_element = np.asarray(derivatives, dtype=np.float32).T[list(columns)]
     if not by_element.size:
         return no_runs()
     inside = np.zeros(by_element.shape, dtype=bool)
-    starts = np.zeros(grid.n_pixels, dtype=bool)
     for chip in grid.chips:
         above = np.abs(by_element[:, chip.pixels]) > threshold
         wide = above.copy()
         wide[:, 1:] |= above[:, :-1]
         wide[:, :-1] |= above[:, 1:]
         inside[:, chip.pixels] = wide
-        starts[chip.start] = True
-    begins = inside & starts
-    begins[:, 1:] |= inside[:, 1:] & ~inside[:, :-1]
     element, pixel = np.nonzero(inside)
-    run = np.cumsum(begins[element, pixel]) - 1
     return {
         "pixel": _narrow(pixel),
         "value": by_element[element, pixel],
-        "run": _narrow(run),
         "element": element.astype(np.uint8),
     }
 

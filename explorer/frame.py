@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import lru_cache
 from threading import Lock
 from typing import Any, Literal
 
@@ -102,12 +103,17 @@ class Axis:
 
     def __init__(self, grid: WavelengthGrid) -> None:
         self.grid = grid
-        self._breaks = np.cumsum([len(chip) for chip in grid.chips])[:-1]
+        self._breaks = _breaks(grid)
 
     @property
     def breaks(self) -> list[int]:
         """Where the points between chips stand among the values of :meth:`spread`."""
         return [int(b) + i for i, b in enumerate(self._breaks)]
+
+    @property
+    def nothing(self) -> Array:
+        """Values of :meth:`spread` of which none is a number."""
+        return _nothing(len(self.grid.chip_pixels) + len(self._breaks))
 
     def spread(self, values: ArrayLike) -> Array:
         """Return values per pixel, shape ``(n_pixels,)``, as float32 with breaks."""
@@ -121,9 +127,7 @@ class Axis:
 
     def positions(self, unit: str = "angstrom", medium: str = "vacuum") -> NDArray[np.float64]:
         """Return where :meth:`spread` values stand; a break stands between its neighbours."""
-        x = convert(self.grid.wavelength[self.grid.chip_pixels], unit, medium)
-        middles = (x[self._breaks - 1] + x[self._breaks]) / 2
-        return np.insert(x, self._breaks, middles)
+        return _positions(self.grid, unit, medium)
 
     def span(
         self, chip: str | None = None, unit: str = "angstrom", medium: str = "vacuum"
@@ -134,6 +138,30 @@ class Axis:
         low, high = convert(ends, unit, medium)
         margin = 0.005 * (high - low)
         return float(low - margin), float(high + margin)
+
+
+def _breaks(grid: WavelengthGrid) -> NDArray[np.int64]:
+    """Return how many pixels of chips there are before each break."""
+    return np.cumsum([len(chip) for chip in grid.chips])[:-1]
+
+
+# The same for all sessions, which would otherwise hold one each.
+
+
+@lru_cache(maxsize=16)
+def _positions(grid: WavelengthGrid, unit: str, medium: str) -> NDArray[np.float64]:
+    x = convert(grid.wavelength[grid.chip_pixels], unit, medium)
+    breaks = _breaks(grid)
+    out = np.insert(x, breaks, (x[breaks - 1] + x[breaks]) / 2)
+    out.setflags(write=False)
+    return out
+
+
+@lru_cache(maxsize=16)
+def _nothing(n: int) -> Array:
+    out = np.full(n, np.nan, np.float32)
+    out.setflags(write=False)
+    return out
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ import param
 from numpy.typing import NDArray
 
 from .label_rows import LabelRow, LabelRows
+from .preset_buttons import PresetButtons
 from .presets import PRESETS, Preset
 from .state import ViewState, bounds
 
@@ -85,6 +86,8 @@ class LabelsPanel(pn.viewable.Viewer):
                 },
             },
         )
+        # Panel makes a pane for the header of each tab, though none has one.
+        self.tabs._headers = []
         self._watchers = [
             state.param.watch(self._sync, "labels"),
             state.param.watch(self._show_ranges, "settled"),
@@ -155,9 +158,7 @@ class LabelsPanel(pn.viewable.Viewer):
         titles = [self._tab_title(g) for g in self._groups]
         titles += self.tabs._names[len(titles) :]
         if titles != list(self.tabs._names):
-            self.tabs[:] = [
-                (title, column) for title, column in zip(titles, self.tabs, strict=True)
-            ]
+            self.tabs._names = titles
 
     def _show_ranges(self, *_: object) -> None:
         """Show what was trained below the sliders; while they move nothing is sent."""
@@ -181,37 +182,16 @@ class LabelsPanel(pn.viewable.Viewer):
             self.state.param.unwatch(watcher)
         self._watchers = []
 
-    def choose(self, preset: Preset) -> None:
-        """Show a preset star."""
-        self.state.show(preset.values(self.state.label_set, self.state.reference))
-
-    def _preset_button(self, preset: Preset) -> pmui.Button:
-        return pmui.Button(
-            label=preset.name,
-            description=f"{preset.name}: {preset.description}",
-            on_click=lambda event: self.choose(preset),
-            **_BUTTON,
-        )
-
-    def presets(self) -> pn.FlexBox:
-        """Return the buttons of the presets and of the reset."""
-        reset = pmui.Button(
-            label="Reset",
-            description="Reset: return to the labels that the model starts with",
-            on_click=lambda event: self.state.reset(),
-            **(_BUTTON | {"variant": "text"}),
-        )
-        return pn.FlexBox(
-            *(self._preset_button(p) for p in PRESETS),
-            reset,
-            gap="4px 6px",
-            margin=(0, 0, 6, 0),
-            sizing_mode="stretch_width",
-        )
+    def choose(self, preset: Preset | None) -> None:
+        """Show a preset star; None goes back to the labels that the model starts with."""
+        if preset is None:
+            self.state.reset()
+        else:
+            self.state.show(preset.values(self.state.label_set, self.state.reference))
 
     def __panel__(self) -> pn.viewable.Viewable:
         return pn.Column(
-            self.presets(),
+            PresetButtons(PRESETS, self.choose, margin=(0, 0, 6, 0), sizing_mode="stretch_width"),
             self.rows[STELLAR],
             self.with_fe,
             self.tabs,
@@ -223,12 +203,4 @@ class LabelsPanel(pn.viewable.Viewer):
 _CHECKBOX = {
     "padding": "2px 6px 2px 2px",
     "& + .MuiFormControlLabel-label, & + .MuiTypography-root": {"fontSize": "12.5px"},
-}
-
-_BUTTON = {
-    "variant": "outlined",
-    "size": "small",
-    "margin": 0,
-    "height": 25,
-    "sx": {"textTransform": "none", "padding": "0 8px", "minWidth": 0, "fontSize": "12.5px"},
 }

@@ -44,6 +44,12 @@ _TOP = 1.06  # of the flux
 _FOLDER = Path(__file__).parent
 
 
+def _step(values: Array) -> float:
+    """Return what values can be counted in with two bytes; a screen shows no difference."""
+    reach = float(np.abs(values).max(initial=0.0))
+    return reach / np.iinfo(np.int16).max or 1.0
+
+
 class SpectrumFigures(pn.viewable.Viewer):
     """Figures of a frame, an observed spectrum and derivatives, on one wavelength axis.
 
@@ -87,27 +93,21 @@ class SpectrumFigures(pn.viewable.Viewer):
 
     def _build_sources(self) -> None:
         x = self.wavelengths.positions
-        empty = np.full(x.size, np.nan, np.float32)
-        columns = self._flux_columns()
+        empty = self.axis.nothing
         self.source = ColumnDataSource(
             {"x": x, "truth": empty, "observed": empty, "root_ivar": empty}
             | dict.fromkeys(PINNED, empty)
-            | columns
+            | self._flux_columns()
         )
         """Every pixel; what is drawn is reduced from it in the browser, see reduce.mjs."""
-        self.drawn = ColumnDataSource(
-            {"x": x, "truth": empty, "observed": empty} | dict.fromkeys(PINNED, empty) | columns
-        )
-        self.drawn_middle = ColumnDataSource(
-            {
-                "x": x,
-                "difference": self.axis.spread(self.frame.difference),
-                "residual_emulated": empty,
-                "residual_adapted": empty,
-            }
-        )
+        above = ("emulated", "adapted", "truth", "observed", *PINNED)
+        below = ("difference", "residual_emulated", "residual_adapted")
+        nothing: list[float] = []
+        self.drawn = ColumnDataSource(dict.fromkeys(("x", *above), nothing))
+        self.drawn_middle = ColumnDataSource(dict.fromkeys(("x", *below), nothing))
         self.curve = ColumnDataSource({"x": x, "value": empty, "truth": empty})
-        self.peaks = ColumnDataSource(self._peaks(no_runs()))
+        self.peaks = ColumnDataSource(self._peaks(no_runs()), tags=[1.0])
+        """All elements, as whole multiples of the number in its tags."""
         self.drawn_peaks = ColumnDataSource({"x": [], "y": [], "colour": [], "element": []})
 
     def _flux_columns(self) -> dict[str, Array]:
@@ -352,8 +352,7 @@ class SpectrumFigures(pn.viewable.Viewer):
         element, labels = self.state.element, self.model.labels
         difference = found.difference
         one = element != ALL and element in labels.elements
-        empty = np.full(len(self.curve.data["x"]), np.nan, np.float32)
-        value, truth = empty, empty
+        value = truth = self.axis.nothing
         runs = no_runs()
         columns = labels.element_columns()
         if one:
@@ -374,6 +373,7 @@ class SpectrumFigures(pn.viewable.Viewer):
             label = "\u0394 \u2202flux/\u2202[X/H]"
         self.curve.data.update({"value": value, "truth": truth})
         if len(runs["pixel"]) or len(self.peaks.data["at"]):
+            self.peaks.tags = [_step(runs["value"])]  # before the data, which are drawn at once
             self.peaks.data.update(self._peaks(runs))
         self.element_curve.visible = one
         self.true_curve.visible = one and found.truth is not None
@@ -385,8 +385,7 @@ class SpectrumFigures(pn.viewable.Viewer):
         """Return the columns that peaks.mjs cuts into lines."""
         return {
             "at": self.axis.places(runs["pixel"]).astype(runs["pixel"].dtype),
-            "y": runs["value"],
-            "run": runs["run"],
+            "y": np.round(runs["value"] / _step(runs["value"])).astype(np.int16),
             "element": runs["element"],
         }
 

@@ -102,15 +102,26 @@ class TestCourier:
         model.end = 9
         assert seen == [9]
 
-    def test_an_ipywidget_sends_what_was_held_until_it_is_there(self, loop):
+    def test_an_ipywidget_sends_what_was_put_off_until_it_is_there(self, loop):
         document, model = Document(), ColumnDataSource({"x": [1]})
         courier = Courier(document, None, loop)
         courier.watch(model)
         assert model.document is document
-        heard = []
-        document.on_change(heard.append)
-        model.data = {"x": [2]}
-        assert heard == []
+        sent = []
+        assert courier.put_off(lambda: sent.append(1))
+        assert courier.put_off(lambda: sent.append(2))
+        assert sent == []
         courier.open()
         loop.run()
+        assert sent == [1, 2]
+        assert not courier.put_off(lambda: sent.append(3))  # who asks sends it now
+        assert sent == [1, 2]
+
+    def test_an_ipywidget_holds_nothing_back_in_bokeh(self, loop):
+        document, model = Document(), ColumnDataSource({"x": [1]})
+        Courier(document, None, loop).watch(model)
+        heard = []
+        document.on_change(heard.append)
+        document.hold()
+        model.data = {"x": [2]}
         assert len(heard) == 1

@@ -1,0 +1,52 @@
+"""Buttons for stars to start from, and one for the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import param
+from panel.custom import JSComponent
+
+from .presets import Preset
+
+RESET = ("Reset", "return to the labels that the model starts with")
+"""Label and description of the last button."""
+
+
+class PresetButtons(JSComponent):
+    """Small buttons side by side, one component for all of them.
+
+    Parameters
+    ----------
+    presets : sequence of Preset
+        A button for each.
+    on_choose : callable
+        Called with the preset whose button is pressed, and with None for the last button.
+    """
+
+    buttons = param.List(default=[], doc="A list [label, description] for each button.")
+
+    _esm = Path(__file__).with_name("preset_buttons.js")
+    _stylesheets: ClassVar[list[Any]] = [Path(__file__).with_name("preset_buttons.css")]
+
+    def __init__(
+        self,
+        presets: Sequence[Preset],
+        on_choose: Callable[[Preset | None], None],
+        **params: Any,
+    ) -> None:
+        self._presets = tuple(presets)
+        self._on_choose = on_choose
+        shown = [[p.name, p.description] for p in presets]
+        super().__init__(buttons=[*shown, list(RESET)], **params)
+
+    def press(self, number: int) -> None:
+        """Do what a button does; the last one resets."""
+        self._on_choose(self._presets[number] if number < len(self._presets) else None)
+
+    def _handle_msg(self, message: Any) -> None:
+        number = message.get("pressed") if isinstance(message, dict) else None
+        if isinstance(number, int) and 0 <= number <= len(self._presets):
+            self.press(number)
