@@ -25,7 +25,13 @@ from .pages import BUILDERS, Page, Shared
 from .scheduler import after, executor, under_lock
 from .session_end import forget_views, unfollow_busy
 from .sharing import Sharing
-from .spare_defaults import drop_empty_defaults, drop_plain_copies, share_texts, unlink_what_stays
+from .spare_defaults import (
+    drop_empty_defaults,
+    drop_plain_copies,
+    share_texts,
+    unlink_what_stays,
+    unwatch_what_stays,
+)
 from .spectrum import SpectrumView
 from .state import MAPPED, ViewState
 from .theme import FIGURES, PALETTE
@@ -415,6 +421,7 @@ class Explorer(pn.viewable.Viewer):
         components = self.page.select()
         drop_plain_copies(components)
         unlink_what_stays(components)
+        unwatch_what_stays(components)
 
     def close(self) -> None:
         """Stop all background work."""

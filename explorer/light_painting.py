@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from bokeh.models import CustomJS
+from bokeh.models import AllIndices, CustomJS
 from bokeh.models.renderers import GlyphRenderer
 
 _CODE = Path(__file__).with_name("light_painting.mjs")
@@ -21,12 +21,14 @@ def lighten(plot: Any) -> None:
 
 
 def drop_spare_glyphs(*plots: Any) -> None:
-    """Leave one glyph to all that figures draw.
+    """Leave one glyph to all that figures draw, and one filter, which lets everything through.
 
-    Bokeh makes two more, for what is not selected and for what is muted. Nothing here ever is, and
-    every session, and every browser, would keep them and fill them with data.
+    Bokeh makes two more glyphs, for what is not selected and for what is muted. Nothing here ever
+    is, and every session, and every browser, would keep them and fill them with data.
     """
+    everything = AllIndices()
     for plot in plots:
         for renderer in plot.renderers:
             if isinstance(renderer, GlyphRenderer):
                 renderer.update(nonselection_glyph=None, muted_glyph=None)
+                renderer.view.filter = everything

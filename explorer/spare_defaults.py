@@ -91,6 +91,36 @@ def unlink_what_stays(components: Iterable[param.Parameterized]) -> None:
                 del followed[name]
 
 
+SETTLED = (
+    *("sizing_mode", "width_policy", "height_policy", "align", "aspect_ratio", "margin"),
+    *("min_width", "min_height", "max_width", "max_height", "scroll", "design"),
+    *("css_classes", "styles", "stylesheets", "tags", "use_shadow_dom", "name"),
+)
+"""What of a component is as it was built for as long as the explorer shows it."""
+
+
+def unwatch_what_stays(components: Iterable[param.Parameterized]) -> None:
+    """Stop watching settings that nothing changes once a page has been built.
+
+    Panel watches each setting of each component by a list in a dictionary of its own; these are
+    two thirds of them. A change of one of them does not reach the browser any more.
+    """
+    for component in components:
+        for part in (component, getattr(component, "layout", None)):
+            if not isinstance(part, param.Parameterized):
+                continue
+            watchers = part._param__private.watchers
+            for name in SETTLED:
+                of_panel = (_subject(w.fn) is part for w in watchers.get(name, {}).get("value", ()))
+                if name in watchers and all(of_panel):
+                    del watchers[name]
+
+
+def _subject(function: Any) -> object:
+    """Return what a bound method is bound to."""
+    return getattr(function, "__self__", None)
+
+
 def _is_plain(copy: param.Parameter, original: param.Parameter | None) -> bool:
     if original is None or copy.watchers:
         return False

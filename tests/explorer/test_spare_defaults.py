@@ -13,6 +13,7 @@ from spectrabridge.explorer.spare_defaults import (
     drop_plain_copies,
     share_texts,
     unlink_what_stays,
+    unwatch_what_stays,
 )
 
 
@@ -109,3 +110,19 @@ def test_what_a_browser_tells_is_followed(component, name, value):
     # And what Python says still arrives.
     component.disabled = True
     assert model.data.disabled
+
+
+def test_what_pages_change_is_still_watched_and_so_is_what_others_watch():
+    pane, seen = pn.pane.HTML("a", margin=3), []
+    document = Document()
+    document.add_root(pane.get_root(document))
+    pane.param.watch(lambda event: seen.append(event.new), "margin")
+    before = len(pane._param__private.watchers)
+    unwatch_what_stays([pane])
+    assert len(pane._param__private.watchers) < before - 10
+    (model, _) = next(iter(pane._models.values()))
+    pane.param.update(object="b", visible=False, height=7, width=8)
+    assert (model.text, model.visible, model.height, model.width) == ("b", False, 7, 8)
+    pane.margin = 4
+    assert seen == [4]
+    assert model.margin == 4
