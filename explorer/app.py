@@ -25,13 +25,7 @@ from .pages import BUILDERS, Page, Shared
 from .scheduler import after, executor, under_lock
 from .session_end import forget_views, unfollow_busy
 from .sharing import Sharing
-from .spare_defaults import (
-    drop_empty_defaults,
-    drop_plain_copies,
-    share_texts,
-    unlink_what_stays,
-    unwatch_what_stays,
-)
+from .spare_defaults import lighten_session
 from .spectrum import SpectrumView
 from .state import MAPPED, ViewState
 from .theme import FIGURES, PALETTE
@@ -414,14 +408,8 @@ class Explorer(pn.viewable.Viewer):
 
     def _lighten(self) -> None:
         document = pn.state.curdoc
-        if document is None or document.session_context is None:
-            return
-        drop_empty_defaults(document.models)
-        share_texts(document.models)
-        components = self.page.select()
-        drop_plain_copies(components)
-        unlink_what_stays(components)
-        unwatch_what_stays(components)
+        if document is not None and document.session_context is not None:
+            lighten_session(document.models, self.page.select())
 
     def close(self) -> None:
         """Stop all background work."""

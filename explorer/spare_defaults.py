@@ -1,4 +1,4 @@
-"""Let go of what Bokeh and Param keep for every part of a page only in case it changes.
+"""Let go of what Bokeh, Param and Panel keep for every part of a page in case it changes.
 
 Bokeh makes an empty container for each list, set and mapping that a model might hold, and Param
 a copy of each parameter that a component has been asked for. Most stay as they are made, and
@@ -8,19 +8,30 @@ both libraries make them again where they miss them. They are 40 % of the memory
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import panel_material_ui as pmui
 import param
 from bokeh.core.property.wrappers import PropertyValueContainer
 from bokeh.model import Model
+from param.parameterized import Comparator
 
 LONG = 100
 """Characters of a text that is worth sharing."""
 
 _OWN = ("owner", "watchers")
 """What is different in every copy of a parameter."""
+
+
+def lighten_session(models: Iterable[Model], components: Sequence[param.Parameterized]) -> None:
+    """Let go of all of it, for a page that a server shows and a browser has."""
+    models = list(models)
+    drop_empty_defaults(models)
+    share_texts(models)
+    drop_plain_copies(components)
+    unlink_what_stays(components)
+    unwatch_what_stays(components)
 
 
 def drop_empty_defaults(models: Iterable[Model]) -> int:
@@ -43,7 +54,7 @@ def _is_empty(value: Any) -> bool:
 
 
 def share_texts(models: Iterable[Model]) -> None:
-    """Have scripts and style sheets be the same objects in all sessions."""
+    """Have scripts be the same objects in all sessions."""
     for model in models:
         values = model._property_values
         for name, value in values.items():
@@ -111,14 +122,9 @@ def unwatch_what_stays(components: Iterable[param.Parameterized]) -> None:
                 continue
             watchers = part._param__private.watchers
             for name in SETTLED:
-                of_panel = (_subject(w.fn) is part for w in watchers.get(name, {}).get("value", ()))
-                if name in watchers and all(of_panel):
+                followers = watchers.get(name, {}).get("value", ())
+                if followers and all(getattr(w.fn, "__self__", None) is part for w in followers):
                     del watchers[name]
-
-
-def _subject(function: Any) -> object:
-    """Return what a bound method is bound to."""
-    return getattr(function, "__self__", None)
 
 
 def _is_plain(copy: param.Parameter, original: param.Parameter | None) -> bool:
@@ -133,12 +139,4 @@ def _is_plain(copy: param.Parameter, original: param.Parameter | None) -> bool:
 
 def _same(one: Any, other: Any) -> bool:
     """Tell whether two settings are equal; arrays, models and others only if they are one."""
-    if one is other:
-        return True
-    if type(one) is not type(other):
-        return False
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(_same, one, other))
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(_same(v, other[k]) for k, v in one.items())
-    return isinstance(one, bool | int | float | str) and one == other
+    return one is other or (type(one) is type(other) and Comparator.is_equal(one, other))

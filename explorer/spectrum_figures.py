@@ -44,10 +44,15 @@ _TOP = 1.06  # of the flux
 _FOLDER = Path(__file__).parent
 
 
-def _step(values: Array) -> float:
-    """Return what values can be counted in with two bytes; a screen shows no difference."""
+CURVES = (*PINNED, "observed", "adapted", "truth", "emulated")
+"""Curves in the figure of the flux, the last one on top."""
+
+
+def _counted(values: Array) -> tuple[NDArray[np.int16], float]:
+    """Return values in two bytes, as counts of a step, and the step; a screen shows no less."""
     reach = float(np.abs(values).max(initial=0.0))
-    return reach / np.iinfo(np.int16).max or 1.0
+    step = reach / np.iinfo(np.int16).max or 1.0
+    return np.round(values / step).astype(np.int16), step
 
 
 class SpectrumFigures(pn.viewable.Viewer):
@@ -100,14 +105,14 @@ class SpectrumFigures(pn.viewable.Viewer):
             | self._flux_columns()
         )
         """Every pixel; what is drawn is reduced from it in the browser, see reduce.mjs."""
-        above = ("emulated", "adapted", "truth", "observed", *PINNED)
         below = ("difference", "residual_emulated", "residual_adapted")
         nothing: list[float] = []
-        self.drawn = ColumnDataSource(dict.fromkeys(("x", *above), nothing))
+        self.drawn = ColumnDataSource(dict.fromkeys(("x", *CURVES), nothing))
         self.drawn_middle = ColumnDataSource(dict.fromkeys(("x", *below), nothing))
         self.curve = ColumnDataSource({"x": x, "value": empty, "truth": empty})
-        self.peaks = ColumnDataSource(self._peaks(no_runs()), tags=[1.0])
+        self.peaks = ColumnDataSource()
         """All elements, as whole multiples of the number in its tags."""
+        self._show_peaks(no_runs())
         self.drawn_peaks = ColumnDataSource({"x": [], "y": [], "colour": [], "element": []})
 
     def _flux_columns(self) -> dict[str, Array]:
@@ -136,7 +141,7 @@ class SpectrumFigures(pn.viewable.Viewer):
                 line_width=LINE_WIDTH,
                 line_dash=dashes.get(name, "solid"),
             )
-            for name in (*PINNED, "observed", "adapted", "truth", "emulated")
+            for name in CURVES
         }
         for name in PINNED:
             self.lines[name].visible = False
@@ -373,21 +378,24 @@ class SpectrumFigures(pn.viewable.Viewer):
             label = "\u0394 \u2202flux/\u2202[X/H]"
         self.curve.data.update({"value": value, "truth": truth})
         if len(runs["pixel"]) or len(self.peaks.data["at"]):
-            self.peaks.tags = [_step(runs["value"])]  # before the data, which are drawn at once
-            self.peaks.data.update(self._peaks(runs))
+            self._show_peaks(runs)
         self.element_curve.visible = one
         self.true_curve.visible = one and found.truth is not None
         self.element_peaks.visible = not one
         set_reach(self.lower_range, max(nice(reach), 1e-4))
         self.lower.yaxis.axis_label = label
 
-    def _peaks(self, runs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Return the columns that peaks.mjs cuts into lines."""
-        return {
-            "at": self.axis.places(runs["pixel"]).astype(runs["pixel"].dtype),
-            "y": np.round(runs["value"] / _step(runs["value"])).astype(np.int16),
-            "element": runs["element"],
-        }
+    def _show_peaks(self, runs: dict[str, NDArray[Any]]) -> None:
+        """Set the columns that peaks.mjs cuts into lines."""
+        counts, step = _counted(runs["value"])
+        self.peaks.tags = [step]  # before the data, which are drawn at once
+        self.peaks.data.update(
+            {
+                "at": self.axis.places(runs["pixel"]).astype(runs["pixel"].dtype),
+                "y": counts,
+                "element": runs["element"],
+            }
+        )
 
     # Theme
 
