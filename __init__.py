@@ -17,10 +17,8 @@ if TYPE_CHECKING:
     from .core.fitting import fit, fit_both, held_out_spectra
     from .core.io import example_apstar, read_star
     from .core.vetting import open_vetting
-    from .explorer.figure_style import picture
-    from .explorer.line_search import candidates_of
-    from .explorer.map_figure import latent_figure
-    from .explorer.notebook import (
+    from .explorer.lines.candidate_search import candidates_of
+    from .explorer.notebook.components import (
         DerivativeMap,
         FitPage,
         LatentMap,
@@ -28,8 +26,10 @@ if TYPE_CHECKING:
         SpectrumView,
         explore,
     )
-    from .explorer.paper_figure import line_figure
-    from .explorer.residual_map import residual_figure
+    from .explorer.publication.latent_map import latent_figure
+    from .explorer.publication.missing_lines import line_figure
+    from .explorer.publication.residuals import residual_figure
+    from .explorer.publication.style import picture
 
 __all__ = [
     "DerivativeMap",
@@ -59,19 +59,19 @@ if "ipykernel" in sys.modules:
     os.environ.setdefault("PANEL_INLINE", "true")
 
 _HOMES = {
-    "candidates_of": ".explorer.line_search",
+    "candidates_of": ".explorer.lines.candidate_search",
     "example_apstar": ".core.io",
     "fit": ".core.fitting",
     "fit_both": ".core.fitting",
     "held_out_spectra": ".core.fitting",
-    "latent_figure": ".explorer.map_figure",
-    "line_figure": ".explorer.paper_figure",
+    "latent_figure": ".explorer.publication.latent_map",
+    "line_figure": ".explorer.publication.missing_lines",
     "list_bundles": ".core.bundle",
     "open_bundle": ".core.bundle",
     "open_vetting": ".core.vetting",
-    "picture": ".explorer.figure_style",
+    "picture": ".explorer.publication.style",
     "read_star": ".core.io",
-    "residual_figure": ".explorer.residual_map",
+    "residual_figure": ".explorer.publication.residuals",
 }
 """Where things live that are not components for cells."""
 
@@ -80,7 +80,7 @@ def __getattr__(name: str) -> Any:
     """Import what is asked for: ``import spectrabridge`` alone loads nothing."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES.get(name, ".explorer.notebook"), __name__), name)
+    return getattr(import_module(_HOMES.get(name, ".explorer.notebook.components"), __name__), name)
 
 
 def __dir__() -> list[str]:

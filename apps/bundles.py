@@ -22,7 +22,8 @@ def bundles_group() -> None:
 @json_option
 def bundles_list(as_json: bool) -> None:
     """List the bundles that can be opened by name."""
-    from ..core.bundle import DEFAULT, list_bundles
+    from ..core.bundle import list_bundles
+    from ..core.bundle.bundle import DEFAULT
 
     found = list_bundles()
     if as_json:

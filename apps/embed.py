@@ -74,6 +74,7 @@ def embed_command(
     same map with one thread.
     """
     from ..core.bundle import open_bundle
+    from ..core.domains.user_spectra import read_observed
     from ..core.embedding import (
         TsneSettings,
         make_embedding,
@@ -83,7 +84,6 @@ def embed_command(
         write_embedding,
     )
     from ..core.errors import EmbeddingError
-    from ..core.own_spectra import read_observed
 
     if out is not None and not out.resolve().parent.is_dir():
         raise click.UsageError(f"--out: there is no folder {out.resolve().parent}.")

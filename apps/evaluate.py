@@ -124,7 +124,7 @@ def evaluate_command(
         figures = {**figures, "recovery": found}
     plain = without_plots(figures)
     if report is not None:
-        from ..explorer.evaluation_report import report_html
+        from ..explorer.about.evaluation_report import report_html
 
         report.write_text(report_html(figures, opened), encoding="utf-8")
         _say(f"the page {report}", "Wrote")
@@ -136,7 +136,7 @@ def evaluate_command(
 
 def _with_fits(figures: dict[str, Any], opened: Any, files: tuple[Path, ...]) -> dict[str, Any]:
     """Return the figures with those of fits of stars in files."""
-    from ..core.evaluation.fits import score_fits
+    from ..core.evaluation.real_star_fits import score_fits
 
     with bar("fitting", 2 * len(files), unit="fit") as show:
         found = score_fits(opened, files, progress=lambda done, total: show(done, total, {}))
@@ -175,9 +175,9 @@ def _ablations(
     store: bool,
 ) -> list[dict[str, Any]]:
     """Train the variants with a progress bar each; keep the rows in the bundle if asked to."""
-    from ..core.bundle import store_metrics
+    from ..core.bundle.bundle import store_metrics
+    from ..core.domains.registry import domains_of
     from ..core.evaluation import train_ablations
-    from ..core.experiments import domains_of
 
     training = _training(opened, members, iterations)
     table: list[dict[str, Any]] = []
@@ -218,11 +218,11 @@ def _with_mask(
     device: str,
 ) -> dict[str, Any]:
     """Retrain on the paper's own mask and evaluate that."""
+    from ..core.bundle import Model
+    from ..core.domains.mock_lines import mock_domains
+    from ..core.emulator.hidden_lines import Experiment, read_paper_mask
     from ..core.errors import BundleError
     from ..core.evaluation import about, evaluate_model
-    from ..core.missing_lines import Experiment, read_paper_mask
-    from ..core.mock_lines import mock_domains
-    from ..core.model import Model
 
     model = opened.model
     if opened.experiment is None:

@@ -6,7 +6,7 @@ are absolute.
 
 from __future__ import annotations
 
-from spectrabridge.apps.serving import build, serve
+from .server.server import build, serve
 
 __all__ = ["build", "serve"]
 

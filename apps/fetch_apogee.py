@@ -14,8 +14,8 @@ from ..core.errors import SpectrabridgeError
 from .options import FOLDER, bar, json_option, print_figures
 
 if TYPE_CHECKING:
-    from ..core.apogee_archive import ArchiveFile, Star
-    from ..core.download import Progress, Result
+    from ..core.archive.apogee import ArchiveFile, Star
+    from ..core.archive.download import Progress, Result
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _SHOWN = 10  # failures that are told one by one
@@ -111,8 +111,8 @@ def fetch_apogee_command(
     What is complete in the folder is not fetched again, and an interrupted file goes on where
     it stopped: give the same command again. Exit code 1 means that some files failed.
     """
-    from ..core.apogee_archive import ArchiveError, catalogue_file
-    from ..core.download import DownloadError, UnreachableError, download, require_safe_url
+    from ..core.archive.apogee import ArchiveError, catalogue_file
+    from ..core.archive.download import DownloadError, UnreachableError, download, require_safe_url
 
     if catalogue is not None and fetch_catalogue:
         raise click.UsageError("--catalogue and --fetch-catalogue exclude each other.")
@@ -222,7 +222,7 @@ def _files(
     product: str,
 ) -> tuple[list[ArchiveFile], dict[str, str], str]:
     """Return the files, why other stars have none, and the release."""
-    from ..core.apogee_archive import ArchiveError, Star, find_stars, parse_query, star_file
+    from ..core.archive.apogee import ArchiveError, Star, find_stars, parse_query, star_file
 
     wanted = list(dict.fromkeys(i.strip() for i in ids))
     lost: dict[str, str] = {}

@@ -318,7 +318,7 @@ def _check_out(out: Path | None, overwrite: bool) -> None:
 def _fixed(given: tuple[str, ...], bundle: Path) -> dict[str, float]:
     from ..core.bundle import open_bundle
     from ..core.errors import FitError
-    from ..core.fitting.held import held_labels
+    from ..core.fitting.held_labels import held_labels
 
     if not given:
         return {}

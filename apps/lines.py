@@ -67,7 +67,8 @@ def lines_command(
     responds to abundances tells the element. The explorer's Lines page shows those that are
     kept with --store, to be vetted one by one.
     """
-    from ..core.bundle import attach, open_bundle, require_folder
+    from ..core.bundle import open_bundle
+    from ..core.bundle.bundle import attach, require_folder
     from ..core.linelist import read_lines
     from ..core.lines import CANDIDATES, LineSettings, find_candidates, score_candidates, summary
 

@@ -9,8 +9,8 @@ import click
 from click.core import ParameterSource
 
 from ..core.errors import SpectrabridgeError
-from .allocation import allocate_by_system
-from .sign_in import PROVIDERS, SignIn, read_oauth, read_passwords
+from .server.memory import allocate_by_system
+from .server.sign_in import PROVIDERS, SignIn, read_oauth, read_passwords
 
 
 @click.command("serve")
@@ -147,7 +147,7 @@ def serve_command(
         spectra = (Path(bundle), *spectra)
         bundle = None
 
-    from .serving import Group, origin, path_prefix, serve
+    from .server.server import Group, origin, path_prefix, serve
 
     try:
         group = Group(

@@ -130,11 +130,12 @@ def train_adaptation_command(
     from dataclasses import asdict, replace
 
     from ..core.adaptation.settings import PRESETS
-    from ..core.bundle import open_bundle, require_writable, store_metrics, write_bundle
+    from ..core.bundle import open_bundle
+    from ..core.bundle.bundle import require_writable, store_metrics, write_bundle
+    from ..core.domains.mock_lines import reference_giant
+    from ..core.domains.registry import build_domains
+    from ..core.domains.user_spectra import own_domains, read_observed
     from ..core.evaluation import evaluate_bundle, judge_of, without_plots
-    from ..core.experiments import build_domains
-    from ..core.mock_lines import reference_giant
-    from ..core.own_spectra import own_domains, read_observed
 
     if (experiment is None) == (observed is None):
         raise click.UsageError("Give one of --experiment and --observed.")

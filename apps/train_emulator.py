@@ -86,10 +86,10 @@ def train_emulator_command(
     """
     from dataclasses import replace
 
-    from ..core.continuum import normalise
-    from ..core.emulator import Emulator
-    from ..core.emulator_training import PAYNE_TRAINING, EmulatorTraining, train_and_score
+    from ..core.emulator import Emulator, EmulatorTraining
+    from ..core.emulator.training import PAYNE_TRAINING, train_and_score
     from ..core.io.grid import read_grid
+    from ..core.spectra import normalise
 
     set_up_torch(threads, device)
     if out is not None:

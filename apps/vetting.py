@@ -157,7 +157,7 @@ def _page(
 ) -> dict[str, Any]:
     from ..core.vetting.agreement import compare_vetters
     from ..core.vetting.line_table import settle
-    from ..explorer.line_report import line_report_html
+    from ..explorer.lines.report import line_report_html
 
     settled = settle(vetting, candidates, given["vetter"])
     compared = compare_vetters(vetting, candidates) if given["vetter"] is None else None
@@ -204,7 +204,7 @@ def import_command(bundle: str, session: Path, as_json: bool, **given: Any) -> N
     whose vetter says something else here, unless --replace is given.
     """
     from ..core.bundle import open_bundle
-    from ..core.vetting.bring_in import import_session
+    from ..core.vetting.import_session import import_session
     from ..core.vetting.previous_session import read_session
 
     opened = open_bundle(bundle)

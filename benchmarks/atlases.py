@@ -25,7 +25,7 @@ import numpy as np
 from spectrabridge.core.bundle import open_bundle
 from spectrabridge.core.lines import CANDIDATES, Candidate, Candidates, find_candidates
 from spectrabridge.core.lines.extent import without_slopes
-from spectrabridge.core.wavelength import APSTAR_GRID, WavelengthGrid
+from spectrabridge.core.spectra import APSTAR_GRID, WavelengthGrid
 
 
 def on_grid(flux: np.ndarray, grid: WavelengthGrid) -> np.ndarray:

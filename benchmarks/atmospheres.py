@@ -12,8 +12,8 @@ import argparse
 import json
 from pathlib import Path
 
-from spectrabridge.core.atmosphere.learning import errors, held_out_nodes, learn
 from spectrabridge.core.atmosphere.table import read_structure_table
+from spectrabridge.core.atmosphere.training import errors, held_out_nodes, learn
 
 DESCRIPTION = (
     "spectrabridge's smooth function of Teff, log g and [Fe/H], fitted to plane-parallel MARCS "

@@ -41,12 +41,11 @@ from spectrabridge.core.adaptation.training import (
     AdaptationTrainer,
     AdaptationTraining,
 )
-from spectrabridge.core.bundle import open_bundle
+from spectrabridge.core.bundle import Model, open_bundle
+from spectrabridge.core.domains.mock_lines import MockSurvey, mock_trainer
 from spectrabridge.core.emulator import Emulator
+from spectrabridge.core.emulator.hidden_lines import HiddenLines, hidden_pixels
 from spectrabridge.core.evaluation import score_hidden_lines
-from spectrabridge.core.missing_lines import HiddenLines, hidden_pixels
-from spectrabridge.core.mock_lines import MockSurvey, mock_trainer
-from spectrabridge.core.model import Model
 
 FIGURES = ("masked_r2", "derivative_r2", "attribution_agreement", "gap_ratio")
 LOWER_IS_BETTER = ("gap_ratio",)

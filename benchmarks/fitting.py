@@ -35,15 +35,13 @@ import torch
 from numpy.typing import NDArray
 from scipy.optimize import curve_fit
 
-from spectrabridge.core import draws
-from spectrabridge.core.bundle import open_bundle
-from spectrabridge.core.emulator import Emulator
-from spectrabridge.core.emulator_training import PAYNE_TRAINING, train_emulator
+from spectrabridge.core.bundle import Model, open_bundle
+from spectrabridge.core.emulator import Emulator, train_emulator
+from spectrabridge.core.emulator.training import PAYNE_TRAINING
 from spectrabridge.core.fitting import FitSettings, Fitter, LabelFits, population_of
 from spectrabridge.core.fitting.velocity import log_step, shift
-from spectrabridge.core.model import Model
-from spectrabridge.core.spectra import Spectra
-from spectrabridge.core.wavelength import SPEED_OF_LIGHT
+from spectrabridge.core.labels import draws
+from spectrabridge.core.spectra import SPEED_OF_LIGHT, Spectra
 
 SIGMA = 0.01
 FASTEST = 2.0  # km/s

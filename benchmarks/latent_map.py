@@ -77,7 +77,7 @@ _FIRST = """() => new Promise((done) => {
 def large_embedding(bundle: Any, n: int, seed: int) -> Any:
     """Return a map of `n` stars in random places."""
     from spectrabridge.core.embedding import PANELS, Embedding, MapStars, TsneSettings
-    from spectrabridge.core.embedding.stars import drawn_like
+    from spectrabridge.core.embedding.map_stars import drawn_like
 
     rng = np.random.default_rng(seed)
     each, sample = n // 2, bundle.sample
@@ -114,17 +114,18 @@ def large_embedding(bundle: Any, n: int, seed: int) -> Any:
 def serve_map(port: int, n: int, seed: int) -> None:
     """Serve the explorer with a large map."""
     from spectrabridge.apps.explorer import serve
-    from spectrabridge.explorer import map_shelf, shelf
+    from spectrabridge.explorer.session import open_bundles
+    from spectrabridge.explorer.star_map import open_maps
 
-    _, bundle, _ = shelf.shared_bundle(None)
-    map_shelf.keep_map(bundle, large_embedding(bundle, n, seed))
+    _, bundle, _ = open_bundles.shared_bundle(None)
+    open_maps.keep_map(bundle, large_embedding(bundle, n, seed))
     serve(port=port)
 
 
 def measure_raster(n: int, seed: int, repeat: int) -> dict[str, float]:
     """Return the median time of a picture, ours and datashader's."""
     from spectrabridge.core.bundle import open_bundle
-    from spectrabridge.explorer.map_raster import View, rasterise
+    from spectrabridge.explorer.star_map.rasteriser import View, rasterise
 
     made = large_embedding(open_bundle(), n, seed)
     xy, values = made.panels["latents"], made.stars.domain.astype(np.float32)
@@ -271,7 +272,7 @@ def _interact(page: Any, screen: Any, n: int, seed: int, repeat: int) -> dict[st
 def _radius(n: int, seed: int, width: float, height: float) -> float:
     """Return the radius, in pixels, of a circle about the middle that holds 5,000 stars."""
     from spectrabridge.core.bundle import open_bundle
-    from spectrabridge.explorer.star_map import MARGIN
+    from spectrabridge.explorer.star_map.panel import MARGIN
 
     xy = large_embedding(open_bundle(), n, seed).panels["latents"]
     extent = np.ptp(xy, axis=0) * (1 + 2 * MARGIN)

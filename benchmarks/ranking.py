@@ -25,8 +25,8 @@ import torch
 
 from spectrabridge.core.adaptation.settings import AdaptationTraining
 from spectrabridge.core.bundle import open_bundle
+from spectrabridge.core.domains.registry import domains_of
 from spectrabridge.core.evaluation import judge_of, rank_agreement, score_ablation
-from spectrabridge.core.experiments import domains_of
 
 _UNHELD = {"warm_start": False, "linear_path": False}
 

@@ -38,16 +38,14 @@ import numpy as np
 import torch
 
 from spectrabridge.core.atmosphere import read_structure_table, table_of_structures
-from spectrabridge.core.atmosphere.learning import held_out_nodes, learn
+from spectrabridge.core.atmosphere.training import held_out_nodes, learn
 from spectrabridge.core.bundle import open_bundle
-from spectrabridge.core.continuum import normalise
 from spectrabridge.core.emulator import Emulator
 from spectrabridge.core.labels import APOGEE_LABELS
-from spectrabridge.core.spectra import Spectra
+from spectrabridge.core.spectra import APSTAR_GRID, Spectra, normalise
 from spectrabridge.core.synthesis import SmeSimulator
 from spectrabridge.core.synthesis.pruning import prune, pruning_error
 from spectrabridge.core.synthesis.sme import work_in_scratch_folder
-from spectrabridge.core.wavelength import APSTAR_GRID
 
 TRIM = 100
 """Pixels left out at both ends of the atlases."""

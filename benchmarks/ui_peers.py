@@ -29,7 +29,7 @@ LIGHT = 299_792.458
 
 
 def _frame(model, teff: float):
-    from spectrabridge.explorer.frame import compute_frame
+    from spectrabridge.explorer.computed.frame import compute_frame
 
     values = model.reference.copy()
     values[model.labels.index("teff")] = teff

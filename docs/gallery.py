@@ -30,8 +30,8 @@ from spectrabridge.core.bundle import open_bundle
 from spectrabridge.core.lines import CANDIDATES, UNDECIDED, Candidates
 from spectrabridge.core.vetting.decision import Decision
 from spectrabridge.core.vetting.line_table import Settled
-from spectrabridge.explorer.line_report import line_report_html
-from spectrabridge.explorer.page_titles import TITLES
+from spectrabridge.explorer.lines.report import line_report_html
+from spectrabridge.explorer.state.page_titles import TITLES
 
 FOLDER = Path(__file__).parent / "gallery"
 SIZE = {"width": 1280, "height": 720}

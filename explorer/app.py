@@ -11,30 +11,31 @@ import panel_material_ui as pmui
 
 from ..core.bundle import Bundle
 from ..core.errors import SpectrabridgeError
-from . import link, shelf
-from .choice import Choice
-from .instrument import Instrument
-from .instrument_panel import InstrumentPanel
-from .labels_panel import LabelsPanel
-from .likeness import Likeness
-from .messages import Messages
-from .navigation import Navigation
-from .observed import ObservedPanel, ObservedStar
-from .page_titles import TITLES
+from .computed.population_distance import Likeness
+from .computed.split_directions import Instrument
+from .computed.trained_ranges import trained_ranges
+from .figures.theme import FIGURES, PALETTE
 from .pages import BUILDERS, Page, Shared
-from .scheduler import after, executor, under_lock
-from .session_end import forget_views, unfollow_busy
-from .sharing import Sharing
-from .spare_defaults import lighten_session
-from .spectrum import SpectrumView
-from .state import MAPPED, ViewState
-from .theme import FIGURES, PALETTE
-from .tour import Tour
-from .trained_range import trained_ranges
+from .session import open_bundles
+from .session.background import after, executor, under_lock
+from .session.messages import Messages
+from .share import url
+from .share.share import Sharing
+from .sidebar.instrument_panel import InstrumentPanel
+from .sidebar.labels_panel import LabelsPanel
+from .sidebar.observed_panel import ObservedPanel, ObservedStar
+from .spectrum.view import SpectrumView
+from .state.page_titles import TITLES
+from .state.view_state import MAPPED, ViewState
+from .widgets.choice import Choice
+from .widgets.navigation import Navigation
+from .widgets.tour import Tour
+from .workarounds.panel_sessions import forget_views, unfollow_busy
+from .workarounds.session_memory import lighten_session
 
 if TYPE_CHECKING:
     from ..core.spectra import Spectra
-    from .fit_page import FitPage, Handed
+    from .fit.page import FitPage, Handed
 
 KEPT = ("unit", "medium", "dark", "with_fe", "page", "vetter")
 """What of a state another bundle keeps in any case."""
@@ -80,7 +81,7 @@ class Explorer(pn.viewable.Viewer):
         bundle: str | None = None,
         files: Sequence[Path] = (),
         vetting: Path | None = None,
-        arguments: link.Arguments | None = None,
+        arguments: url.Arguments | None = None,
         **state: Any,
     ) -> None:
         super().__init__()
@@ -95,7 +96,7 @@ class Explorer(pn.viewable.Viewer):
         self.main = pn.Column(sizing_mode="stretch_both", margin=0)
         self.choice = Choice(
             label="bundle",
-            options=[[key, title] for title, key in shelf.titles().items()],
+            options=[[key, title] for title, key in open_bundles.titles().items()],
             value=name,
             width=170,
             height=28,
@@ -146,48 +147,50 @@ class Explorer(pn.viewable.Viewer):
 
     def _asked_bundle(self, bundle: str | None) -> tuple[str, list[str]]:
         """Return the bundle that the link asks for if it can be opened, else the usual one."""
-        asked, said = link.bundle_asked(self._arguments, shelf.titles() if self._arguments else {})
+        asked, said = url.bundle_asked(
+            self._arguments, open_bundles.titles() if self._arguments else {}
+        )
         if asked is not None:
             try:
-                return shelf.shared_bundle(asked)[0], said
+                return open_bundles.shared_bundle(asked)[0], said
             except SpectrabridgeError as problem:
                 said.append(str(problem))
-        return shelf.shared_bundle(bundle)[0], said
+        return open_bundles.shared_bundle(bundle)[0], said
 
     def _asked_view(self, name: str) -> tuple[dict[str, Any], list[str]]:
         if not self._arguments:
             return {}, []
-        _, bundle, _ = shelf.shared_bundle(name)
+        _, bundle, _ = open_bundles.shared_bundle(name)
         model = bundle.model
         reference = model.labels.mapping(model.reference)
         directions = Instrument(bundle).n_directions
-        return link.read(self._arguments, model.labels, reference, model.grid, directions)
+        return url.read(self._arguments, model.labels, reference, model.grid, directions)
 
     def _restore(self) -> None:
         """Lay over the star that the link asks for, and tell what was not understood."""
         star, row = str(self._asked.get("star", "")), int(self._asked.get("row", 0))
         mapped, feature = self._asked.get("mapped", ""), self._asked.get("feature", "")
         said = self._said
-        if star == link.EXAMPLE:
+        if star == url.EXAMPLE:
             self.observed.open_example(row)
-        elif star == link.ON_MAP:
+        elif star == url.ON_MAP:
             self.observed.bring(lambda: mapped_star(self.bundle, mapped), row)
-        elif star in self.observed.stars or star == link.NO_STAR:
-            self.state.param.update(star="" if star == link.NO_STAR else star, row=row)
+        elif star in self.observed.stars or star == url.NO_STAR:
+            self.state.param.update(star="" if star == url.NO_STAR else star, row=row)
         elif star:
-            said.append(f"The star {link.seen(star)} is not here; drop its file on the page.")
+            said.append(f"The star {url.seen(star)} is not here; drop its file on the page.")
         if feature and feature not in candidate_ids(self.bundle):
-            said.append(f"There is no candidate feature {link.seen(feature)}.")
-        if mapped and star != link.ON_MAP and not is_mapped(self.bundle, mapped):
-            said.append(f"There is no star {link.seen(mapped)} on the map.")
+            said.append(f"There is no candidate feature {url.seen(feature)}.")
+        if mapped and star != url.ON_MAP and not is_mapped(self.bundle, mapped):
+            said.append(f"There is no star {url.seen(mapped)} on the map.")
         if said:
-            self.messages.tell(link.told(said))
+            self.messages.tell(url.told(said))
 
     # Building
 
     def _open(self, name: str, **state: Any) -> None:
         """Build the components for a bundle."""
-        name, bundle, derivatives = shelf.shared_bundle(name)
+        name, bundle, derivatives = open_bundles.shared_bundle(name)
         self.bundle = bundle
         model = bundle.model
         self.state = ViewState(
@@ -359,7 +362,7 @@ class Explorer(pn.viewable.Viewer):
 
     def _open_kept(self, name: str, old: ViewState, kept: dict[str, Any]) -> None:
         view, labels, observed = self.view, self.labels, self.observed
-        _, bundle, _ = shelf.shared_bundle(name)
+        _, bundle, _ = open_bundles.shared_bundle(name)
         values = dict(
             zip(bundle.model.labels.names, map(float, bundle.model.reference), strict=True)
         )
@@ -429,14 +432,14 @@ class Explorer(pn.viewable.Viewer):
 
 def candidate_ids(bundle: Bundle) -> frozenset[str]:
     """Return the ids of the candidate features of a bundle."""
-    from .line_search import candidates_of
+    from .lines.candidate_search import candidates_of
 
     return frozenset(candidate.id for candidate in candidates_of(bundle) or ())
 
 
 def is_mapped(bundle: Bundle, name: str) -> bool:
     """Tell whether a star is on the map of a bundle."""
-    from .map_shelf import shared_map
+    from .star_map.open_maps import shared_map
 
     embedding = shared_map(bundle)
     return embedding is not None and embedding.row(name) is not None
@@ -450,14 +453,14 @@ def mapped_star(bundle: Bundle, name: str) -> ObservedStar:
     SpectrabridgeError
         If no observed star of the map has that name.
     """
-    from .map_shelf import shared_map
-    from .map_stars import as_observed
+    from .star_map.open_maps import shared_map
+    from .star_map.stars import as_observed
 
     embedding = shared_map(bundle)
     row = embedding.row(name) if embedding is not None else None
     star = None if embedding is None or row is None else as_observed(bundle.model, embedding, row)
     if star is None:
-        raise SpectrabridgeError(f"There is no observed star {link.seen(name)} on the map.")
+        raise SpectrabridgeError(f"There is no observed star {url.seen(name)} on the map.")
     return star
 
 

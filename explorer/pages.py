@@ -11,9 +11,9 @@ import panel as pn
 
 from ..core.bundle import Bundle
 from ..core.spectra import Spectra
-from .frame import DerivativeCache
-from .observed import ObservedStar
-from .state import ViewState
+from .computed.frame import DerivativeCache
+from .sidebar.observed_panel import ObservedStar
+from .state.view_state import ViewState
 
 
 @dataclass(frozen=True)
@@ -69,25 +69,25 @@ class Page(Protocol):
 
 
 def _derivatives(shared: Shared) -> Page:
-    from .derivatives_page import DerivativesPage
+    from .derivatives.page import DerivativesPage
 
     return DerivativesPage(shared.bundle.model, shared.state, shared.derivatives, shared.tell)
 
 
 def _map(shared: Shared) -> Page:
-    from .map_page import MapPage
+    from .star_map.page import MapPage
 
     return MapPage(shared.bundle, shared.state, shared.show_mapped, shared.opened_star)
 
 
 def _fit(shared: Shared) -> Page:
-    from .fit_page import FitPage
+    from .fit.page import FitPage
 
     return FitPage(shared.bundle, shared.state, shared.show_fitted)
 
 
 def _lines(shared: Shared) -> Page:
-    from .lines_page import LinesPage
+    from .lines.page import LinesPage
 
     return LinesPage(
         shared.bundle,
@@ -99,7 +99,7 @@ def _lines(shared: Shared) -> Page:
 
 
 def _about(shared: Shared) -> Page:
-    from .about_page import AboutPage
+    from .about.page import AboutPage
 
     return AboutPage(shared.bundle, shared.state)
 

@@ -300,7 +300,7 @@ class TestWheel:
                     expected.add(f"spectrabridge/{inside.as_posix()}")
         assert contents == expected
         for wanted in (
-            "core/continuum_pixels.json",
+            "core/spectra/continuum_pixels.json",
             "core/bundles/mock-lines/bundle.json",
             "core/examples/",
             "explorer/",

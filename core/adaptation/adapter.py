@@ -14,13 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..derivatives import along, along_unit_vectors
 from ..errors import BundleError, LabelError
-from .backbones import BACKBONES, Network, Shape, backbone_of, build_network, read_shape
-from .basis import SpectralBasis
-from .conv import ConvNetwork, ConvShape
-from .network import AdaptationNetwork, NetworkShape
+from ..forward_mode import along, along_unit_vectors
+from .networks.convolution import ConvNetwork, ConvShape
+from .networks.perceptron import AdaptationNetwork, NetworkShape
+from .networks.registry import BACKBONES, Network, Shape, backbone_of, build_network, read_shape
 from .representation import KINDS, Representation, tensors_of
+from .spectral_basis import SpectralBasis
 
 MOST_MEMBERS = 64
 """Largest ensemble that is read from a file."""

@@ -14,8 +14,8 @@ from typing import TypeAlias, TypeVar
 import torch
 from torch import Tensor
 
-from .basis import SpectralBasis
-from .pixels import PixelSpace
+from .pixel_space import PixelSpace
+from .spectral_basis import SpectralBasis
 
 Representation: TypeAlias = SpectralBasis | PixelSpace
 Kind = TypeVar("Kind", SpectralBasis, PixelSpace)

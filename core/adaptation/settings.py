@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from ..errors import TrainingError
-from .backbones import BACKBONES, Shape
-from .conv import ConvLayers, ConvShape
-from .network import NetworkShape
+from .networks.convolution import ConvLayers, ConvShape
+from .networks.perceptron import NetworkShape
+from .networks.registry import BACKBONES, Shape
 
 RATE_STEPS = (50_000, 100_000, 150_000, 200_000)
 """Steps at which the rate falls to 0.7 of itself in the paper's configurations."""

@@ -21,8 +21,6 @@ from torch import Tensor, nn
 
 from ..errors import TrainingError
 from .adapter import Adapter
-from .backbones import Network, build_critics, build_network
-from .basis import SpectralBasis, fit_basis
 from .checkpoint import (
     read_checkpoint,
     require_same_settings,
@@ -33,15 +31,16 @@ from .checkpoint import (
     traces,
     write_checkpoint,
 )
-from .choice import Judge as Judge
-from .choice import choose_members
-from .conv import ConvNetwork
+from .input_checks import check_observed, check_synthetic
 from .losses import sliced_distance
-from .network import AdaptationNetwork, Passes, in_bases
+from .member_selection import Judge as Judge
+from .member_selection import choose_members
+from .networks.convolution import ConvNetwork
+from .networks.perceptron import AdaptationNetwork, Passes, in_bases
+from .networks.registry import Network, build_critics, build_network
 from .objective import Spaces, critic_loss, member_distance, network_losses
-from .pixels import fit_pixels
+from .pixel_space import fit_pixels
 from .precision import half_precision, matrix_precision, require_cuda_for
-from .refusals import check_observed, check_synthetic
 from .representation import (
     KINDS,
     Batch,
@@ -57,6 +56,7 @@ from .settings import PAPER_CONV_APOGEE as PAPER_CONV_APOGEE
 from .settings import SCHEDULES
 from .settings import SMALL_CONV as SMALL_CONV
 from .settings import AdaptationTraining as AdaptationTraining
+from .spectral_basis import SpectralBasis, fit_basis
 
 RAN_AWAY = 1.5
 """A member whose validation figure is so many times its best is taken from then."""

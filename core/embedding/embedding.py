@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..bundle import Bundle, versions
-from .routes import PANELS, Features, Routes
-from .stars import MapStars
+from ..bundle.bundle import Bundle, versions
+from .features import PANELS, Features, Routes
+from .map_stars import MapStars
 from .tsne import TsneSettings, fit_tsne
 
 MOST_COMPARED = 1000

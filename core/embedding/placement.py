@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..bundle import Bundle
+from ..bundle.bundle import Bundle
 from .embedding import Embedding
-from .routes import Features, Routes
+from .features import Features, Routes
 
 PERPLEXITY = 5.0
 """About how many stars of the map pull at a new one."""

@@ -1,8 +1,10 @@
 """What a bundle is worth: against the truth where it is known, and without it."""
 
 from .ablations import VARIANTS, score_ablation, train_ablations
+from .blind_score import LabelReader, judge_of, rank_agreement, score_without_truth
 from .cautions import cautions
 from .derivatives import Slopes, reference_slopes, verdicts
+from .gap import Transfer, transfer
 from .hidden_lines import (
     TEST_SEED,
     attribute,
@@ -15,13 +17,11 @@ from .hidden_lines import (
 from .label_fidelity import LabelFidelity, label_fidelity
 from .label_fit import LabelPrior, fit_labels
 from .leakage import label_r_squared, split_leakage
+from .member_subsets import quartets
 from .mixing import domain_purity, mixing, two_sample_test
-from .passages import Passages, common_space, make_passages
-from .quartets import quartets
 from .reconstruction import reconstruction_errors
 from .report import about, evaluate_bundle, evaluate_model, without_plots
-from .transfer import Transfer, transfer
-from .without_truth import LabelReader, judge_of, rank_agreement, score_without_truth
+from .round_trips import Passages, common_space, make_passages
 
 __all__ = [
     "TEST_SEED",

@@ -10,19 +10,19 @@ import torch
 
 from ..adaptation.adapter import Adapter
 from ..adaptation.training import AdaptationTraining
-from ..domain import Domains
-from ..emulator import in_batches
+from ..bundle.model import Model
+from ..domains.domains import Domains
+from ..domains.mock_lines import reference_giant
+from ..emulator.emulator import in_batches
+from ..emulator.hidden_lines import hidden_pixels
 from ..errors import TrainingError
-from ..missing_lines import hidden_pixels
-from ..mock_lines import reference_giant
-from ..model import Model
+from .blind_score import LabelReader, scores_of
 from .derivatives import reference_slopes
+from .gap import transfer
 from .hidden_lines import r_squared
 from .label_fidelity import label_fidelity
 from .mixing import two_sample_test
-from .passages import common_space, make_passages
-from .transfer import transfer
-from .without_truth import LabelReader, scores_of
+from .round_trips import common_space, make_passages
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "full": {},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..labels import LabelSet
+from ..labels.label_set import LabelSet
 
 MIXED_AUC = 0.7
 """A classifier below this hardly tells adapted from observed spectra."""

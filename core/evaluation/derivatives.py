@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..missing_lines import Feature
-from ..model import Model
+from ..bundle.model import Model
+from ..emulator.hidden_lines import Feature
 from .hidden_lines import attribute, derivative_r_squared, element_correlations
 
 LEAST_CORRELATION = 0.5

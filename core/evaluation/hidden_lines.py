@@ -10,13 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .. import draws
-from ..domain import SAMPLE_SEED
-from ..emulator import in_batches
+from ..bundle.model import Model
+from ..domains.domains import SAMPLE_SEED
+from ..emulator.emulator import in_batches
+from ..emulator.hidden_lines import Feature, HiddenLines, hidden_pixels
 from ..errors import BundleError
-from ..labels import LabelSet
-from ..missing_lines import Feature, HiddenLines, hidden_pixels
-from ..model import Model
+from ..labels import draws
+from ..labels.label_set import LabelSet
 
 TEST_SEED = SAMPLE_SEED
 """Seed of fresh test stars: that of the samples in bundles, which training never uses."""

@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..adaptation.basis import SpectralBasis
-from ..labels import LabelSet
-from ..model import Model
+from ..adaptation.spectral_basis import SpectralBasis
+from ..bundle.model import Model
+from ..labels.label_set import LabelSet
 from .label_fit import LabelPrior, fit_labels
 
 FIT_STARS = 150

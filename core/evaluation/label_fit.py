@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..adaptation.basis import SpectralBasis
-from ..derivatives import along_unit_vectors
-from ..emulator import Emulator
+from ..adaptation.spectral_basis import SpectralBasis
+from ..emulator.emulator import Emulator
+from ..emulator.hidden_lines import HiddenLines
 from ..fitting.population import LOGARITHMIC
-from ..labels import LabelSet
-from ..missing_lines import HiddenLines
+from ..forward_mode import along_unit_vectors
+from ..labels.label_set import LabelSet
 
 PRIOR_WIDENING = 3.0
 """Factor on the covariance of the labels that the prior has."""

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..labels import LabelSet
+from ..labels.label_set import LabelSet
+from .kernel_ridge import cross_predictions, draw_folds
 from .mixing import LATENT_DIMENSIONS
-from .passages import Passages
-from .readers import cross_predictions, draw_folds
+from .round_trips import Passages
 
 
 def label_r_squared(latents: Tensor, labels: Tensor, seed: int = 0) -> Tensor:

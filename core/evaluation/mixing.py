@@ -20,8 +20,8 @@ from scipy.spatial import cKDTree
 from scipy.stats import rankdata
 from torch import Tensor
 
-from .passages import Passages
-from .readers import cross_predictions, draw_folds
+from .kernel_ridge import cross_predictions, draw_folds
+from .round_trips import Passages
 
 NEIGHBOURS = 15
 """Neighbours that purity looks at."""

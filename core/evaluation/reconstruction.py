@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .passages import Passages
+from .round_trips import Passages
 
 
 def reconstruction_errors(passages: Passages) -> dict[str, Any]:

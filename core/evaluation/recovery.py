@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..bundle import Bundle
+from ..bundle.bundle import Bundle
 from ..fitting import FitSettings, Fitter, population_of
-from ..fitting.starts import draw_like
-from ..spectra import Spectra
+from ..fitting.initial_labels import draw_like
+from ..spectra.spectra import Spectra
 
 MADE = {"continuum": {"routine": "none, made at 1"}}
 """Provenance of spectra that need no normalisation."""

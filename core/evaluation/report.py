@@ -9,23 +9,23 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from ..bundle import Bundle
-from ..emulator import in_batches
-from ..missing_lines import Feature, HiddenLines, hidden_pixels
-from ..model import Model
-from ..sample import Sample
+from ..bundle.bundle import Bundle
+from ..bundle.model import Model
+from ..bundle.sample import Sample
+from ..emulator.emulator import in_batches
+from ..emulator.hidden_lines import Feature, HiddenLines, hidden_pixels
+from .blind_score import LabelReader, scores_of
 from .cautions import cautions
 from .derivatives import reference_slopes, verdicts
+from .gap import Transfer, transfer
 from .hidden_lines import TEST_SEED, score_hidden_lines
 from .label_fidelity import FIT_STARS, LabelFidelity, label_fidelity
 from .leakage import split_leakage
+from .member_subsets import quartets
 from .mixing import mixing
-from .passages import FEWEST_STARS, Passages, common_space, make_passages
-from .quartets import quartets
 from .reconstruction import reconstruction_errors
-from .stars import KnownStars, known_stars
-from .transfer import Transfer, transfer
-from .without_truth import LabelReader, scores_of
+from .round_trips import FEWEST_STARS, Passages, common_space, make_passages
+from .truth_stars import KnownStars, known_stars
 
 Say = Callable[[str], None]
 PLOTS = "plots"

@@ -1,11 +1,11 @@
 """Fitting of stellar labels to observed spectra."""
 
+from .convenience import fit, held_out_spectra
 from .fit import Fitter, fit_both, fit_labels, population_of
 from .flags import FLAGS
 from .result import LabelFits
 from .settings import FitSettings
 from .stars import Reading, Star, StarFits, fit_stars, fitters, read_stars
-from .whole import fit, held_out_spectra
 
 __all__ = [
     "FLAGS",

@@ -15,19 +15,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..bundle import Bundle
+from ..bundle.bundle import Bundle
+from ..bundle.model import Model
 from ..errors import FitError
-from ..model import Model
-from ..spectra import Spectra
-from ..wavelength import SPEED_OF_LIGHT
+from ..spectra.spectra import Spectra
+from ..spectra.wavelength import SPEED_OF_LIGHT
 from .flags import Evidence, flags_of
-from .forward import Forward
+from .forward_model import Forward
+from .initial_labels import StartReader, draw_like
 from .levenberg import Minimum, Problem, minimise
 from .population import LabelSpace, Population
-from .prepare import Prepared, prepare
+from .preparation import Prepared, prepare
 from .result import LabelFits
 from .settings import FitSettings
-from .starts import StartReader, draw_like
 from .velocity import MOST_PIXELS, log_step, shift, to_velocity
 
 PREPARED_AT_ONCE = 512

@@ -17,7 +17,7 @@ import torch
 from numpy.polynomial import chebyshev
 from torch import Tensor
 
-from ..wavelength import WavelengthGrid
+from ..spectra.wavelength import WavelengthGrid
 
 TOLERANCE = 0.03
 """A star is done when a step promises to lower chi2 by less than this.

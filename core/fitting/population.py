@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import FitError
-from ..labels import LabelSet
+from ..labels.label_set import LabelSet
 
 MARGIN = 0.05
 """Labels may leave their range by this part of it on either side."""

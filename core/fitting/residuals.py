@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..wavelength import WavelengthGrid
+from ..spectra.wavelength import WavelengthGrid
 
 REACH = 6.0
 """Z-scores beyond this, either way, are counted in the outermost bins."""

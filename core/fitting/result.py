@@ -10,7 +10,7 @@ from astropy import units
 from astropy.table import MaskedColumn, Table
 from numpy.typing import NDArray
 
-from ..labels import LabelSet
+from ..labels.label_set import LabelSet
 from .settings import FitSettings
 
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 
-from ..bundle import Bundle
+from ..bundle.bundle import Bundle
 from ..errors import FitError, SpectrabridgeError
 from ..io.star_file import StarFile, read_star
-from ..spectra import Spectra
-from ..wavelength import APSTAR_GRID
+from ..spectra.spectra import Spectra
+from ..spectra.wavelength import APSTAR_GRID
 from .fit import Fitter, Progress, population_of
 from .result import LabelFits, set_units
 from .settings import FitSettings, Kind

@@ -21,12 +21,12 @@ import torch
 from astropy import units
 from astropy.table import MaskedColumn, Table, vstack
 
-from ..bundle import Bundle, open_bundle
+from ..bundle.bundle import Bundle, open_bundle
 from ..errors import FitError, SpectrumError
 from ..io.spectra_store import is_set, is_store, open_set
 from ..io.star_file import on_apstar
-from ..labels import LabelSet
-from ..spectra import Spectra
+from ..labels.label_set import LabelSet
+from ..spectra.spectra import Spectra
 from .fit import Fitter
 from .result import set_units
 from .settings import FitSettings, Kind

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import GridError
-from ..wavelength import SPEED_OF_LIGHT, WavelengthGrid
+from ..spectra.wavelength import SPEED_OF_LIGHT, WavelengthGrid
 
 TAPS = 7
 """Pixels that an interpolated value is made of."""

@@ -11,7 +11,7 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from ..errors import GridImportError
-from .raw import RawGrid, by_continuum, names_of
+from .raw_grid import RawGrid, by_continuum, names_of
 
 WAVELENGTH = ("wavelength", "wavelengths", "wave", "lambda", "lam")
 FLUX = ("flux", "spectra", "spectrum", "normalized_flux", "norm_flux", "flux_norm")

@@ -15,7 +15,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from ..errors import GridImportError
-from .raw import RawGrid
+from .raw_grid import RawGrid
 
 LARGEST_CUBE = 20_000_000_000
 """Bytes of a cube that is read."""

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import GridImportError
-from ..labels import APOGEE_LABELS
-from ..wavelength import APOGEE_GRID, APSTAR_GRID
+from ..labels.label_set import APOGEE_LABELS
+from ..spectra.wavelength import APOGEE_GRID, APSTAR_GRID
 from .file_labels import labels_of_files
-from .raw import RawGrid, by_continuum, names_of
+from .raw_grid import RawGrid, by_continuum, names_of
 
 FLUX = ("flux", "spectra", "spec", "norm_spectra", "normalized_flux", "norm_flux")
 WAVELENGTH = ("wavelength", "wavelengths", "wave", "wavelength_angstrom", "wavelength_nm", "lambda")

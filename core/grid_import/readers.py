@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import GridImportError
-from ..labels import APOGEE_LABELS, LabelSet
-from ..spectra import Spectra
+from ..labels.label_set import APOGEE_LABELS, LabelSet
+from ..spectra.spectra import Spectra
 from .columns import read_columns
+from .conversion import ImportSettings, finish
 from .cubes import read_cube
-from .finish import ImportSettings, finish
 from .npz import read_payne_grid, read_payne_zero
-from .raw import RawGrid, require_file
+from .raw_grid import RawGrid, require_file
 from .text_folder import read_pykurucz, read_synspec, read_turbospectrum_spectra
 
 Reader = Callable[..., RawGrid]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import GridImportError
 from .file_labels import labels_of_files
-from .raw import RawGrid, by_continuum
+from .raw_grid import RawGrid, by_continuum
 
 Row = tuple[NDArray[np.float64], NDArray[np.float64]]
 """Wavelength and flux over the continuum of one file."""

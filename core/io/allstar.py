@@ -19,8 +19,8 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from ..errors import LabelError, SpectrabridgeError, SpectrumError
-from ..labels import APOGEE_LABELS, LabelSet
-from ..spectra import Spectra
+from ..labels.label_set import APOGEE_LABELS, LabelSet
+from ..spectra.spectra import Spectra
 from .aspcap_labels import STAR_BAD, calibrated, known
 from .fits_file import FITS_START, GZIP, columns_of, read_fits, release_of, truncated
 

@@ -23,9 +23,9 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from ..errors import SpectrumError
-from ..resample import resample
-from ..spectra import Spectra
-from ..wavelength import APSTAR_GRID, SPEED_OF_LIGHT
+from ..spectra.resample import resample
+from ..spectra.spectra import Spectra
+from ..spectra.wavelength import APSTAR_GRID, SPEED_OF_LIGHT
 from .fits_file import (
     LARGEST_FILE,
     columns_of,

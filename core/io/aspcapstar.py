@@ -19,8 +19,8 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from ..errors import SpectrumError
-from ..spectra import Spectra
-from ..wavelength import APSTAR_GRID
+from ..spectra.spectra import Spectra
+from ..spectra.wavelength import APSTAR_GRID
 from .aspcap_labels import calibrated, flag_names, uncalibrated
 from .fits_file import (
     LARGEST_FILE,

@@ -31,9 +31,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SpectrumError
-from ..labels import APOGEE_LABELS
-from ..spectra import Spectra
-from ..wavelength import APOGEE_GRID, APSTAR_GRID, WavelengthGrid
+from ..labels.label_set import APOGEE_LABELS
+from ..spectra.spectra import Spectra
+from ..spectra.wavelength import APOGEE_GRID, APSTAR_GRID, WavelengthGrid
 
 SMALLEST_ERROR = 0.005
 """Errors are at least this part of the continuum, and this where a file has none."""

@@ -20,7 +20,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from ..errors import SpectrabridgeError, SpectrumError
-from ..wavelength import APSTAR_GRID
+from ..spectra.wavelength import APSTAR_GRID
 
 Source = str | Path | bytes | BinaryIO
 """Where a file is read from: its path, its content, or an open binary file."""

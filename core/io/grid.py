@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import LabelError, SpectrumError
-from ..labels import APOGEE_LABELS, LabelSet
-from ..spectra import Spectra
-from ..wavelength import APSTAR_GRID, vacuum_to_air
+from ..labels.label_set import APOGEE_LABELS, LabelSet
+from ..spectra.spectra import Spectra
+from ..spectra.wavelength import APSTAR_GRID, vacuum_to_air
 
 _UNIT_SPELLINGS = {
     "kelvin": "k",

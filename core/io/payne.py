@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SpectrumError
-from ..labels import APOGEE_LABELS
-from ..resample import resample
-from ..spectra import Spectra
-from ..wavelength import APOGEE_GRID, APSTAR_GRID, WavelengthGrid
+from ..labels.label_set import APOGEE_LABELS
+from ..spectra.resample import resample
+from ..spectra.spectra import Spectra
+from ..spectra.wavelength import APOGEE_GRID, APSTAR_GRID, WavelengthGrid
 from .fits_file import LARGEST_FILE, read_bytes
 
 ZIP = b"PK\x03\x04"

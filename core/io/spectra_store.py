@@ -19,9 +19,9 @@ import h5py
 import numpy as np
 
 from ..errors import SpectrumError
-from ..labels import LabelSet
-from ..spectra import SCHEMA, Spectra, SpectraFile
-from ..wavelength import WavelengthGrid
+from ..labels.label_set import LabelSet
+from ..spectra.spectra import SCHEMA, Spectra, SpectraFile
+from ..spectra.wavelength import WavelengthGrid
 
 
 def _zarr() -> Any:

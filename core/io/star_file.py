@@ -7,7 +7,7 @@
 ``apVisit``      one visit, not at rest, :mod:`~spectrabridge.core.io.apvisit`
 ``table``        ECSV, CSV or FITS table, :mod:`~spectrabridge.core.io.table`
 ``npz``          arrays, :mod:`~spectrabridge.core.io.payne`
-``spectra``      HDF5 file of :meth:`spectrabridge.core.spectra.Spectra.save`
+``spectra``      HDF5 file of :meth:`spectrabridge.core.spectra.spectra.Spectra.save`
 ===============  ===================================================================
 """
 
@@ -24,9 +24,9 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from ..errors import SpectrumError
-from ..resample import resample
-from ..spectra import Spectra
-from ..wavelength import APOGEE_GRID, APSTAR_GRID
+from ..spectra.resample import resample
+from ..spectra.spectra import Spectra
+from ..spectra.wavelength import APOGEE_GRID, APSTAR_GRID
 from . import apstar, apvisit, aspcapstar, payne, table
 from .fits_file import FITS_START, LARGEST_FILE, product_of, read_bytes, read_fits, star_in
 from .spectra_store import SpectraStore, is_store

@@ -17,9 +17,9 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from ..errors import SpectrumError
-from ..resample import resample
-from ..spectra import Spectra
-from ..wavelength import APSTAR_GRID, SPEED_OF_LIGHT, UNITS, WavelengthGrid, air_to_vacuum
+from ..spectra.resample import resample
+from ..spectra.spectra import Spectra
+from ..spectra.wavelength import APSTAR_GRID, SPEED_OF_LIGHT, UNITS, WavelengthGrid, air_to_vacuum
 from .fits_file import FITS_START, LARGEST_FILE, columns_of, read_bytes, read_fits, star_in
 
 SMALLEST_ERROR = 0.005

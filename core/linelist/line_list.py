@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import LineListError
-from .solar import DISSOCIATION_ENERGY, SOLAR_ABUNDANCE
+from .solar_abundances import DISSOCIATION_ENERGY, SOLAR_ABUNDANCE
 from .species import Species
 
 EV_PER_CM = 1.239841984e-4

@@ -13,7 +13,7 @@ from pathlib import Path
 from ..errors import LineListError
 from .line_list import LineList
 from .moog import read_moog
-from .written import check_medium, read_text
+from .text_format import check_medium, read_text
 
 _TITLE = "a line list in the range"
 

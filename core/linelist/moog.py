@@ -15,9 +15,9 @@ import numpy as np
 
 from ..errors import LineListError
 from .line_list import EV_PER_CM, LineList
-from .solar import DISSOCIATION_ENERGY
+from .solar_abundances import DISSOCIATION_ENERGY
 from .species import Species
-from .written import (
+from .text_format import (
     Medium,
     Unknown,
     Written,

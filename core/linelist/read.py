@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import LineListError
+from .air_or_vacuum import guess_medium
 from .line_list import LineList
 from .linemake import is_linemake, read_linemake
-from .medium import guess_medium
 from .moog import is_moog, read_moog
+from .text_format import check_medium, read_text
 from .turbospectrum import is_turbospectrum, read_turbospectrum
 from .vald import is_vald, read_vald
-from .written import check_medium, read_text
 
 Reader = Callable[..., LineList]
 

@@ -21,7 +21,7 @@ import numpy as np
 from ..errors import LineListError
 from .line_list import LineList
 from .species import Species
-from .written import (
+from .text_format import (
     Medium,
     Unknown,
     Written,

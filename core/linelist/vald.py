@@ -20,7 +20,7 @@ import numpy as np
 from ..errors import LineListError
 from .line_list import EV_PER_CM, LineList
 from .species import Species
-from .written import (
+from .text_format import (
     Medium,
     Unknown,
     Written,

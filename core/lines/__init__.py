@@ -5,7 +5,7 @@ from .candidate import KINDS, PAIRS, UNDECIDED, Answer, Candidate, Candidates, K
 from .contrast import Contrast, contrast, reference_stars
 from .discovery import CANDIDATES, LineSettings, find_candidates, find_features, own_noise
 from .extent import Extent, find_extents
-from .known import lines_for, near_lines
+from .known_lines import lines_for, near_lines
 from .scoring import calibration, score_candidates, score_hidden, summary
 from .signature import Signatures, signatures
 

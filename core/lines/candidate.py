@@ -19,7 +19,7 @@ from astropy import units
 from astropy.table import Table
 
 from ..errors import LinesError
-from ..wavelength import vacuum_to_air
+from ..spectra.wavelength import vacuum_to_air
 
 Kind = Literal["missing", "too weak", "too strong", "shifted"]
 """What the simulator does with a feature: it lacks it, has it too weak or too strong, or has it

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .. import draws
-from ..bundle import Bundle
+from ..bundle.bundle import Bundle
+from ..bundle.model import Model
 from ..errors import LabelError, LinesError
-from ..labels import LabelSet
-from ..model import Model
-from ..wavelength import WavelengthGrid
+from ..labels import draws
+from ..labels.label_set import LabelSet
+from ..spectra.wavelength import WavelengthGrid
 
 Source = Literal["adapted", "truth"]
 

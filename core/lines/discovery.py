@@ -8,14 +8,14 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bundle import Bundle
+from ..bundle.bundle import Bundle
 from ..errors import LinesError
 from ..linelist import LineList
 from .attribution import attribute
 from .candidate import Candidate, Candidates, Kind, candidate_id
 from .contrast import Contrast, Source, contrast, reference_stars
 from .extent import Extent, find_extents, without_slopes
-from .known import lines_for, near_lines
+from .known_lines import lines_for, near_lines
 
 CANDIDATES = "candidates.json.gz"
 """Name of the file that is attached to a bundle."""

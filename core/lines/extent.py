@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import median_filter
 from scipy.signal import find_peaks
 
-from ..wavelength import WavelengthGrid
+from ..spectra.wavelength import WavelengthGrid
 
 SADDLE = 0.25
 """Two peaks are two features if the lower rises by this part of its height above what lies

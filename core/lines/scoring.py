@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bundle import Bundle
+from ..bundle.bundle import Bundle
+from ..emulator.hidden_lines import Feature, hidden_pixels
 from ..errors import LinesError
-from ..missing_lines import Feature, hidden_pixels
 from .candidate import UNDECIDED, Answer, Candidate, Candidates
 from .contrast import Contrast, contrast, reference_stars
 from .discovery import LineSettings, candidates_in, find_features

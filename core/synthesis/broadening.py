@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SynthesisError
-from ..wavelength import SPEED_OF_LIGHT
+from ..spectra.wavelength import SPEED_OF_LIGHT
 
 FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 

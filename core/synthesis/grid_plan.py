@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from ..atmosphere import read_atmospheres, shipped_atmospheres
 from ..errors import SynthesisError
-from ..labels import APOGEE_LABELS, LabelSet
+from ..labels.label_set import APOGEE_LABELS, LabelSet
 from ..linelist import LineList, read_lines, shipped_lines
-from ..wavelength import APSTAR_GRID, LARGEST_GRID, SPEED_OF_LIGHT, WavelengthGrid
+from ..spectra.wavelength import APSTAR_GRID, LARGEST_GRID, SPEED_OF_LIGHT, WavelengthGrid
 from .label_draws import KINDS, LabelDraw, ListedStars, RandomStars
 from .pruning import prune
 from .sme import SmeSimulator

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SynthesisError
-from ..spectra import Spectra, SpectraFile
+from ..spectra.spectra import Spectra, SpectraFile
 from .grid_plan import GridPlan, compute_star, ready
 
 PLAN = "plan.json"

@@ -12,9 +12,9 @@ import torch
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from .. import draws
 from ..errors import LabelError, SynthesisError
-from ..labels import APOGEE_LABELS, LabelSet, canonical
+from ..labels import draws
+from ..labels.label_set import APOGEE_LABELS, LabelSet, canonical
 
 KINDS = ("mixed", "giants", "box")
 """Draws that need no file."""

@@ -7,8 +7,8 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..labels import LabelSet
-from ..wavelength import WavelengthGrid
+from ..labels.label_set import LabelSet
+from ..spectra.wavelength import WavelengthGrid
 
 Continuum = Literal["true", "pseudo"]
 """What flux was divided by: the continuum without any line, or one drawn through the spectrum."""

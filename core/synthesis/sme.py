@@ -22,9 +22,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..atmosphere import Atmospheres, Structure, shipped_atmospheres
 from ..errors import LineListError, SynthesisError
-from ..labels import APOGEE_LABELS, LabelSet
+from ..labels.label_set import APOGEE_LABELS, LabelSet
 from ..linelist import LineList, shipped_lines
-from ..wavelength import APSTAR_GRID, WavelengthGrid
+from ..spectra.wavelength import APSTAR_GRID, WavelengthGrid
 from .broadening import broaden, disc_angles, velocity_width
 from .simulator import Continuum
 

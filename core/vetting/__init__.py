@@ -1,8 +1,8 @@
 """Vetting: what people decide about candidate features, kept, compared and exchanged."""
 
 from .decision import STATUSES, Decision, Status, checked_element
-from .orphan import Orphan
 from .store import Vetting, open_vetting
+from .unmatched import Orphan
 from .vetting_file import default_vetting_path
 
 __all__ = [

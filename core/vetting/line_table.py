@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from ..errors import LinesError
 from ..linelist import LineList, Species, Written, moog_text, turbospectrum_text, vald_text
 from ..lines.candidate import PAIRS, UNDECIDED, Candidate, Candidates, NearLine
-from ..lines.known import lines_for
-from ..wavelength import Medium, vacuum_to_air
+from ..lines.known_lines import lines_for
+from ..spectra.wavelength import Medium, vacuum_to_air
 from .decision import Decision, checked_vetter
 from .exchange import require_same_bundle, require_vetter
 from .store import Vetting

@@ -16,7 +16,7 @@ from astropy.io.votable import parse
 from astropy.table import Table
 
 from ..errors import LinesError
-from ..wavelength import UNITS, air_to_vacuum
+from ..spectra.wavelength import UNITS, air_to_vacuum
 from .decision import Decision, checked_element, checked_status, checked_time, checked_vetter
 from .exchange import FITS_KEYS, unescape
 from .store import open_vetting

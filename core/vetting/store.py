@@ -26,7 +26,7 @@ from .decision import (
     checked_vetter,
     now,
 )
-from .orphan import Orphan, nearest_within
+from .unmatched import Orphan, nearest_within
 from .vetting_file import connect, default_folder, in_words, read_about
 
 Outcome = Literal["written", "same", "kept"]

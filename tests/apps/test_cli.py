@@ -18,13 +18,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from spectrabridge.apps.cli import main
-from spectrabridge.core import draws
 from spectrabridge.core.bundle import open_bundle, verify_bundle
-from spectrabridge.core.emulator import Emulator
-from spectrabridge.core.emulator_training import EmulatorTraining, train_emulator
-from spectrabridge.core.labels import APOGEE_LABELS
-from spectrabridge.core.spectra import Spectra
-from spectrabridge.core.wavelength import APSTAR_GRID
+from spectrabridge.core.emulator import Emulator, EmulatorTraining, train_emulator
+from spectrabridge.core.labels import APOGEE_LABELS, draws
+from spectrabridge.core.spectra import APSTAR_GRID, Spectra
 
 
 def run(*words: str | Path) -> Result:
@@ -166,7 +163,7 @@ def test_bundles_list_info_verify(tmp_path: Path) -> None:
 def test_a_damaged_bundle_is_said_to_be_damaged(tmp_path: Path) -> None:
     import shutil
 
-    from spectrabridge.core.bundle import SHIPPED
+    from spectrabridge.core.bundle.bundle import SHIPPED
 
     copy = Path(shutil.copytree(SHIPPED / "mock-lines", tmp_path / "m"))
     with (copy / "emulator.safetensors").open("ab") as file:
@@ -220,7 +217,8 @@ def test_evaluate_trains_ablations_lists_and_keeps_them(
         return []
 
     monkeypatch.setattr(
-        "spectrabridge.core.experiments.domains_of", lambda bundle, data: f"{bundle.name} {data}"
+        "spectrabridge.core.domains.registry.domains_of",
+        lambda bundle, data: f"{bundle.name} {data}",
     )
     monkeypatch.setattr("spectrabridge.core.evaluation.train_ablations", train)
     copy = tmp_path / "mock-lines"
@@ -313,8 +311,9 @@ def test_a_bundle_s_own_emulator_is_taken_not_its_truth(
     emulator_folder: Path, tmp_path: Path
 ) -> None:
     from spectrabridge.apps.train_adaptation import _emulator
-    from spectrabridge.core.bundle import open_bundle, write_bundle
-    from spectrabridge.core.missing_lines import HiddenLines
+    from spectrabridge.core.bundle import open_bundle
+    from spectrabridge.core.bundle.bundle import write_bundle
+    from spectrabridge.core.emulator.hidden_lines import HiddenLines
 
     model = open_bundle("mock-lines").model
     complete, _ = _emulator("mock-lines")

@@ -9,7 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from spectrabridge.apps.embed import embed_command
-from spectrabridge.core.bundle import SHIPPED, open_bundle
+from spectrabridge.core.bundle import open_bundle
+from spectrabridge.core.bundle.bundle import SHIPPED
 from spectrabridge.core.embedding import PANELS, read_embedding, stored_embedding
 from spectrabridge.core.errors import EmbeddingError, SpectrumError
 from spectrabridge.core.spectra import Spectra

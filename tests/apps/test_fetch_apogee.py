@@ -23,7 +23,7 @@ from spectrabridge.apps.cli import _Program
 from spectrabridge.apps.fetch_apogee import fetch_apogee_command
 
 _spec = importlib.util.spec_from_file_location(
-    "archive_server", Path(__file__).parents[1] / "core" / "archive_server.py"
+    "archive_server", Path(__file__).parents[1] / "core" / "archive" / "archive_server.py"
 )
 assert _spec and _spec.loader
 archive_server: Any = importlib.util.module_from_spec(_spec)

@@ -12,7 +12,8 @@ from astropy.table import Table
 from click.testing import CliRunner
 
 from spectrabridge.apps.cli import main
-from spectrabridge.core.bundle import SHIPPED, open_bundle
+from spectrabridge.core.bundle import open_bundle
+from spectrabridge.core.bundle.bundle import SHIPPED
 from spectrabridge.core.lines import CANDIDATES, Candidates
 
 

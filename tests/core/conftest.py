@@ -9,16 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from spectrabridge.core import draws
 from spectrabridge.core.adaptation.training import AdaptationTraining, TrainingResult
-from spectrabridge.core.bundle import Bundle, write_bundle
-from spectrabridge.core.emulator import Emulator
-from spectrabridge.core.emulator_training import EmulatorTraining, train_emulator
-from spectrabridge.core.labels import APOGEE_LABELS
-from spectrabridge.core.missing_lines import Experiment, design_experiment
-from spectrabridge.core.mock_lines import MockSurvey, mock_trainer, reference_giant
-from spectrabridge.core.spectra import Spectra
-from spectrabridge.core.wavelength import Chip, WavelengthGrid
+from spectrabridge.core.bundle import Bundle
+from spectrabridge.core.bundle.bundle import write_bundle
+from spectrabridge.core.domains.mock_lines import MockSurvey, mock_trainer, reference_giant
+from spectrabridge.core.emulator import Emulator, EmulatorTraining, train_emulator
+from spectrabridge.core.emulator.hidden_lines import Experiment, design_experiment
+from spectrabridge.core.labels import APOGEE_LABELS, draws
+from spectrabridge.core.spectra import Chip, Spectra, WavelengthGrid
 
 TOY_GRID = WavelengthGrid.log_linear(
     4.18, 6e-6, 640, (Chip("left", 0, 320), Chip("right", 320, 640)), "toy"

@@ -9,8 +9,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from fake import FakeBundle, LineModel
 
-from spectrabridge.explorer import shelf
-from spectrabridge.explorer.state import ViewState
+from spectrabridge.explorer.session import open_bundles
+from spectrabridge.explorer.state.view_state import ViewState
 
 
 @pytest.fixture(scope="session")
@@ -33,9 +33,9 @@ def bundles(monkeypatch, model):
         return FakeBundle(name=name or "fake-lines", model=model)
 
     toys = [FakeBundle("fake-lines", model=model), FakeBundle("other-lines", model=model)]
-    monkeypatch.setattr(shelf, "_open", {})
-    monkeypatch.setattr(shelf, "open_bundle", open_bundle)
-    monkeypatch.setattr(shelf, "list_bundles", lambda: toys)
+    monkeypatch.setattr(open_bundles, "_open", {})
+    monkeypatch.setattr(open_bundles, "open_bundle", open_bundle)
+    monkeypatch.setattr(open_bundles, "list_bundles", lambda: toys)
     return opened
 
 

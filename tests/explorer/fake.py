@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from spectrabridge.core.labels import APOGEE_LABELS
-from spectrabridge.core.wavelength import APOGEE_GRID
+from spectrabridge.core.spectra import APOGEE_GRID
 
 
 class LineModel:

@@ -5,9 +5,9 @@ import pytest
 from spectrabridge.apps.explorer import serve
 from spectrabridge.core.errors import BundleError, SpectrabridgeError
 from spectrabridge.core.io.apstar import example_apstar
-from spectrabridge.explorer import shelf
 from spectrabridge.explorer.app import Explorer
-from spectrabridge.explorer.observed import open_star
+from spectrabridge.explorer.session import open_bundles
+from spectrabridge.explorer.sidebar.observed_panel import open_star
 
 
 def test_a_bundle_is_opened_once_for_all_sessions(bundles):
@@ -48,7 +48,7 @@ def test_a_bundle_that_cannot_be_opened_is_told_and_the_old_one_stays(bundles, m
     def broken(name=None):
         raise BundleError("other-lines is damaged.")
 
-    monkeypatch.setattr(shelf, "open_bundle", broken)
+    monkeypatch.setattr(open_bundles, "open_bundle", broken)
     explorer.choice.value = "other-lines"
     assert explorer.messages.text == "other-lines is damaged."
     assert explorer.choice.value == "fake-lines"
@@ -62,7 +62,7 @@ def test_a_bad_bundle_stops_serve(bundles, monkeypatch):
     def broken(name=None):
         raise BundleError("There is no bundle nowhere.")
 
-    monkeypatch.setattr(shelf, "open_bundle", broken)
+    monkeypatch.setattr(open_bundles, "open_bundle", broken)
     with pytest.raises(BundleError, match="no bundle nowhere"):
         serve("nowhere", port=0)
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from spectrabridge.core.bundle import open_bundle
-from spectrabridge.explorer.instrument import Instrument, SplitDirections
-from spectrabridge.explorer.instrument_panel import InstrumentPanel
-from spectrabridge.explorer.labels_panel import INSTRUMENT, LabelsPanel
-from spectrabridge.explorer.likeness import Likeness
-from spectrabridge.explorer.spectrum import SpectrumView
-from spectrabridge.explorer.state import ViewState
-from spectrabridge.explorer.trained_range import trained_ranges
+from spectrabridge.explorer.computed.population_distance import Likeness
+from spectrabridge.explorer.computed.split_directions import Instrument, SplitDirections
+from spectrabridge.explorer.computed.trained_ranges import trained_ranges
+from spectrabridge.explorer.sidebar.instrument_panel import InstrumentPanel
+from spectrabridge.explorer.sidebar.labels_panel import INSTRUMENT, LabelsPanel
+from spectrabridge.explorer.spectrum.view import SpectrumView
+from spectrabridge.explorer.state.view_state import ViewState
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from spectrabridge.core.bundle import SHIPPED, attach, read_bundle
+from spectrabridge.core.bundle import read_bundle
+from spectrabridge.core.bundle.bundle import SHIPPED, attach
 from spectrabridge.core.lines import CANDIDATES, Answer, Candidate, Candidates, NearLine
 from spectrabridge.core.lines.candidate import candidate_id
 

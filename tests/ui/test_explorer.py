@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from spectrabridge.core.io.apstar import example_apstar
-from spectrabridge.explorer.theme import ADAPTED, EMULATED
+from spectrabridge.explorer.figures.theme import ADAPTED, EMULATED
 
 from .conftest import free_port, open_screen, start_server
 

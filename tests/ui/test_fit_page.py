@@ -7,7 +7,7 @@ import pytest
 from astropy.table import Table
 from playwright.sync_api import expect
 
-from spectrabridge.explorer.theme import ADAPTED, EMULATED
+from spectrabridge.explorer.figures.theme import ADAPTED, EMULATED
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 

@@ -203,7 +203,7 @@ def test_a_visitor_who_leaves_in_the_middle_of_work_is_forgotten_quietly(server)
 
 
 def test_origins_are_checked_before_anything_else():
-    from spectrabridge.apps.serving import origin
+    from spectrabridge.apps.server.server import origin
 
     assert origin("https://Stars.example.org/") == "stars.example.org:443"
     with pytest.raises(SpectrabridgeError, match="Expected an origin"):

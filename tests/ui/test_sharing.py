@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from spectrabridge.core.io.apstar import example_apstar
-from spectrabridge.explorer.theme import ADAPTED, EMULATED
+from spectrabridge.explorer.figures.theme import ADAPTED, EMULATED
 
 from .conftest import DEEP, SIZE, TOUR_SEEN, Screen, open_screen
 

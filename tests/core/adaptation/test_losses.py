@@ -14,11 +14,11 @@ from spectrabridge.core.adaptation.losses import (
     sliced_square,
     sliced_square_unbiased,
 )
-from spectrabridge.core.adaptation.network import Passes
+from spectrabridge.core.adaptation.networks.perceptron import Passes
 from spectrabridge.core.adaptation.training import AdaptationTrainer
+from spectrabridge.core.domains.mock_lines import mock_trainer
 from spectrabridge.core.emulator import Emulator
-from spectrabridge.core.missing_lines import Experiment
-from spectrabridge.core.mock_lines import mock_trainer
+from spectrabridge.core.emulator.hidden_lines import Experiment
 
 from ..conftest import TOY_SURVEY, TOY_TRAINING
 

@@ -14,27 +14,27 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from spectrabridge.core.adaptation.adapter import Adapter
-from spectrabridge.core.adaptation.choice import choose_members
 from spectrabridge.core.adaptation.losses import pseudo_huber, sliced_distance
-from spectrabridge.core.adaptation.network import AdaptationNetwork, NetworkShape
+from spectrabridge.core.adaptation.member_selection import choose_members
+from spectrabridge.core.adaptation.networks.perceptron import AdaptationNetwork, NetworkShape
 from spectrabridge.core.adaptation.training import (
     AdaptationTrainer,
     AdaptationTraining,
     TrainingResult,
 )
-from spectrabridge.core.bundle import write_bundle
-from spectrabridge.core.emulator import Emulator
-from spectrabridge.core.errors import TrainingError
-from spectrabridge.core.evaluation import score_hidden_lines
-from spectrabridge.core.missing_lines import Experiment, HiddenLines, hidden_pixels
-from spectrabridge.core.mock_lines import (
+from spectrabridge.core.bundle import Model
+from spectrabridge.core.bundle.bundle import write_bundle
+from spectrabridge.core.domains.mock_lines import (
     mock_domains,
     mock_trainer,
     observe,
     reference_giant,
     synthetic_draws,
 )
-from spectrabridge.core.model import Model
+from spectrabridge.core.emulator import Emulator
+from spectrabridge.core.emulator.hidden_lines import Experiment, HiddenLines, hidden_pixels
+from spectrabridge.core.errors import TrainingError
+from spectrabridge.core.evaluation import score_hidden_lines
 
 from ..conftest import TOY_SURVEY, TOY_TRAINING
 

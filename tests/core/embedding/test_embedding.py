@@ -9,12 +9,11 @@ from spectrabridge.core.embedding import (
     stars_of_bundle,
     stars_of_spectra,
 )
-from spectrabridge.core.embedding.stars import drawn_like
+from spectrabridge.core.embedding.map_stars import drawn_like
 from spectrabridge.core.errors import EmbeddingError, GridError
 from spectrabridge.core.evaluation import mixing
-from spectrabridge.core.evaluation.passages import make_passages
-from spectrabridge.core.spectra import Spectra
-from spectrabridge.core.wavelength import APSTAR_GRID
+from spectrabridge.core.evaluation.round_trips import make_passages
+from spectrabridge.core.spectra import APSTAR_GRID, Spectra
 
 from .conftest import QUICK
 

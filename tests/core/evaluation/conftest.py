@@ -6,13 +6,12 @@ import pytest
 import torch
 
 from spectrabridge.core.adaptation.training import AdaptationTraining, TrainingResult
-from spectrabridge.core.domain import Domains
+from spectrabridge.core.bundle import Model, Sample
+from spectrabridge.core.domains.domains import Domains
+from spectrabridge.core.domains.mock_lines import MockSurvey, mock_domains, reference_giant
 from spectrabridge.core.emulator import Emulator
+from spectrabridge.core.emulator.hidden_lines import Experiment
 from spectrabridge.core.evaluation import Passages, make_passages
-from spectrabridge.core.missing_lines import Experiment
-from spectrabridge.core.mock_lines import MockSurvey, mock_domains, reference_giant
-from spectrabridge.core.model import Model
-from spectrabridge.core.sample import Sample
 
 BRIEF = AdaptationTraining(
     iterations=12,

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from spectrabridge.core.domain import Domains
+from spectrabridge.core.domains.domains import Domains
 from spectrabridge.core.errors import TrainingError
 from spectrabridge.core.evaluation import VARIANTS, ablations, train_ablations
 

@@ -6,13 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from spectrabridge.core.adaptation.basis import SpectralBasis
+from spectrabridge.core.adaptation.spectral_basis import SpectralBasis
 from spectrabridge.core.adaptation.training import SMALL_CONV
-from spectrabridge.core.domain import Domains
+from spectrabridge.core.bundle import Model, Sample
+from spectrabridge.core.domains.domains import Domains
+from spectrabridge.core.domains.mock_lines import reference_giant
 from spectrabridge.core.evaluation import evaluate_model, make_passages
-from spectrabridge.core.mock_lines import reference_giant
-from spectrabridge.core.model import Model
-from spectrabridge.core.sample import Sample
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from spectrabridge.core.bundle import Model, Sample
 from spectrabridge.core.evaluation import LabelFidelity, label_fidelity
 from spectrabridge.core.labels import APOGEE_LABELS
-from spectrabridge.core.model import Model
-from spectrabridge.core.sample import Sample
 
 
 @pytest.fixture(scope="module")

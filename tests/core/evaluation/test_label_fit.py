@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from spectrabridge.core.bundle import Model, Sample
 from spectrabridge.core.evaluation import LabelPrior, fit_labels
 from spectrabridge.core.labels import APOGEE_LABELS
-from spectrabridge.core.model import Model
-from spectrabridge.core.sample import Sample
 
 
 def strengths(labels: torch.Tensor) -> torch.Tensor:

@@ -8,16 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spectrabridge.core.bundle import Bundle
+from spectrabridge.core.bundle import Bundle, Model, Sample
+from spectrabridge.core.emulator.hidden_lines import Experiment
 from spectrabridge.core.evaluation import (
     evaluate_bundle,
     evaluate_model,
     weak_elements,
     without_plots,
 )
-from spectrabridge.core.missing_lines import Experiment
-from spectrabridge.core.model import Model
-from spectrabridge.core.sample import Sample
 
 
 @pytest.fixture(scope="module")

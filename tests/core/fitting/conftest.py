@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from spectrabridge.core import draws
 from spectrabridge.core.adaptation.training import TrainingResult
-from spectrabridge.core.bundle import Bundle, write_bundle
+from spectrabridge.core.bundle import Bundle, Sample
+from spectrabridge.core.bundle.bundle import write_bundle
+from spectrabridge.core.domains.mock_lines import reference_giant
 from spectrabridge.core.emulator import Emulator
-from spectrabridge.core.missing_lines import Experiment, HiddenLines, hidden_pixels
-from spectrabridge.core.mock_lines import reference_giant
-from spectrabridge.core.sample import Sample
+from spectrabridge.core.emulator.hidden_lines import Experiment, HiddenLines, hidden_pixels
+from spectrabridge.core.labels import draws
 from spectrabridge.core.spectra import Spectra
 
 NORMALISED = {"continuum": {"routine": "none, made at 1"}}

@@ -11,8 +11,7 @@ from spectrabridge.core.errors import FitError, GridError
 from spectrabridge.core.fitting import FitSettings, Fitter, fit_both, fit_labels, population_of
 from spectrabridge.core.fitting.levenberg import minimise
 from spectrabridge.core.fitting.velocity import log_step, to_velocity
-from spectrabridge.core.spectra import Spectra
-from spectrabridge.core.wavelength import WavelengthGrid
+from spectrabridge.core.spectra import Spectra, WavelengthGrid
 
 STRONG = ("teff", "logg", "Fe", "Mg", "Si", "C", "N", "O")
 # The stars are drawn from the population, so that it is the right prior as it is; the toy needs

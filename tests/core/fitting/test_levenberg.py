@@ -6,7 +6,7 @@ import torch
 from scipy.optimize import least_squares
 
 from spectrabridge.core.fitting.levenberg import Problem, minimise
-from spectrabridge.core.wavelength import Chip, WavelengthGrid
+from spectrabridge.core.spectra import Chip, WavelengthGrid
 
 GRID = WavelengthGrid.log_linear(4.18, 6e-6, 200, (Chip("a", 0, 100), Chip("b", 100, 200)))
 X = torch.linspace(-1, 1, 100).repeat(2)

@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import norm
 
 from spectrabridge.core.fitting.residuals import N_BINS, REACH, ResidualDensity
-from spectrabridge.core.wavelength import WavelengthGrid
+from spectrabridge.core.spectra import WavelengthGrid
 
 GRID = WavelengthGrid.log_linear(4.18, 6e-6, 300)
 

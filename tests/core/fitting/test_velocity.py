@@ -10,7 +10,7 @@ from spectrabridge.core.fitting.velocity import (
     shift_pixels,
     to_velocity,
 )
-from spectrabridge.core.wavelength import (
+from spectrabridge.core.spectra import (
     APOGEE_GRID,
     APSTAR_GRID,
     SPEED_OF_LIGHT,

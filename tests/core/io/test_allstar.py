@@ -10,8 +10,7 @@ from spectrabridge.core.errors import LabelError, SpectrumError
 from spectrabridge.core.io.allstar import is_allstar, join_labels, read_allstar
 from spectrabridge.core.io.aspcap_labels import ELEMENT_ORDERS
 from spectrabridge.core.labels import APOGEE_LABELS, LabelSet
-from spectrabridge.core.spectra import Spectra
-from spectrabridge.core.wavelength import WavelengthGrid
+from spectrabridge.core.spectra import Spectra, WavelengthGrid
 
 NAMES = ["2M00000001+0000001", "2M00000002+0000002", "2M00000003+0000003", "2M00000002+0000002"]
 ELEMENTS = (*ELEMENT_ORDERS[26][:22], "Rb", "Ce", "Nd", "Yb", "C13")

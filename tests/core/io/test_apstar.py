@@ -10,7 +10,7 @@ from astropy.io import fits
 from spectrabridge.core.errors import SpectrumError
 from spectrabridge.core.io import apstar
 from spectrabridge.core.io.apstar import BAD_BITS, PIXEL_MASK, example_apstar, read_apstar
-from spectrabridge.core.wavelength import APSTAR_GRID
+from spectrabridge.core.spectra import APSTAR_GRID
 
 N = APSTAR_GRID.n_pixels
 NAME = "apStar-dr17-2M19485057+5005279.fits"

@@ -9,7 +9,7 @@ from astropy.io import fits
 from spectrabridge.core.errors import SpectrumError
 from spectrabridge.core.io import fits_file
 from spectrabridge.core.io.apvisit import SPEED_OF_LIGHT, is_apvisit, read_apvisit
-from spectrabridge.core.wavelength import APSTAR_GRID
+from spectrabridge.core.spectra import APSTAR_GRID
 
 OBSERVED = "observed/fits/"
 GIANT = OBSERVED + "apVisit-r13-9518-57729-104.fits"
@@ -244,7 +244,7 @@ def test_released_files(data_file, name, release, velocity):
 
 def test_a_giant_comes_to_rest(data_file):
     from spectrabridge.core.bundle import open_bundle
-    from spectrabridge.core.continuum import normalise
+    from spectrabridge.core.spectra import normalise
 
     visit = read_apvisit(data_file(GIANT))
     assert visit.star == "2M00242666+5341178"

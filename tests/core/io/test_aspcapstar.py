@@ -10,7 +10,7 @@ from astropy.io import fits
 from spectrabridge.core.errors import SpectrumError
 from spectrabridge.core.io.aspcap_labels import ELEMENT_ORDERS, flag_names
 from spectrabridge.core.io.aspcapstar import is_aspcapstar, read_aspcapstar
-from spectrabridge.core.wavelength import APSTAR_GRID
+from spectrabridge.core.spectra import APSTAR_GRID
 
 N = APSTAR_GRID.n_pixels
 RELEASED = "observed/fits/aspcapStar-r6-l30e.2-2M17334253-1654573.fits"

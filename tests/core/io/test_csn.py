@@ -13,7 +13,7 @@ import pytest
 from spectrabridge.core.errors import SpectrumError
 from spectrabridge.core.io.csn import SMALLEST_ERROR, is_csn, read_csn
 from spectrabridge.core.labels import APOGEE_LABELS
-from spectrabridge.core.wavelength import APOGEE_GRID, APSTAR_GRID, WavelengthGrid
+from spectrabridge.core.spectra import APOGEE_GRID, APSTAR_GRID, WavelengthGrid
 
 SIZES = {"train": 30, "valid": 12, "test": 9}
 P = APOGEE_GRID.n_pixels

@@ -6,7 +6,7 @@ import pytest
 from spectrabridge.core.errors import LabelError, SpectrumError
 from spectrabridge.core.io import read_grid
 from spectrabridge.core.labels import APOGEE_LABELS
-from spectrabridge.core.wavelength import APSTAR_GRID, vacuum_to_air
+from spectrabridge.core.spectra import APSTAR_GRID, vacuum_to_air
 
 N = APSTAR_GRID.n_pixels
 

@@ -8,7 +8,7 @@ import pytest
 from spectrabridge.core.errors import SpectrumError
 from spectrabridge.core.io.payne import is_payne, read_payne
 from spectrabridge.core.labels import APOGEE_LABELS
-from spectrabridge.core.wavelength import APOGEE_GRID, APSTAR_GRID
+from spectrabridge.core.spectra import APOGEE_GRID, APSTAR_GRID
 
 
 def content(**arrays):

@@ -8,8 +8,7 @@ import pytest
 from spectrabridge.core.errors import GridError, SpectrumError
 from spectrabridge.core.io.spectra_store import SpectraStore, is_set, open_set
 from spectrabridge.core.labels import APOGEE_LABELS
-from spectrabridge.core.spectra import Spectra, SpectraFile
-from spectrabridge.core.wavelength import WavelengthGrid
+from spectrabridge.core.spectra import Spectra, SpectraFile, WavelengthGrid
 
 zarr = pytest.importorskip("zarr", reason="needs zarr, of the extra [scale]")
 

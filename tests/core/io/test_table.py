@@ -14,7 +14,8 @@ from spectrabridge.core.io.table import (
     is_text_table,
     read_spectrum_table,
 )
-from spectrabridge.core.wavelength import APOGEE_GRID, APSTAR_GRID, UNITS, convert
+from spectrabridge.core.spectra import APOGEE_GRID, APSTAR_GRID
+from spectrabridge.core.spectra.wavelength import UNITS, convert
 
 PIXELS = APSTAR_GRID.chip_pixels
 

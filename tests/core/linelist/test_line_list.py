@@ -114,7 +114,7 @@ def test_strength_ranks_the_lines_that_are_strong_in_giants() -> None:
 
 @pytest.mark.parametrize("medium", ["vacuum", "air"])
 def test_the_medium_is_found_by_comparison(medium: str) -> None:
-    from spectrabridge.core.wavelength import vacuum_to_air
+    from spectrabridge.core.spectra import vacuum_to_air
 
     part = shipped_lines().between(15500.0, 15600.0)
     written = part.wl_vac if medium == "vacuum" else vacuum_to_air(part.wl_vac)

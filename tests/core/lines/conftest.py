@@ -11,7 +11,7 @@ import pytest
 from spectrabridge.core.labels import APOGEE_LABELS, ELEMENTS
 from spectrabridge.core.lines import Contrast
 from spectrabridge.core.lines.signature import FALLBACK
-from spectrabridge.core.wavelength import Chip, WavelengthGrid
+from spectrabridge.core.spectra import Chip, WavelengthGrid
 
 GRID = WavelengthGrid.log_linear(
     4.2, 6e-6, 800, (Chip("left", 0, 400), Chip("right", 410, 800)), "lines"

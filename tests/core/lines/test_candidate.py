@@ -12,7 +12,7 @@ from astropy.table import Table
 from spectrabridge.core.errors import LinesError
 from spectrabridge.core.lines import Answer, Candidate, Candidates, NearLine
 from spectrabridge.core.lines.candidate import candidate_id
-from spectrabridge.core.wavelength import air_to_vacuum
+from spectrabridge.core.spectra import air_to_vacuum
 
 
 def candidate(wavelength: float, **changes) -> Candidate:

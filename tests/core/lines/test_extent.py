@@ -4,7 +4,7 @@ import numpy as np
 
 from spectrabridge.core.lines import find_extents
 from spectrabridge.core.lines.extent import without_slopes
-from spectrabridge.core.wavelength import Chip, WavelengthGrid
+from spectrabridge.core.spectra import Chip, WavelengthGrid
 
 GRID = WavelengthGrid.log_linear(
     4.2, 6e-6, 800, (Chip("left", 0, 400), Chip("right", 410, 800)), "lines"

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from spectrabridge.core.errors import SynthesisError
 from spectrabridge.core.labels import APOGEE_LABELS, LabelSet
+from spectrabridge.core.spectra import WavelengthGrid
 from spectrabridge.core.synthesis.grid_plan import GridPlan, ready
-from spectrabridge.core.wavelength import WavelengthGrid
 
 WHY = "needs pysme-astro: `make synthesis` installs it beside the rest and runs these tests"
 

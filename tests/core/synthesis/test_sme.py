@@ -14,12 +14,12 @@ from spectrabridge.apps.cli import main
 from spectrabridge.core.errors import LineListError, SynthesisError
 from spectrabridge.core.labels import APOGEE_LABELS, LabelSet
 from spectrabridge.core.linelist import LineList, read_lines, shipped_lines, write_vald
+from spectrabridge.core.spectra import APSTAR_GRID, WavelengthGrid
 from spectrabridge.core.synthesis import SmeSimulator
 from spectrabridge.core.synthesis.grid_plan import GridPlan
 from spectrabridge.core.synthesis.grid_run import make_grid
 from spectrabridge.core.synthesis.pruning import prune, pruning_error
 from spectrabridge.core.synthesis.sme import SmeLines
-from spectrabridge.core.wavelength import APSTAR_GRID, WavelengthGrid
 
 GIANT = {"teff": 4750.0, "logg": 2.5, "vturb": 1.5, "c12c13": 20.0, "vmacro": 4.0}
 

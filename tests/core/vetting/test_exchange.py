@@ -12,8 +12,8 @@ from astropy.table import Table
 
 from spectrabridge.core.errors import LinesError
 from spectrabridge.core.lines import Candidates
+from spectrabridge.core.spectra import vacuum_to_air
 from spectrabridge.core.vetting import Decision, Vetting, open_vetting
-from spectrabridge.core.vetting.bring_in import import_session, match_wavelengths
 from spectrabridge.core.vetting.exchange import (
     FORMATS,
     Format,
@@ -23,8 +23,8 @@ from spectrabridge.core.vetting.exchange import (
     unescape,
     write_table,
 )
+from spectrabridge.core.vetting.import_session import import_session, match_wavelengths
 from spectrabridge.core.vetting.previous_session import Session, read_session
-from spectrabridge.core.wavelength import vacuum_to_air
 
 from .conftest import FINGERPRINT, OTHER, Make
 

@@ -1,0 +1,1 @@
+"""The served explorer: sessions, sign-in, the desktop window."""

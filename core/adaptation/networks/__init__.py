@@ -1,0 +1,1 @@
+"""Networks that map two domains into a shared latent space and back."""

@@ -1,0 +1,48 @@
+"""The two backbones: what each is made of, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+from ..representation import KINDS
+from .convolution import ConvCritics, ConvLayers, ConvNetwork, ConvShape
+from .perceptron import AdaptationNetwork, Critics, NetworkShape, TwoCritics, TwoDomainNetwork
+
+BACKBONES = tuple(KINDS)
+"""``basis``: perceptrons on principal components. ``conv``: the paper's, on pixels."""
+
+Shape: TypeAlias = NetworkShape | ConvShape
+Network: TypeAlias = AdaptationNetwork | ConvNetwork
+
+
+def backbone_of(network: TwoDomainNetwork) -> str:
+    """Return the name of a network's backbone."""
+    return "conv" if isinstance(network, ConvNetwork) else "basis"
+
+
+def build_network(shape: Shape, seeds: Sequence[int]) -> Network:
+    """Return untrained networks of this shape, one per seed."""
+    if isinstance(shape, ConvShape):
+        return ConvNetwork(shape, seeds)
+    return AdaptationNetwork(shape, list(seeds))
+
+
+def build_critics(shape: Shape, seeds: Sequence[int]) -> TwoCritics:
+    """Return untrained critics for networks of this shape."""
+    if isinstance(shape, ConvShape):
+        return ConvCritics(shape, seeds)
+    return Critics(shape, list(seeds))
+
+
+def read_shape(backbone: str, data: Mapping[str, Any]) -> Shape:
+    """Return the shape that a description of a backbone holds.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it holds something else.
+    """
+    if backbone == "conv":
+        return ConvShape(**{**data, "layers": ConvLayers.of(data["layers"])})
+    return NetworkShape(**data)

@@ -1,0 +1,1 @@
+"""Files of surveys, fetched from their archives."""

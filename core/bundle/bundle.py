@@ -1,0 +1,613 @@
+"""Bundles: what a user loads. A folder or a zip file with ``bundle.json`` and weights.
+
+``bundle.json`` names every other file with its SHA-256, which is checked before the
+file is used. Weights are safetensors and everything else is JSON: opening a bundle
+from a stranger runs none of their code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import platformdirs
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from ..adaptation.adapter import Adapter
+from ..emulator.emulator import Emulator
+from ..emulator.hidden_lines import Experiment, HiddenLines, hidden_pixels
+from ..errors import BundleError, SpectrabridgeError
+from ..labels.label_set import LabelSet
+from ..spectra.wavelength import WavelengthGrid
+from ..version import __version__
+from .model import Model
+from .sample import Sample
+from .tensor_compression import compact, expand
+
+SCHEMA = 1
+"""Version of the layout that this code writes, and the newest that it reads."""
+
+SHIPPED = Path(__file__).parent.parent / "bundles"
+DEFAULT = "apogee-giants"
+"""The bundle that the explorer opens when none is named."""
+
+_MAIN = "bundle.json"
+_LARGEST = 1 << 30
+_LARGEST_MAIN = 1 << 24
+
+_UNREADABLE = (OSError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+"""What a missing file or a damaged, encrypted or exotic zip file raises."""
+
+_MALFORMED = (
+    KeyError,
+    IndexError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    OverflowError,
+    RuntimeError,
+    MemoryError,
+)
+"""What contents of the wrong kind raise."""
+
+
+@contextmanager
+def _understood(path: Path, what: str) -> Iterator[None]:
+    """Turn whatever malformed contents raise into a BundleError."""
+    try:
+        yield
+    except SpectrabridgeError as problem:
+        if isinstance(problem, BundleError):
+            raise
+        raise BundleError(f"{path}: {what} cannot be understood. {problem}") from problem
+    except _MALFORMED as problem:
+        raise BundleError(
+            f"{path}: {what} cannot be understood ({type(problem).__name__}: "
+            f"{str(problem).splitlines()[0] if str(problem) else 'no reason given'}). Get the "
+            "bundle again."
+        ) from problem
+
+
+def user_bundles() -> Path:
+    """Return the folder in which a user's own bundles are found by name."""
+    return Path(platformdirs.user_data_dir("spectrabridge")) / "bundles"
+
+
+# ---------------------------------------------------------------------- reading
+
+
+class _Files:
+    """The files of a bundle, in a folder or a zip file; names are plain, never paths."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._zip: zipfile.ZipFile | None = None
+        self._prefix = ""
+        if path.is_dir():
+            return
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, OSError) as problem:
+            raise BundleError(
+                f"{path} is no bundle: expected a folder or a zip file with {_MAIN}."
+            ) from problem
+        mains = [n for n in self._zip.namelist() if n.split("/")[-1] == _MAIN and n.count("/") < 2]
+        self._prefix = mains[0][: -len(_MAIN)] if mains else ""
+
+    def _info(self, name: str) -> zipfile.ZipInfo:
+        assert self._zip is not None
+        return self._zip.getinfo(self._prefix + name)
+
+    def _size(self, name: str) -> int:
+        if self._zip is None:
+            return (self.path / name).stat().st_size
+        return self._info(name).file_size
+
+    def read(self, name: str) -> bytes:
+        if Path(name).name != name or name in ("", ".", ".."):
+            raise BundleError(f"{self.path}: file names in a bundle are plain; found {name!r}.")
+        try:
+            most = _LARGEST_MAIN if name == _MAIN else _LARGEST
+            if self._size(name) > most:
+                raise BundleError(
+                    f"{self.path}: {name} claims {self._size(name)} bytes; at most {most} are read."
+                )
+            if self._zip is None:
+                return (self.path / name).read_bytes()
+            return self._zip.read(self._info(name))
+        except _UNREADABLE as problem:
+            raise BundleError(
+                f"{self.path}: {name} is missing or cannot be read. Get the bundle again, whole."
+            ) from problem
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle whose ``bundle.json`` has been read; weights are read when asked for.
+
+    Parameters
+    ----------
+    path : Path
+        Folder or zip file.
+    data : dict
+        Contents of ``bundle.json``.
+    device : str
+        Where the model computes.
+    """
+
+    path: Path
+    data: Mapping[str, Any]
+    device: str = "cpu"
+    _files: _Files = field(repr=False, compare=False, default=None)  # type: ignore[assignment]
+
+    @property
+    def name(self) -> str:
+        """Short name."""
+        return str(self.data["name"])
+
+    @property
+    def title(self) -> str:
+        """One line for a person."""
+        return str(self.data["title"])
+
+    @property
+    def description(self) -> str:
+        """What the two domains are and what the bundle is good for."""
+        return str(self.data["description"])
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """How the bundle was made: command, seeds, data, versions, time."""
+        return dict(self.data.get("provenance", {}))
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """Figures of the evaluation, as stored when the bundle was made."""
+        return dict(self.data.get("metrics", {}))
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen characters that change whenever a weight or the layout changes."""
+        beside = ("metrics", "provenance", "attached")
+        core = {k: v for k, v in self.data.items() if k not in beside}
+        return hashlib.sha256(json.dumps(core, sort_keys=True).encode()).hexdigest()[:16]
+
+    @cached_property
+    def labels(self) -> LabelSet:
+        """Labels of the model."""
+        with _understood(self.path, "the label set"):
+            return LabelSet.from_json(self.data["labels"])
+
+    @cached_property
+    def grid(self) -> WavelengthGrid:
+        """Pixels of the model."""
+        with _understood(self.path, "the wavelength grid"):
+            return WavelengthGrid.from_json(self.data["grid"])
+
+    @cached_property
+    def experiment(self) -> Experiment | None:
+        """The features and which of them are hidden, for a masked-line bundle."""
+        if "experiment" not in self.data:
+            return None
+        with _understood(self.path, "the list of features"):
+            experiment = Experiment.from_json(json.loads(self.read(self.data["experiment"])))
+            for f in experiment.features:
+                if not 0 <= f.start < f.stop <= self.grid.n_pixels:
+                    raise ValueError(f"a feature covers pixels {f.start} to {f.stop}")
+            return experiment
+
+    @cached_property
+    def model(self) -> Model:
+        """The emulator and the adaptation, chained."""
+        with _understood(self.path, "the model"):
+            emulator = Emulator.rebuild(
+                self.data["emulator"], self.labels, self.grid, self.tensors("emulator.safetensors")
+            )
+            adapter = Adapter.rebuild(
+                self.data["adaptation"], self.tensors("adaptation.safetensors")
+            )
+            reference = self.labels.array(self.data["reference"])
+            if self.experiment is None:
+                return Model(emulator, adapter, reference, self._truth(), self.device)
+            hidden = hidden_pixels(self.experiment.features, self.grid.n_pixels)
+            synthetic = HiddenLines(emulator, hidden)
+            return Model(synthetic, adapter, reference, truth=emulator, device=self.device)
+
+    def _truth(self) -> Emulator | None:
+        if "truth" not in self.data:
+            return None
+        tensors = self.tensors("truth.safetensors")
+        return Emulator.rebuild(self.data["truth"], self.labels, self.grid, tensors)
+
+    @cached_property
+    def sample(self) -> Sample | None:
+        """Held-out stars by which the bundle can be judged, if it keeps some."""
+        if "sample.safetensors" not in self.data["files"]:
+            return None
+        with _understood(self.path, "the sample of stars"):
+            sample = Sample.rebuild(self.tensors("sample.safetensors"), len(self.labels))
+        found, expected = sample.observed.shape[1], self.model.adapter.obs.n_coefficients
+        if found != expected:
+            raise BundleError(
+                f"{self.path}: the observed stars of the sample have {found} coefficients; the "
+                f"adaptation has {expected}. Get the bundle again."
+            )
+        return sample
+
+    def read(self, name: str) -> bytes:
+        """Return a file's bytes after checking its hash.
+
+        Raises
+        ------
+        BundleError
+            If the file is not listed, missing, or not the one that was packed.
+        """
+        listed = {**self.data["attached"], **self.data["files"]}
+        if name not in listed:
+            raise BundleError(f"{self.path}: {_MAIN} lists no file {name}.")
+        expected = listed[name]["sha256"]
+        content = self._files.read(name)
+        found = hashlib.sha256(content).hexdigest()
+        if found != expected:
+            raise BundleError(
+                f"{self.path}: {name} is not the file that was packed (expected SHA-256 "
+                f"{expected[:12]}..., found {found[:12]}...). It is damaged or was changed; get "
+                "the bundle again."
+            )
+        return content
+
+    def attached(self, name: str) -> bytes | None:
+        """Return a file computed with the bundle and kept in it, or None if there is none.
+
+        See :func:`attach`.
+        """
+        return self.read(name) if name in self.data["attached"] else None
+
+    def tensors(self, name: str) -> dict[str, Tensor]:
+        """Return the tensors of a safetensors file of the bundle."""
+        content = self.read(name)
+        try:
+            stored = safetensors.torch.load(content)
+        except Exception as problem:  # safetensors raises several kinds
+            raise BundleError(f"{self.path}: {name} is not a safetensors file.") from problem
+        return expand(stored)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files, ``bundle.json`` left out."""
+        listed = (*self.data["files"].values(), *self.data["attached"].values())
+        return sum(int(f["bytes"]) for f in listed)
+
+
+_REQUIRED = ("schema", "name", "title", "description", "labels", "grid", "reference", "files")
+
+
+def read_bundle(path: str | Path, device: str = "cpu") -> Bundle:
+    """Open a bundle at a path, without reading its weights yet.
+
+    Raises
+    ------
+    BundleError
+        If the path is no bundle, or was made by a newer version.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise BundleError(f"There is no bundle at {path}.")
+    files = _Files(path)
+    try:
+        data = json.loads(files.read(_MAIN))
+    except (ValueError, RecursionError) as problem:
+        raise BundleError(f"{path}: {_MAIN} is not valid JSON ({problem}).") from problem
+    if not isinstance(data, dict) or "schema" not in data:
+        raise BundleError(f"{path}: {_MAIN} has no schema number; it is no bundle.")
+    schema = data["schema"]
+    if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
+        raise BundleError(f"{path}: the schema number must be 1 or more; found {schema!r}.")
+    if schema > SCHEMA:
+        raise BundleError(
+            f"{path} has bundle layout {data['schema']}; this spectrabridge {__version__} reads up "
+            f"to {SCHEMA}. Update spectrabridge."
+        )
+    missing = [k for k in (*_REQUIRED, "emulator", "adaptation") if k not in data]
+    if missing:
+        raise BundleError(f"{path}: {_MAIN} lacks {', '.join(missing)}.")
+    with _understood(path, _MAIN):
+        for key in ("provenance", "metrics", "attached"):
+            data[key] = dict(data.get(key, {}))
+        for entry in (*data["files"].values(), *data["attached"].values()):
+            if not isinstance(entry["sha256"], str) or not isinstance(entry["bytes"], int):
+                raise ValueError("files need a SHA-256 and a size")
+    return Bundle(path, data, device, files)
+
+
+def find_bundle(name: str | Path) -> Path:
+    """Return where a bundle lies: a shipped name, one of the user's, or a path.
+
+    Raises
+    ------
+    BundleError
+        If there is none; the message lists those there are.
+    """
+    text = str(name)
+    path = Path(name).expanduser()
+    if Path(text).name == text:
+        for folder in (SHIPPED, user_bundles()):
+            known_by_name = folder / text
+            if not (known_by_name / _MAIN).exists():
+                continue
+            if (path / _MAIN).exists() and not path.samefile(known_by_name):
+                raise BundleError(
+                    f"{text!r} is the name of a known bundle and of a folder here. Give "
+                    f"./{text} for the folder, or go elsewhere for the other."
+                )
+            return known_by_name
+    if path.exists():
+        return path
+    known = ", ".join(b.name for b in list_bundles()) or "none"
+    raise BundleError(f"There is no bundle {text!r}. Known by name: {known}; or give a path.")
+
+
+def open_bundle(name: str | Path | None = None, device: str = "cpu") -> Bundle:
+    """Open a bundle by name or path; without a name, the default one.
+
+    Parameters
+    ----------
+    name : str or path, optional
+        A shipped bundle, one in :func:`user_bundles`, a folder or a zip file.
+    device : str
+        Where its model computes: ``cpu`` or ``cuda``.
+
+    Raises
+    ------
+    BundleError
+        If there is no such bundle or it cannot be used.
+    """
+    if device != "cpu" and not (device.startswith("cuda") and torch.cuda.is_available()):
+        raise BundleError(
+            f"Expected device 'cpu', or 'cuda' on a machine that has it; found {device!r}."
+        )
+    return read_bundle(find_bundle(name or DEFAULT), device)
+
+
+def list_bundles() -> list[Bundle]:
+    """Return the shipped bundles and the user's own, by name; damaged ones are left out."""
+    found: dict[str, Bundle] = {}
+    for folder in (user_bundles(), SHIPPED):
+        for main in sorted(folder.glob(f"*/{_MAIN}")):
+            try:
+                bundle = read_bundle(main.parent)
+            except SpectrabridgeError:
+                continue
+            found[main.parent.name] = bundle
+    return [found[name] for name in sorted(found)]
+
+
+def verify_bundle(path: str | Path) -> list[str]:
+    """Check every file of a bundle and that its model can be built and used.
+
+    Returns
+    -------
+    list of str
+        Problems in words; empty if all is well.
+    """
+    try:
+        bundle = read_bundle(find_bundle(path))
+    except SpectrabridgeError as problem:
+        return [str(problem)]
+    problems = []
+    for name in (*bundle.data["files"], *bundle.data["attached"]):
+        try:
+            bundle.read(name)
+        except SpectrabridgeError as problem:
+            problems.append(str(problem))
+    if not problems:
+        try:
+            flux = bundle.model.adapt(bundle.model.reference)
+            if not np.isfinite(flux).all():
+                problems.append(f"{path}: the adapted reference spectrum is not finite.")
+        except SpectrabridgeError as problem:
+            problems.append(str(problem))
+    return problems
+
+
+# ---------------------------------------------------------------------- writing
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a result depends on, for provenance."""
+    return {
+        "spectrabridge": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "machine": platform.machine(),
+    }
+
+
+def _compact_sample(sample: Sample) -> dict[str, Tensor]:
+    """Store spectra in float16; labels need more (4 K at 5000 K would be lost)."""
+    tensors = sample.tensors()
+    # One absurd pixel must not become infinite.
+    most = torch.finfo(torch.float16).max
+    kept = {k: v for k, v in tensors.items() if k in ("observed", "test_truth")}
+    spectra = {k: v.clamp(-most, most) for k, v in kept.items()}
+    # Copies: the same stars may be in it twice, and safetensors refuses shared memory.
+    return {k: v.float().clone() for k, v in tensors.items()} | compact(spectra)
+
+
+def require_writable(folder: Path) -> None:
+    """Raise a BundleError unless a bundle may be written to a folder.
+
+    A folder that is new, empty, or a bundle already may be written; anything else would
+    be lost. Call it before hours of training rather than after.
+    """
+    if folder.exists() and any(folder.iterdir()) and not (folder / _MAIN).exists():
+        raise BundleError(
+            f"{folder} exists, is not empty and is no bundle; nothing was changed there. Give "
+            "another folder."
+        )
+
+
+def write_bundle(
+    folder: str | Path,
+    *,
+    name: str,
+    title: str,
+    description: str,
+    emulator: Emulator,
+    adapter: Adapter,
+    reference: np.ndarray,
+    experiment: Experiment | None = None,
+    truth: Emulator | None = None,
+    sample: Sample | None = None,
+    provenance: Mapping[str, Any] | None = None,
+) -> Bundle:
+    """Write a bundle folder; the files of a bundle there are replaced once all is written.
+
+    Parameters
+    ----------
+    folder : path
+        Where to write. A folder that is not a bundle is refused.
+    name, title, description : str
+        For people.
+    emulator : Emulator
+        The complete emulator.
+    adapter : Adapter
+        The adaptation.
+    reference : array, shape ``(n_labels,)``
+        Labels that users start from.
+    experiment : Experiment, optional
+        For a masked-line bundle: features and which are hidden.
+    truth : Emulator, optional
+        The noise-free observed domain, where it is known and not the emulator itself.
+    sample : Sample, optional
+        Held-out stars to judge the bundle by.
+    provenance : mapping, optional
+        How it was made; must be JSON. Versions are added.
+
+    Raises
+    ------
+    BundleError
+        If the folder holds something else.
+    """
+    folder = Path(folder)
+    require_writable(folder)
+    contents = {
+        "emulator.safetensors": safetensors.torch.save(compact(emulator.state_dict())),
+        "adaptation.safetensors": safetensors.torch.save(compact(adapter.tensors())),
+    }
+    data: dict[str, Any] = {
+        "schema": SCHEMA,
+        "name": name,
+        "title": title,
+        "description": description,
+        "labels": emulator.labels.to_json(),
+        "grid": emulator.grid.to_json(),
+        "reference": emulator.labels.mapping(reference),
+        "emulator": emulator.description(),
+        "adaptation": adapter.description(),
+    }
+    if experiment is not None:
+        data["experiment"] = "features.json"
+        text = json.dumps(experiment.to_json(), indent=0)
+        contents["features.json"] = text.encode()
+    if truth is not None:
+        data["truth"] = truth.description()
+        contents["truth.safetensors"] = safetensors.torch.save(compact(truth.state_dict()))
+    if sample is not None:
+        contents["sample.safetensors"] = safetensors.torch.save(_compact_sample(sample))
+    data["provenance"] = dict(provenance or {}) | {"versions": versions()}
+    data["metrics"] = {}
+    data["files"] = {
+        file: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+        for file, content in contents.items()
+    }
+    contents[_MAIN] = (json.dumps(data, indent=0, separators=(",", ":")) + "\n").encode()
+    folder.mkdir(parents=True, exist_ok=True)
+    # Written beside, then moved in one by one, bundle.json last: whoever reads in between
+    # finds a hash that does not fit, never a mixture. Files of others stay.
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as partial:
+        for file, content in contents.items():
+            (Path(partial) / file).write_bytes(content)
+        for file in contents:
+            (Path(partial) / file).replace(folder / file)
+    return read_bundle(folder)
+
+
+def store_metrics(bundle: Bundle, metrics: Mapping[str, Any]) -> Bundle:
+    """Write the figures of an evaluation into ``bundle.json`` and return the new bundle.
+
+    Raises
+    ------
+    BundleError
+        If the bundle is a zip file.
+    """
+    return _with(bundle, {"metrics": _rounded(dict(metrics))})
+
+
+def _rounded(figures: Any) -> Any:
+    """Return figures with six digits: no evaluation is better than that."""
+    if isinstance(figures, dict):
+        return {k: _rounded(v) for k, v in figures.items()}
+    if isinstance(figures, list | tuple):
+        return [_rounded(v) for v in figures]
+    return float(f"{figures:.6g}") if isinstance(figures, float) else figures
+
+
+def attach(bundle: Bundle, name: str, content: bytes) -> Bundle:
+    """Keep a file that was computed with a bundle in it, and return the new bundle.
+
+    The fingerprint stays: what is attached was made with the weights and is no part of
+    them. Training the bundle anew leaves it out.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        A folder.
+    name : str
+        Plain file name; an earlier file of that name is replaced.
+    content : bytes
+        JSON or safetensors: nothing that needs code to be read.
+
+    Raises
+    ------
+    BundleError
+        If the bundle is a zip file, or the name is one of its own files.
+    """
+    if Path(name).name != name or name in (_MAIN, *bundle.data["files"]):
+        raise BundleError(f"Nothing can be attached to {bundle.path} as {name!r}.")
+    require_folder(bundle)
+    partial = bundle.path / (name + ".partial")
+    partial.write_bytes(content)
+    partial.replace(bundle.path / name)
+    entry = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    return _with(bundle, {"attached": {**bundle.data["attached"], name: entry}})
+
+
+def require_folder(bundle: Bundle) -> None:
+    """Raise a BundleError unless files can be kept in a bundle."""
+    if not bundle.path.is_dir():
+        raise BundleError(f"{bundle.path} is a zip file; unpack it to store figures in it.")
+
+
+def _with(bundle: Bundle, changes: Mapping[str, Any]) -> Bundle:
+    """Write ``bundle.json`` with some entries replaced."""
+    require_folder(bundle)
+    data = {**bundle.data, **changes}
+    partial = bundle.path / (_MAIN + ".partial")
+    partial.write_text(json.dumps(data, indent=0, separators=(",", ":")) + "\n")
+    partial.replace(bundle.path / _MAIN)
+    return read_bundle(bundle.path, bundle.device)

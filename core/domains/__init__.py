@@ -1,0 +1,1 @@
+"""Pairs of domains that adaptation is trained and judged on."""

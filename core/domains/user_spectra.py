@@ -1,0 +1,292 @@
+"""Adaptation to a user's own observed spectra.
+
+The critics match the distributions of the two domains. If the synthetic stars are of
+another population than the observed ones, the difference between the populations is
+taken for a fault of the simulator. So where the file of observed spectra carries labels,
+from whatever survey, the synthetic labels are drawn like these: their distribution is
+used, but no spectrum is ever paired with its label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import h5py
+import numpy as np
+import torch
+
+from ..adaptation.input_checks import check_observed, check_same_grid
+from ..adaptation.training import AdaptationTrainer, AdaptationTraining
+from ..emulator.emulator import Emulator
+from ..errors import SpectrumError, TrainingError
+from ..io.csn import is_csn, read_csn
+from ..labels import draws
+from ..spectra.continuum import normalise
+from ..spectra.spectra import Spectra, SpectraFile
+from .domains import N_SAMPLE, Domains, HeldOut
+from .observed_labels import FEWEST_LABELLED, known_labels, main_known, synthetic_labels
+
+MOST_NOISE = 0.3
+"""Largest median error, as a part of the continuum, that is taken for real."""
+
+LEAST_NOISE = 1e-5
+"""Smallest median error, as a part of the continuum, that is taken for real."""
+
+
+_RUN = 512
+
+
+# ---------------------------------------------------------------------- reading
+
+
+def read_observed(
+    path: str | Path,
+    emulator: Emulator,
+    *,
+    columns: Mapping[str, str] | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+) -> Spectra:
+    """Read observed spectra and normalise them as the emulator's were.
+
+    Parameters
+    ----------
+    path : path
+        HDF5 file written by :meth:`~spectrabridge.core.spectra.Spectra.save`, or one of
+        the paper's training sets (:func:`~spectrabridge.core.io.csn.read_csn`); what it
+        is, is told by its content. The paper's sets were normalised by the routine of
+        Ting et al. (2019). They are normalised again here, because both domains must
+        be by the same routine: ours, on which smooth factors have no influence, undoes
+        whatever smooth shape the other one left.
+    emulator : Emulator
+        Gives the grid, the labels and the kind of continuum. If it was trained on
+        normalised spectra, those that were not yet normalised are normalised here.
+    columns : mapping, optional
+        Which label or column of the file holds a label of the emulator, where they
+        are called otherwise: ``{"teff": "T_spec", "Fe": "metals"}``. Values must be
+        in the emulator's units.
+    limit : int, optional
+        Read at most this many spectra, drawn at random.
+    seed : int
+        Of that draw.
+
+    Returns
+    -------
+    Spectra
+        On the emulator's grid. Labels, if any can be used, are those of the emulator,
+        NaN where unknown. ``provenance["notes"]`` has a sentence on everything that was
+        ignored or assumed.
+
+    Raises
+    ------
+    SpectrumError, GridError
+        If the file cannot be read or its grid is another one.
+    LabelError
+        If `columns` names labels or columns that do not exist.
+    TrainingError
+        If the emulator keeps the simulator's true continuum, which no observation has.
+    """
+    path = Path(path)
+    if emulator.continuum != "pseudo":
+        raise TrainingError(
+            "The emulator was trained with the simulator's own continuum, which observed spectra "
+            "do not have. Train it with --continuum pseudo, so that both domains are normalised "
+            "by the same routine."
+        )
+    spectra = _read(path, emulator, limit, seed)
+    if len(spectra) == 0:
+        raise SpectrumError(f"{path.name} holds no spectrum.")
+    if spectra.grid != emulator.grid and spectra.grid.on_chips() != emulator.grid:
+        # Said before the continuum fit, which takes long and may fail on another grid.
+        check_same_grid(emulator.grid, spectra.grid)
+    if "continuum" not in spectra.provenance:
+        spectra = normalise(spectra)
+    if spectra.grid != emulator.grid:
+        spectra = spectra.on_chips()
+    labels, notes = known_labels(spectra, emulator.labels, columns)
+    if labels is None or main_known(labels, emulator.labels).sum() < FEWEST_LABELLED:
+        notes.append(
+            f"The file does not tell T_eff, log g and [Fe/H] or [M/H] of {FEWEST_LABELLED} stars "
+            "or more, so synthetic labels are those of the giant branch. If the observed stars "
+            "are others, give labels, of whatever survey."
+        )
+    given = [str(n) for n in spectra.provenance.get("notes", [])]
+    return replace(
+        spectra,
+        labels=labels,
+        label_set=None if labels is None else emulator.labels,
+        provenance={**spectra.provenance, "notes": given + notes},
+    )
+
+
+def _read(path: Path, emulator: Emulator, limit: int | None, seed: int) -> Spectra:
+    if not path.exists():
+        raise SpectrumError(f"There is no file {path}.")
+    if path.is_dir():
+        raise SpectrumError(f"{path} is a folder; expected one HDF5 file of observed spectra.")
+    if not h5py.is_hdf5(path):
+        raise SpectrumError(
+            f"{path} is not HDF5{_looks_like(path)}; expected a file written by Spectra.save, or "
+            "csn_apogee.h5 of O'Briain et al. 2020."
+        )
+    try:
+        with h5py.File(path, "r") as file:
+            names = sorted(file)
+            paper = is_csn(file)
+            n_pixels = file["spectra train"].shape[-1] if paper else 0
+    except OSError as problem:
+        raise SpectrumError(
+            f"{path} cannot be read as HDF5: {problem}. It may be truncated; write or download it "
+            "again."
+        ) from problem
+    if paper:
+        # The file does not tell its wavelengths: those of the emulator, if the number fits.
+        grid = emulator.grid if n_pixels == emulator.grid.n_pixels else None
+        return read_csn(path, limit=limit, seed=seed, grid=grid)
+    if "flux" not in names and "ivar" not in names:
+        raise SpectrumError(
+            f"{path} is HDF5 but neither a file of spectra written by Spectra.save (datasets flux, "
+            "ivar, ids) nor one of the paper's training sets (spectra train, labels train, ...); "
+            f"found {', '.join(map(repr, names[:6])) or 'nothing'}. Write it with Spectra.save."
+        )
+    with SpectraFile.open(path) as spectra:
+        return spectra[:] if limit is None else _some(spectra, limit, seed)
+
+
+def _looks_like(path: Path) -> str:
+    with path.open("rb") as file:
+        start = file.read(8)
+    if start.startswith(b"SIMPLE"):
+        return " but FITS (read the stars with read_apstar and save them as one set)"
+    if start.startswith(b"PK"):
+        return " but a zip or npz file (a synthetic grid belongs to train-emulator)"
+    return ""
+
+
+def _some(file: SpectraFile, limit: int, seed: int) -> Spectra:
+    """Return at most `limit` spectra of a file, drawn at random, in its order."""
+    if limit < 1:
+        raise SpectrumError(f"Expected a limit of at least 1 spectrum; found {limit}.")
+    if limit >= len(file):
+        return file[:]
+    chosen = np.sort(np.random.default_rng(seed).choice(len(file), limit, replace=False))
+    parts = []
+    for start in range(0, len(file), _RUN):
+        rows = chosen[(chosen >= start) & (chosen < start + _RUN)] - start
+        if rows.size:
+            parts.append(file[start : start + _RUN][rows])
+    first = parts[0]
+    return Spectra(
+        first.grid,
+        np.concatenate([p.flux for p in parts]),
+        np.concatenate([p.ivar for p in parts]),
+        tuple(i for p in parts for i in p.ids),
+        None if first.labels is None else np.concatenate([p.labels for p in parts]),
+        first.label_set,
+        {k: np.concatenate([p.columns[k] for p in parts]) for k in first.columns},
+        {**first.provenance, "limit": limit, "seed": seed},
+    )
+
+
+# ---------------------------------------------------------------------- training
+
+
+def own_domains(
+    emulator: Emulator,
+    spectra: Spectra,
+    n_basis: int = 96,
+    *,
+    draw_like_labels: bool = True,
+    seed: int = 0,
+) -> Domains:
+    """Return the emulator's and the observed spectra as domains to adapt between.
+
+    A tenth of the observed stars is held out of training, for scores.
+
+    Parameters
+    ----------
+    emulator : Emulator
+        Gives the synthetic spectra.
+    spectra : Spectra
+        Observed spectra as :func:`read_observed` returns them.
+    n_basis : int
+        Components that training is to use, 0 for none; too few spectra are refused.
+    draw_like_labels : bool
+        Draw synthetic labels like those of the observed stars where these are known
+        (:func:`synthetic_labels`), instead of from the giant branch.
+    seed : int
+        Of the choice of held-out stars.
+
+    Raises
+    ------
+    TrainingError, GridError
+        If the spectra cannot be trained on; see
+        :func:`~spectrabridge.core.adaptation.refusals.check_observed`.
+    """
+    check_same_grid(emulator.grid, spectra.grid)
+    good = spectra.good
+    if not good.any():
+        raise TrainingError("Every pixel of the observed spectra is bad; nothing to adapt to.")
+    noise = float(np.median(1 / np.sqrt(spectra.ivar[good])))
+    if noise > MOST_NOISE:
+        raise TrainingError(
+            f"The errors of the observed spectra are {noise:.0%} of the continuum, as if inverse "
+            "variances had been left out or were those of another normalisation. Give ivar with "
+            "the flux."
+        )
+    if noise < LEAST_NOISE:
+        raise TrainingError(
+            f"The errors of the observed spectra are {noise:.1g} of the continuum, smaller than "
+            "any spectrograph's, as if ivar were that of another normalisation or held errors. "
+            "Give ivar, 1 / error**2, in the units of the flux."
+        )
+    flux, ivar = torch.from_numpy(spectra.flux), torch.from_numpy(spectra.ivar)
+    # The trainer asks the same without names; here the stars and chips can be named.
+    check_observed(flux, noise, ivar, n_basis, ids=spectra.ids, chips=spectra.grid.chips)
+    labels: draws.Draw = partial(draws.giant_branch, labels=emulator.labels)
+    if draw_like_labels:
+        labels = synthetic_labels(emulator, spectra)
+
+    order = torch.from_numpy(np.random.default_rng(seed).permutation(len(flux)))
+    n_held = min(N_SAMPLE, len(flux) // 10)
+    held, rest = order[:n_held], order[n_held:]
+    known = None
+    if spectra.labels is not None and spectra.label_set == emulator.labels:
+        known = torch.tensor(spectra.labels, dtype=torch.float32)[held]
+    title = "Adapted to own spectra"
+    return Domains(
+        "own",
+        title,
+        f"Synthetic spectra of giants adapted to {len(spectra)} observed spectra. The truth of "
+        "the observed domain is not known.",
+        emulator,
+        emulator,
+        labels,
+        flux[rest],
+        noise,
+        ivar=ivar[rest],
+        held_out=HeldOut(flux[held], ivar[held], known) if n_held else None,
+    )
+
+
+def own_trainer(
+    emulator: Emulator,
+    spectra: Spectra,
+    training: AdaptationTraining,
+    device: str = "cpu",
+    *,
+    draw_like_labels: bool = True,
+) -> AdaptationTrainer:
+    """Return a trainer between the domains of :func:`own_domains`.
+
+    Raises
+    ------
+    TrainingError, GridError
+        As :func:`own_domains` does.
+    """
+    n_basis = training.n_basis if training.backbone == "basis" else 0
+    domains = own_domains(emulator, spectra, n_basis, draw_like_labels=draw_like_labels)
+    return domains.trainer(training, device)

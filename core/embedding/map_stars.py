@@ -1,0 +1,316 @@
+"""The stars of a map: synthetic ones by their labels, observed ones by their spectra."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..adaptation.spectral_basis import SpectralBasis
+from ..bundle.bundle import Bundle
+from ..bundle.model import Model
+from ..emulator.emulator import Emulator, in_batches
+from ..errors import EmbeddingError
+from ..labels.label_set import LabelSet
+from ..spectra.spectra import Spectra
+
+SYNTHETIC, OBSERVED = 0, 1
+"""Domains, as numbers."""
+
+FEWEST = 20
+"""With fewer stars of a domain there is no map."""
+
+MOST = 250_000
+"""Stars of a map at most, both domains together."""
+
+BANDWIDTH = 0.3
+"""Width of the kernel with which labels are drawn, in standard deviations of the population."""
+
+
+_DRAWN = 4096  # at a time; part of what a seed means
+
+
+@dataclass(frozen=True)
+class MapStars:
+    """As many synthetic as observed stars; rows of the two do not belong together.
+
+    Parameters
+    ----------
+    label_set : LabelSet
+        Names and units of the labels.
+    synthetic_labels : ndarray, shape ``(n, n_labels)``
+        Labels of the synthetic stars.
+    coefficients : ndarray, shape ``(n, n_coefficients)``
+        Observed spectra as the adapter sees them.
+    observed_labels : ndarray, shape ``(n, n_labels)``
+        Their labels, NaN where unknown.
+    observed_ids : tuple of str
+        Their names.
+    snr : ndarray, shape ``(n,)``
+        Their signal-to-noise ratio per pixel, NaN where unknown.
+    noise : float
+        Typical 1-sigma error of the observed flux per pixel.
+    n_kept : int
+        Stars of each domain, the first ones, that were not drawn like others.
+    recipe : mapping
+        ``{"seed": ...}`` if the stars can be made again from their bundle, else empty.
+    """
+
+    label_set: LabelSet
+    synthetic_labels: NDArray[np.float32]
+    coefficients: NDArray[np.float32]
+    observed_labels: NDArray[np.float32]
+    observed_ids: tuple[str, ...]
+    snr: NDArray[np.float32]
+    noise: float
+    n_kept: int
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def n_each(self) -> int:
+        """Stars of each domain."""
+        return len(self.synthetic_labels)
+
+    def __len__(self) -> int:
+        return 2 * self.n_each
+
+    @cached_property
+    def ids(self) -> tuple[str, ...]:
+        """Names of all stars, the synthetic ones first."""
+        return (*(f"synthetic {i + 1}" for i in range(self.n_each)), *self.observed_ids)
+
+    @cached_property
+    def domain(self) -> NDArray[np.uint8]:
+        """:data:`SYNTHETIC` or :data:`OBSERVED`, shape ``(2 n,)``."""
+        return np.repeat(np.array([SYNTHETIC, OBSERVED], np.uint8), self.n_each)
+
+    @cached_property
+    def labels(self) -> NDArray[np.float32]:
+        """Labels of all stars, shape ``(2 n, n_labels)``."""
+        return np.concatenate([self.synthetic_labels, self.observed_labels])
+
+    @cached_property
+    def all_snr(self) -> NDArray[np.float32]:
+        """Signal-to-noise ratio of all stars, NaN for synthetic ones, shape ``(2 n,)``."""
+        return np.concatenate([np.full(self.n_each, np.nan, np.float32), self.snr])
+
+    def observed_row(self, row: int) -> int | None:
+        """Return which observed star a row of the map is; None for a synthetic one."""
+        return row - self.n_each if row >= self.n_each else None
+
+
+def drawn_like(
+    population: NDArray[np.float32], n: int, seed: int, logarithmic: int | None = None
+) -> NDArray[np.float32]:
+    """Draw labels like those of a population.
+
+    A smoothed bootstrap with shrinkage, which keeps mean and covariance (Silverman & Young
+    1987, Biometrika 74, 469). Values stay within those of the population. The stream of
+    random numbers is numpy's legacy one, which is frozen: a seed gives the same stars with
+    any version.
+
+    Parameters
+    ----------
+    population : ndarray, shape ``(n_stars, n_labels)``
+        Labels to draw like.
+    n : int
+        Stars to draw.
+    seed : int
+        Of the draw.
+    logarithmic : int, optional
+        Column that is drawn in its logarithm.
+
+    Returns
+    -------
+    ndarray, shape ``(n, n_labels)``
+    """
+    known = np.asarray(population, np.float64).copy()
+    if logarithmic is not None:
+        known[:, logarithmic] = np.log(np.maximum(known[:, logarithmic], 1e-3))
+    rng = np.random.RandomState(seed)
+    rows = rng.randint(0, len(known), n)
+    mean = known.mean(axis=0)
+    # Scatter as a sum over differences from the mean: its covariance is the population's,
+    # and nothing has to be decomposed whose signs a library might choose otherwise.
+    scatter = np.empty((n, known.shape[1]))
+    for start in range(0, n, _DRAWN):
+        weights = rng.standard_normal((min(_DRAWN, n - start), len(known)))
+        scatter[start : start + _DRAWN] = weights @ (known - mean) / np.sqrt(len(known))
+    shrunk = mean + np.sqrt(1 - BANDWIDTH**2) * (known[rows] - mean) + BANDWIDTH * scatter
+    out = np.clip(shrunk, known.min(axis=0), known.max(axis=0))
+    if logarithmic is not None:
+        out[:, logarithmic] = np.exp(out[:, logarithmic])
+    return out.astype(np.float32)
+
+
+def _ratio(labels: LabelSet) -> int | None:
+    return labels.index("c12c13") if "c12c13" in labels else None
+
+
+def stars_of_bundle(bundle: Bundle, n: int, seed: int = 0) -> MapStars:
+    """Return stars of a map from what a bundle keeps.
+
+    Its held-out stars come first. If more are asked for, labels are drawn like those of all
+    of them, of both domains: if each domain were drawn like its own, stars would have
+    neighbours of their own domain for that reason alone. The flux of synthetic ones is the
+    emulator's, that of observed ones the truth of the observed domain with white noise.
+    Where that truth is not known, there are no more stars than those kept.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        A bundle with a sample.
+    n : int
+        Stars of both domains together, at most :data:`MOST`.
+    seed : int
+        Of the stars that are drawn.
+
+    Raises
+    ------
+    EmbeddingError
+        If the bundle keeps no stars, or `n` is out of range.
+    """
+    each = _each(n)
+    sample = bundle.sample
+    if sample is None:
+        raise EmbeddingError(
+            f"{bundle.name} keeps no held-out stars to make a map of. Give observed spectra with "
+            "--spectra."
+        )
+    model = bundle.model
+    labels, kept = sample.synthetic_labels.numpy(), sample.observed.numpy()
+    known = sample.observed_labels
+    if known is None or not bool(known.isfinite().all()) or not model.has_truth:
+        each = min(each, len(kept))
+    if each < FEWEST:
+        raise EmbeddingError(
+            f"Expected at least {FEWEST} held-out stars of each domain for a map; "
+            f"{bundle.name} keeps {min(len(kept), len(labels))}."
+        )
+    ratio = _ratio(model.labels)
+    observed_labels = np.full((len(kept), len(model.labels)), np.nan, np.float32)
+    if known is not None:
+        observed_labels = known.numpy()
+    n_kept = min(each, len(labels), len(kept))
+    population = labels
+    if np.isfinite(observed_labels).all():
+        population = np.concatenate([labels, observed_labels])
+    more = each - len(labels)
+    if more > 0:
+        labels = np.concatenate([labels, drawn_like(population, more, seed, ratio)])
+    more = each - len(kept)
+    if more > 0:
+        drawn = drawn_like(population, more, seed + 1, ratio)
+        kept = np.concatenate([kept, _observed(model, drawn, sample.noise, seed + 2)])
+        observed_labels = np.concatenate([observed_labels, drawn])
+    return MapStars(
+        model.labels,
+        labels[:each],
+        kept[:each],
+        observed_labels[:each],
+        tuple(f"observed {i + 1}" for i in range(each)),
+        np.full(each, np.nan, np.float32),
+        sample.noise,
+        n_kept,
+        {"seed": seed},
+    )
+
+
+def _observed(
+    model: Model, labels: NDArray[np.float32], noise: float, seed: int
+) -> NDArray[np.float32]:
+    """Return true spectra with noise as coefficients of the observed domain."""
+    assert model.truth_emulator is not None
+    obs, truth = model.adapter.obs, model.truth_emulator
+    rng = np.random.RandomState(seed)
+    relative = noise / obs.scale
+    parts = []
+    with torch.inference_mode():
+        for rows in torch.tensor(labels).split(1000):
+            clean = obs.encode(in_batches(truth, rows))
+            draw = torch.tensor(rng.standard_normal(tuple(clean.shape)), dtype=torch.float32)
+            seen = clean + draw * relative
+            if isinstance(obs, SpectralBasis):
+                # As a projection that knows the noise draws spectra to the mean.
+                seen = seen / (1 + relative.square())
+            parts.append(seen)
+    return np.asarray(torch.cat(parts).numpy())
+
+
+def stars_of_spectra(bundle: Bundle, spectra: Spectra, seed: int = 0) -> MapStars:
+    """Return stars of a map with observed spectra of one's own.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        What they are compared with.
+    spectra : Spectra
+        Normalised as the bundle's, on its grid, as
+        :func:`~spectrabridge.core.own_spectra.read_observed` returns them. As many
+        synthetic stars are drawn: like their labels where these are known, else like the
+        synthetic stars that the bundle keeps.
+    seed : int
+        Of the synthetic stars.
+
+    Raises
+    ------
+    EmbeddingError
+        If there are too few spectra or too many.
+    GridError
+        If they are on another grid.
+    """
+    model = bundle.model
+    model.grid.require_same(spectra.grid, "the observed spectra")
+    each = _each(2 * len(spectra))
+    known = np.full((each, len(model.labels)), np.nan, np.float32)
+    if spectra.labels is not None and spectra.label_set == model.labels:
+        known = spectra.labels.astype(np.float32)
+    obs = model.adapter.obs
+    parts = []
+    with torch.inference_mode():
+        for start in range(0, each, 256):
+            part = spectra[start : start + 256]
+            parts.append(obs.encode(torch.tensor(part.flux), torch.tensor(part.ivar)))
+    good = spectra.good
+    if not good.any():
+        raise EmbeddingError("Every pixel of the observed spectra is bad; there is no map of them.")
+    return MapStars(
+        model.labels,
+        _synthetic(bundle, model.complete_emulator, spectra, each, seed),
+        torch.cat(parts).numpy(),
+        known,
+        spectra.ids,
+        spectra.snr.astype(np.float32),
+        float(np.median(spectra.ivar[good]) ** -0.5),
+        each,
+    )
+
+
+def _synthetic(
+    bundle: Bundle, emulator: Emulator, spectra: Spectra, n: int, seed: int
+) -> NDArray[np.float32]:
+    from ..domains.observed_labels import FEWEST_LABELLED, main_known, synthetic_labels
+
+    known = spectra.labels if spectra.label_set == bundle.model.labels else None
+    labelled = 0 if known is None else int(main_known(known, bundle.model.labels).sum())
+    if bundle.sample is not None and labelled < FEWEST_LABELLED:
+        kept = bundle.sample.synthetic_labels.numpy()
+        more = drawn_like(kept, max(0, n - len(kept)), seed, _ratio(bundle.model.labels))
+        return np.concatenate([kept, more])[:n]
+    draw = synthetic_labels(emulator, spectra)
+    out: Tensor = draw(n, torch.Generator().manual_seed(seed))
+    return np.asarray(out.numpy())
+
+
+def _each(n: int) -> int:
+    if not 2 * FEWEST <= n <= MOST:
+        raise EmbeddingError(
+            f"A map has {2 * FEWEST} to {MOST} stars, half of them synthetic; found {n}."
+        )
+    return n // 2

@@ -1,0 +1,462 @@
+"""Neural emulators of a stellar spectrum simulator: labels in, flux out.
+
+Two architectures behind one class:
+
+``basis``
+    a small network predicts the coefficients of log flux on its principal
+    components; abundances enter as [Fe/H] and [X/Fe], 12C/13C as a logarithm.
+``payne``
+    the form of The Payne (Ting et al. 2019, section 3) and of O'Briain et al.
+    (2020, section 2): a perceptron with two hidden layers straight onto the pixels.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from ..errors import BundleError, LabelError, SpectrumError, TrainingError
+from ..forward_mode import silu_slope
+from ..labels.label_set import APOGEE_LABELS, LabelSet
+from ..spectra.wavelength import APOGEE_GRID, WavelengthGrid
+
+ARCHITECTURES = ("basis", "payne")
+FLUX_FLOOR = 1e-3
+"""Flux below this is raised to it before the logarithm is taken."""
+
+
+def _perceptron(sizes: tuple[int, ...], activation: Callable[[], nn.Module]) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for i, (n_in, n_out) in enumerate(itertools.pairwise(sizes)):
+        if i:
+            layers.append(activation())
+        layers.append(nn.Linear(n_in, n_out))
+    return nn.Sequential(*layers)
+
+
+def _slope_of(activation: nn.Module, x: Tensor) -> Tensor:
+    """Return the derivative of an activation."""
+    if isinstance(activation, nn.SiLU):
+        return silu_slope(x)
+    assert isinstance(activation, nn.LeakyReLU)
+    return torch.where(x > 0, 1.0, activation.negative_slope)
+
+
+def _short(limit: float) -> str:
+    """Write a limit of a range with two decimals, or none where it is large."""
+    return f"{limit:.0f}" if abs(limit) >= 100 else f"{limit:.2f}".rstrip("0").rstrip(".")
+
+
+@dataclass(frozen=True)
+class Extrapolation:
+    """One input of an emulator outside its trained range.
+
+    Parameters
+    ----------
+    label : str
+        Short name of the label behind it.
+    title : str
+        What is outside, as shown to users: ``T_eff``, ``[Mg/Fe]``.
+    value, low, high : float
+        The value and the trained range, in the label's unit.
+    """
+
+    label: str
+    title: str
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.title} {self.value:.4g} (trained {_short(self.low)} to {_short(self.high)})"
+
+
+class Emulator(nn.Module):
+    """A differentiable surrogate of the simulator.
+
+    Calling it maps labels ``(n_stars, n_labels)`` in physical units to flux
+    ``(n_stars, n_pixels)``, both float32 tensors.
+
+    Parameters
+    ----------
+    labels : LabelSet
+        Labels and their trained ranges.
+    grid : WavelengthGrid
+        Pixels of the output.
+    architecture : {"basis", "payne"}
+        See the module's text.
+    hidden : tuple of int
+        Sizes of the hidden layers.
+    n_basis : int
+        Number of principal components; only for ``basis``.
+    continuum : str
+        What the flux is divided by: ``true`` (the simulator's own continuum) or
+        ``pseudo`` (:func:`spectrabridge.core.spectra.spectra.continuum.normalise`).
+
+    Raises
+    ------
+    TrainingError
+        If the architecture is not known.
+    """
+
+    def __init__(
+        self,
+        labels: LabelSet,
+        grid: WavelengthGrid,
+        architecture: str = "basis",
+        hidden: tuple[int, ...] = (256, 256),
+        n_basis: int = 100,
+        continuum: str = "true",
+    ) -> None:
+        super().__init__()
+        if architecture not in ARCHITECTURES:
+            raise TrainingError(
+                f"Architectures are {', '.join(ARCHITECTURES)}; found {architecture!r}."
+            )
+        self.labels = labels
+        self.grid = grid
+        self.architecture = architecture
+        self.hidden = tuple(hidden)
+        self.continuum = continuum
+        n_in, n_pixels = len(labels), grid.n_pixels
+        self.low: Tensor
+        self.high: Tensor
+        self.register_buffer("low", torch.zeros(n_in))
+        self.register_buffer("high", torch.ones(n_in))
+        if architecture == "payne":
+            self.n_basis = 0
+            self.net = _perceptron((n_in, *hidden, n_pixels), lambda: nn.LeakyReLU(0.01))
+            return
+        self.n_basis = n_basis
+        self.net = _perceptron((n_in, *hidden, n_basis), nn.SiLU)
+        self.mean: Tensor
+        self.components: Tensor
+        self.scale: Tensor
+        self.register_buffer("mean", torch.zeros(n_pixels))
+        self.register_buffer("components", torch.zeros(n_basis, n_pixels))
+        self.register_buffer("scale", torch.ones(n_basis))
+
+    def inputs(self, labels: Tensor) -> Tensor:
+        """Return what the network reads before scaling, shape ``(n_stars, n_labels)``.
+
+        For ``basis``, abundances other than iron become [X/Fe], and the isotope ratio
+        its decimal logarithm, so that a change of metallicity moves one input only.
+        """
+        if self.architecture == "payne":
+            return labels
+        columns = list(labels.unbind(1))
+        elements = self.labels.element_columns()
+        if "Fe" in self.labels:
+            iron = self.labels.index("Fe")
+            for i in elements:
+                if i != iron:
+                    columns[i] = columns[i] - columns[iron]
+        if "c12c13" in self.labels:
+            i = self.labels.index("c12c13")
+            columns[i] = columns[i].clamp_min(1e-3).log10()
+        return torch.stack(columns, 1)
+
+    def forward(self, labels: Tensor) -> Tensor:
+        """Return flux ``(n_stars, n_pixels)`` for labels ``(n_stars, n_labels)``."""
+        x = (self.inputs(labels) - self.low) / (self.high - self.low) - 0.5
+        if self.architecture == "payne":
+            return self.net(x)
+        return ((self.net(x) * self.scale) @ self.components + self.mean).exp()
+
+    def slopes(self, labels: Tensor, directions: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return flux ``(n_stars, n_pixels)`` and its derivatives by every label.
+
+        Derivatives are pushed through the layers by hand: many times faster than
+        differentiating pixel by pixel.
+
+        Parameters
+        ----------
+        labels : Tensor, shape ``(n_stars, n_labels)``
+            Labels in physical units.
+        directions : Tensor, shape ``(n_stars, k, n_labels)``, optional
+            Differentiate along these directions of label space, not by every label.
+
+        Returns
+        -------
+        flux : Tensor, shape ``(n_stars, n_pixels)``
+        slopes : Tensor, shape ``(n_stars, n_labels or k, n_pixels)``
+            Change of flux per unit of each label, or along each direction.
+        """
+        value, slopes = self.pushed(labels, directions)
+        if self.architecture == "payne":
+            return value, slopes
+        flux = ((value * self.scale) @ self.components + self.mean).exp()
+        return flux, ((slopes * self.scale) @ self.components).mul_(flux[:, None, :])
+
+    @torch.no_grad()
+    def pushed(self, labels: Tensor, directions: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return the network's output and its derivatives; see :meth:`slopes`.
+
+        For ``basis`` the output are coefficients of log flux, ``(n_stars, n_basis)``.
+        """
+        value = (self.inputs(labels) - self.low) / (self.high - self.low) - 0.5
+        slopes = self._input_slopes(labels) / (self.high - self.low)
+        if directions is not None:
+            slopes = directions @ slopes
+        for layer in self.net:
+            if isinstance(layer, nn.Linear):
+                value, slopes = layer(value), slopes @ layer.weight.T
+            else:
+                slopes = slopes * _slope_of(layer, value)[:, None, :]
+                value = layer(value)
+        return value, slopes
+
+    def _input_slopes(self, labels: Tensor) -> Tensor:
+        """Return the derivatives of :meth:`inputs`, ``(n_stars, n_labels, n_inputs)``."""
+        n, d = labels.shape
+        out = torch.eye(d, dtype=labels.dtype, device=labels.device).repeat(n, 1, 1)
+        if self.architecture == "payne":
+            return out
+        if "Fe" in self.labels:
+            iron = self.labels.index("Fe")
+            out[:, iron, [i for i in self.labels.element_columns() if i != iron]] = -1
+        if "c12c13" in self.labels:
+            i = self.labels.index("c12c13")
+            ratio = labels[:, i]
+            out[:, i, i] = torch.where(ratio > 1e-3, 1 / (math.log(10) * ratio), 0.0)
+        return out
+
+    def extrapolations(self, labels: np.ndarray) -> list[Extrapolation]:
+        """Tell which inputs of one star lie outside what the emulator was trained on.
+
+        What counts is what the network reads: for ``basis`` abundances are [X/Fe], so that
+        a star may lie outside although each [X/H] alone was seen in training.
+
+        Parameters
+        ----------
+        labels : array, shape ``(n_labels,)``
+            Labels in physical units.
+
+        Returns
+        -------
+        list of Extrapolation
+            In the order of the labels; empty inside the trained range.
+        """
+        star = torch.as_tensor(self.labels.array(labels), dtype=torch.float32)[None]
+        low, high = self.low.double().cpu().numpy(), self.high.double().cpu().numpy()
+        values = self.inputs(star.to(self.low.device))[0].double().cpu().numpy()
+        slack = 1e-4 * (high - low)
+        found = []
+        for i in np.flatnonzero((values < low - slack) | (values > high + slack)):
+            label, ends = self.labels.labels[i], (values[i], low[i], high[i])
+            title = label.title
+            if self.architecture == "basis":
+                if label.element and label.element != "Fe" and "Fe" in self.labels:
+                    title = f"[{label.element}/Fe]"
+                elif label.name == "c12c13":
+                    ends = tuple(10.0**x for x in ends)
+            found.append(Extrapolation(label.name, title, *(float(x) for x in ends)))
+        return found
+
+    # ------------------------------------------------------------------ files
+
+    def description(self) -> dict[str, Any]:
+        """Return what is needed besides the weights to rebuild the emulator, as JSON."""
+        return {
+            "architecture": self.architecture,
+            "hidden": list(self.hidden),
+            "n_basis": self.n_basis,
+            "continuum": self.continuum,
+        }
+
+    @classmethod
+    def rebuild(
+        cls,
+        description: Mapping[str, Any],
+        labels: LabelSet,
+        grid: WavelengthGrid,
+        tensors: Mapping[str, Tensor],
+    ) -> Emulator:
+        """Return the emulator that wrote `description` and `tensors`.
+
+        Raises
+        ------
+        BundleError
+            If the tensors do not fit the description.
+        """
+        try:
+            # On the meta device nothing is allocated until the sizes have been compared.
+            with torch.device("meta"):
+                out = cls(
+                    labels,
+                    grid,
+                    description["architecture"],
+                    tuple(description["hidden"]),
+                    int(description["n_basis"]),
+                    str(description["continuum"]),
+                )
+            out.load_state_dict({k: v.float() for k, v in tensors.items()}, assign=True)
+        except (KeyError, TypeError, ValueError, RuntimeError) as problem:
+            reason = str(problem).splitlines()[0]
+            raise BundleError(f"The emulator's weights do not fit: {reason}") from problem
+        return out.requires_grad_(False).eval()
+
+    @staticmethod
+    def require_writable(folder: str | Path) -> None:
+        """Raise a BundleError unless :meth:`save` may write to a folder.
+
+        It may if the folder is new, empty, or holds an emulator and no bundle.
+        """
+        folder = Path(folder)
+        files = {f.name for f in folder.iterdir()} if folder.exists() else set()
+        if files and ("emulator.json" not in files or "bundle.json" in files):
+            raise BundleError(
+                f"{folder} exists, is not empty and is no emulator; nothing was changed there. "
+                "Give another folder."
+            )
+
+    def save(self, folder: str | Path, report: Mapping[str, Any] | None = None) -> None:
+        """Write ``emulator.safetensors`` and ``emulator.json`` into a folder.
+
+        Parameters
+        ----------
+        folder : path
+            Made if it is not there.
+        report : mapping, optional
+            Figures and provenance to keep beside the weights; must be JSON.
+
+        Raises
+        ------
+        BundleError
+            If the folder holds something else.
+        """
+        folder = Path(folder)
+        self.require_writable(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        tensors = {k: v.detach().contiguous().cpu() for k, v in self.state_dict().items()}
+        save_file(tensors, folder / "emulator.safetensors")
+        data = {
+            "schema": 1,
+            "emulator": self.description(),
+            "labels": self.labels.to_json(),
+            "grid": self.grid.to_json(),
+            "report": dict(report or {}),
+        }
+        (folder / "emulator.json").write_text(json.dumps(data, indent=1) + "\n")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Emulator:
+        """Read an emulator written by :meth:`save`.
+
+        Raises
+        ------
+        BundleError
+            If a file is missing, damaged or of a newer layout.
+        """
+        folder = Path(folder)
+        unreadable = BundleError(
+            f"{folder} holds no emulator that can be read: expected emulator.json and "
+            "emulator.safetensors, as train-emulator writes them."
+        )
+        try:
+            data = json.loads((folder / "emulator.json").read_text())
+            schema = int(data["schema"])
+        except (OSError, ValueError, KeyError, TypeError) as problem:
+            raise unreadable from problem
+        if schema > 1:
+            raise BundleError(
+                f"The emulator in {folder} has layout version {schema}; this spectrabridge "
+                "reads 1. Update spectrabridge."
+            )
+        try:
+            labels = LabelSet.from_json(data["labels"])
+            grid = WavelengthGrid.from_json(data["grid"])
+            description = data["emulator"]
+        except (KeyError, TypeError) as problem:
+            raise unreadable from problem
+        try:
+            tensors = load_file(folder / "emulator.safetensors")
+        except Exception as problem:  # safetensors raises several kinds for damaged files
+            raise BundleError(
+                f"{folder / 'emulator.safetensors'} is missing or damaged: {problem}."
+            ) from problem
+        return cls.rebuild(description, labels, grid, tensors)
+
+    @classmethod
+    def from_payne_npz(
+        cls,
+        path: str | Path,
+        labels: LabelSet = APOGEE_LABELS,
+        grid: WavelengthGrid = APOGEE_GRID,
+    ) -> Emulator:
+        """Read weights in the format that The Payne publishes (Ting et al. 2019).
+
+        The file holds ``w_array_0..2`` of shape (n_out, n_in), ``b_array_0..2``, and
+        ``x_min``, ``x_max``; activations are leaky ReLU with slope 0.01 and labels are
+        scaled to [-0.5, 0.5]. If temperatures are in units of 1000 K there (x_max of
+        the first label below 100), the limits are converted to kelvin.
+
+        Parameters
+        ----------
+        path : path
+            The npz file.
+        labels : LabelSet
+            Its labels, in the order of the file.
+        grid : WavelengthGrid
+            Its pixels.
+
+        Raises
+        ------
+        SpectrumError
+            If the file cannot be read or lacks an array.
+        LabelError, GridError
+            If its sizes are not those of `labels` and `grid`.
+        """
+        keys = [f"{kind}_array_{i}" for kind in "wb" for i in range(3)] + ["x_min", "x_max"]
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                missing = [k for k in keys if k not in file]
+                arrays = {} if missing else {k: np.asarray(file[k], np.float64) for k in keys}
+        except (OSError, ValueError, TypeError, zipfile.BadZipFile, zlib.error) as problem:
+            raise SpectrumError(
+                f"{path} cannot be read as an npz file of plain arrays: {problem}."
+            ) from problem
+        if missing:
+            raise SpectrumError(
+                f"{path} is no weight file of The Payne: expected arrays {', '.join(keys)}; "
+                f"missing {', '.join(missing)}."
+            )
+        low, high = arrays["x_min"].copy(), arrays["x_max"].copy()
+        n_in, n_out = arrays["w_array_0"].shape[1], arrays["w_array_2"].shape[0]
+        if not n_in == len(labels) == low.size == high.size:
+            raise LabelError(f"Expected weights for {len(labels)} labels; {path} has {n_in}.")
+        if n_out != grid.n_pixels:
+            raise LabelError(
+                f"Expected weights for {grid.n_pixels} pixels ({grid!r}); {path} has {n_out}. "
+                "Give the grid of that file."
+            )
+        if labels.names[0] == "teff" and high[0] < 100:
+            low[0], high[0] = 1000 * low[0], 1000 * high[0]
+        hidden = (arrays["w_array_0"].shape[0], arrays["w_array_1"].shape[0])
+        out = cls(labels.with_ranges(list(low), list(high)), grid, "payne", hidden, 0, "pseudo")
+        linear = [layer for layer in out.net if isinstance(layer, nn.Linear)]
+        with torch.no_grad():
+            out.low.copy_(torch.from_numpy(low))
+            out.high.copy_(torch.from_numpy(high))
+            for i, layer in enumerate(linear):
+                layer.weight.copy_(torch.from_numpy(arrays[f"w_array_{i}"]))
+                layer.bias.copy_(torch.from_numpy(arrays[f"b_array_{i}"]))
+        return out.requires_grad_(False).eval()
+
+
+@torch.no_grad()
+def in_batches(model: Callable[[Tensor], Tensor], labels: Tensor, size: int = 500) -> Tensor:
+    """Return flux of many stars without holding intermediate results of all at once."""
+    return torch.cat([model(part) for part in labels.split(size)])

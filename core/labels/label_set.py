@@ -1,0 +1,421 @@
+"""Stellar labels: what they are called, their units, and the range they live in.
+
+A label is one number that describes a star to the simulator. The 25 labels of
+O'Briain et al. (2020, section 3.1), inherited from Ting et al. (2019), are
+:data:`APOGEE_LABELS`. Values are always physical: kelvin, log10(cm s^-2), km/s,
+[X/H] in dex on the scale of the grid, and the number ratio 12C/13C.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import LabelError
+
+ELEMENTS: tuple[str, ...] = (
+    "C",
+    "N",
+    "O",
+    "Na",
+    "Mg",
+    "Al",
+    "Si",
+    "P",
+    "S",
+    "K",
+    "Ca",
+    "Ti",
+    "V",
+    "Cr",
+    "Mn",
+    "Fe",
+    "Co",
+    "Ni",
+    "Cu",
+    "Ge",
+)
+"""The 20 elements of the paper, in order of atomic number."""
+
+ELEMENT_NAMES: dict[str, str] = {
+    "C": "carbon",
+    "N": "nitrogen",
+    "O": "oxygen",
+    "Na": "sodium",
+    "Mg": "magnesium",
+    "Al": "aluminium",
+    "Si": "silicon",
+    "P": "phosphorus",
+    "S": "sulphur",
+    "K": "potassium",
+    "Ca": "calcium",
+    "Ti": "titanium",
+    "V": "vanadium",
+    "Cr": "chromium",
+    "Mn": "manganese",
+    "Fe": "iron",
+    "Co": "cobalt",
+    "Ni": "nickel",
+    "Cu": "copper",
+    "Ge": "germanium",
+}
+
+
+@dataclass(frozen=True)
+class Label:
+    """One stellar label.
+
+    Parameters
+    ----------
+    name : str
+        Short name, as in the column of a grid: ``teff``, ``Mg``.
+    unit : str
+        Physical unit, empty for a pure number.
+    low, high : float
+        Range covered by the training grid, in `unit`.
+    description : str
+        A few words for a person.
+    tex : str
+        Name in LaTeX mathematics, without the dollar signs.
+    group : str
+        ``stellar``, ``alpha``, ``iron-peak``, ``light`` or ``other``.
+    step : float
+        A step that changes the spectrum visibly but not by much.
+    element : str
+        Chemical symbol if the label is an abundance [X/H], else empty.
+    """
+
+    name: str
+    unit: str
+    low: float
+    high: float
+    description: str
+    tex: str
+    group: str
+    step: float
+    element: str = ""
+
+    @property
+    def title(self) -> str:
+        """Name as shown to users: ``[Mg/H]`` for an abundance, else the name."""
+        return f"[{self.element}/H]" if self.element else _TITLES.get(self.name, self.name)
+
+
+_TITLES = {
+    "teff": "T_eff",
+    "logg": "log g",
+    "vturb": "v_turb",
+    "c12c13": "12C/13C",
+    "vmacro": "v_macro",
+}
+
+_ALIASES = {
+    "t_eff": "teff",
+    "temperature": "teff",
+    "log_g": "logg",
+    "log g": "logg",
+    "gravity": "logg",
+    "v_turb": "vturb",
+    "vmicro": "vturb",
+    "v_micro": "vturb",
+    "xi": "vturb",
+    "v_macro": "vmacro",
+    "v_broad": "vmacro",
+    "vbroad": "vmacro",
+    "c12/c13": "c12c13",
+    "12c/13c": "c12c13",
+    "c12_c13": "c12c13",
+}
+
+
+def canonical(name: str) -> str:
+    """Return the short name behind a spelling: ``[Mg/H]``, ``MG_H`` and ``mg`` are ``Mg``.
+
+    Parameters
+    ----------
+    name : str
+        A label name as found in a file or typed by a person.
+
+    Returns
+    -------
+    str
+        The short name, or `name` stripped of blanks if it is not a known spelling.
+    """
+    plain = name.strip()
+    lower = plain.lower()
+    if lower in _ALIASES:
+        return _ALIASES[lower]
+    if lower in _TITLES:
+        return lower
+    found = re.fullmatch(r"\[?([A-Za-z]{1,2})(?:[/_]h)?\]?", plain, flags=re.IGNORECASE)
+    if found and found.group(1).capitalize() in ELEMENTS:
+        return found.group(1).capitalize()
+    return plain
+
+
+@dataclass(frozen=True)
+class LabelSet:
+    """An ordered set of labels; arrays of values have one column per label.
+
+    Parameters
+    ----------
+    labels : tuple of Label
+        The labels, in the order of the columns.
+
+    Raises
+    ------
+    LabelError
+        If there is no label or a name occurs twice.
+    """
+
+    labels: tuple[Label, ...]
+    _index: dict[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        names = [label.name for label in self.labels]
+        if not names:
+            raise LabelError("A label set needs at least one label; none was given.")
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise LabelError(f"Label names must differ; found twice: {', '.join(twice)}.")
+        object.__setattr__(self, "_index", {name: i for i, name in enumerate(names)})
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __iter__(self) -> Iterator[Label]:
+        return iter(self.labels)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and canonical(name) in self._index
+
+    def __getitem__(self, name: str) -> Label:
+        return self.labels[self.index(name)]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Short names, in the order of the columns."""
+        return tuple(label.name for label in self.labels)
+
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """Symbols of the abundances among the labels, in the order of the columns."""
+        return tuple(label.element for label in self.labels if label.element)
+
+    @property
+    def low(self) -> NDArray[np.float64]:
+        """Lower ends of the trained range, shape ``(n_labels,)``."""
+        return np.array([label.low for label in self.labels])
+
+    @property
+    def high(self) -> NDArray[np.float64]:
+        """Upper ends of the trained range, shape ``(n_labels,)``."""
+        return np.array([label.high for label in self.labels])
+
+    def index(self, name: str) -> int:
+        """Return the column of a label; any known spelling of the name will do.
+
+        Raises
+        ------
+        LabelError
+            If the set has no such label.
+        """
+        try:
+            return self._index[canonical(name)]
+        except KeyError:
+            raise LabelError(
+                f"There is no label {name!r}; the labels are {', '.join(self.names)}."
+            ) from None
+
+    def columns(self, names: Iterable[str]) -> list[int]:
+        """Return the columns of several labels, in the order of `names`."""
+        return [self.index(name) for name in names]
+
+    def element_columns(self) -> list[int]:
+        """Return the columns of the abundances."""
+        return [i for i, label in enumerate(self.labels) if label.element]
+
+    def array(self, values: Mapping[str, float] | ArrayLike) -> NDArray[np.float64]:
+        """Turn a mapping or an array into label values, shape ``(..., n_labels)``.
+
+        Parameters
+        ----------
+        values : mapping or array_like
+            Either one value per label name (all must be there), or an array whose
+            last axis has one entry per label. It is copied, never changed.
+
+        Raises
+        ------
+        LabelError
+            If names are missing or unknown, the last axis has another length, or a
+            value is not finite.
+        """
+        if isinstance(values, Mapping):
+            given = {self.index(name): float(value) for name, value in values.items()}
+            missing = [n for i, n in enumerate(self.names) if i not in given]
+            if missing:
+                raise LabelError(
+                    f"Expected a value for each of the {len(self)} labels; "
+                    f"missing: {', '.join(missing)}."
+                )
+            out = np.array([given[i] for i in range(len(self))])
+        else:
+            out = np.array(values, dtype=np.float64)
+            if out.ndim == 0 or out.shape[-1] != len(self):
+                raise LabelError(
+                    f"Expected {len(self)} label values along the last axis "
+                    f"({', '.join(self.names)}); found an array of shape {out.shape}."
+                )
+        bad = ~np.isfinite(out).reshape(-1, len(self)).all(axis=0)
+        if bad.any():
+            names = [n for n, b in zip(self.names, bad, strict=True) if b]
+            raise LabelError(f"Label values must be finite; not finite: {', '.join(names)}.")
+        return out
+
+    def mapping(self, values: ArrayLike) -> dict[str, float]:
+        """Return one star's values by label name; the inverse of :meth:`array`."""
+        row = self.array(values)
+        if row.ndim != 1:
+            raise LabelError(f"Expected the labels of one star; found shape {row.shape}.")
+        return {name: float(value) for name, value in zip(self.names, row, strict=True)}
+
+    def outside(self, values: ArrayLike, tolerance: float = 1e-9) -> NDArray[np.bool_]:
+        """Tell which values lie outside the trained range.
+
+        Parameters
+        ----------
+        values : array_like, shape ``(..., n_labels)``
+            Label values.
+        tolerance : float
+            Slack as a fraction of each label's range.
+
+        Returns
+        -------
+        ndarray of bool, shape ``(..., n_labels)``
+            True where the model extrapolates.
+        """
+        array = self.array(values)
+        slack = tolerance * (self.high - self.low)
+        return (array < self.low - slack) | (array > self.high + slack)
+
+    def describe_outside(self, values: ArrayLike) -> str:
+        """Say in words which labels of one star lie outside their ranges; empty if none does.
+
+        An emulator may extrapolate all the same, because it reads abundances as [X/Fe]:
+        :meth:`~spectrabridge.core.model.Model.extrapolations` tells.
+        """
+        row = self.array(values)
+        parts = [
+            f"{label.title} {value:g} (trained {label.low:g} to {label.high:g})"
+            for label, value, out in zip(self.labels, row, self.outside(row), strict=True)
+            if out
+        ]
+        return ", ".join(parts)
+
+    def with_ranges(self, low: Sequence[float], high: Sequence[float]) -> LabelSet:
+        """Return the same labels with the ranges of another training grid.
+
+        Raises
+        ------
+        LabelError
+            If a lower end is above its upper end.
+        """
+        pairs = list(zip(self.labels, low, high, strict=True))
+        for label, lo, hi in pairs:
+            if not lo <= hi:
+                raise LabelError(
+                    f"The range of {label.name} must not be empty; found {lo:g} to {hi:g}."
+                )
+        return LabelSet(tuple(replace(k, low=float(a), high=float(b)) for k, a, b in pairs))
+
+    def reordering(self, names: Sequence[str]) -> list[int]:
+        """Return where each label of this set stands in `names`.
+
+        ``table[:, labels.reordering(table_names)]`` has the columns of this set.
+
+        Raises
+        ------
+        LabelError
+            If a label is not among `names`.
+        """
+        found = {canonical(str(name)): i for i, name in enumerate(names)}
+        missing = [name for name in self.names if name not in found]
+        if missing:
+            raise LabelError(
+                f"Expected label columns {', '.join(self.names)}; missing: "
+                f"{', '.join(missing)}. Rename the columns of the table to these names."
+            )
+        return [found[name] for name in self.names]
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Return a list that JSON can hold; :meth:`from_json` reads it."""
+        return [asdict(label) for label in self.labels]
+
+    @classmethod
+    def from_json(cls, items: Iterable[Mapping[str, Any]]) -> LabelSet:
+        """Rebuild a label set written by :meth:`to_json`."""
+        try:
+            return cls(tuple(Label(**item) for item in items))
+        except TypeError as problem:
+            raise LabelError(f"The label set cannot be read: {problem}.") from problem
+
+
+def _group(element: str) -> str:
+    if element in ("O", "Mg", "Si", "S", "Ca", "Ti"):
+        return "alpha"
+    if element in ("V", "Cr", "Mn", "Fe", "Co", "Ni"):
+        return "iron-peak"
+    if element in ("C", "N"):
+        return "light"
+    return "other"
+
+
+def _abundance(element: str) -> Label:
+    low, high = (-1.5, 0.5) if element == "Fe" else (-1.8, 0.8)
+    return Label(
+        name=element,
+        unit="dex",
+        low=low,
+        high=high,
+        description=f"{ELEMENT_NAMES[element]} abundance relative to hydrogen and the Sun",
+        tex=rf"[\mathrm{{{element}}}/\mathrm{{H}}]",
+        group=_group(element),
+        step=0.05,
+        element=element,
+    )
+
+
+APOGEE_LABELS = LabelSet(
+    (
+        Label("teff", "K", 3800, 5500, "effective temperature", r"T_\mathrm{eff}", "stellar", 25),
+        Label("logg", "log10(cm s-2)", 0.5, 4.0, "surface gravity", r"\log g", "stellar", 0.05),
+        Label("vturb", "km s-1", 0.5, 3.0, "microturbulence", r"v_\mathrm{turb}", "stellar", 0.1),
+        *(_abundance(element) for element in ELEMENTS),
+        Label(
+            "c12c13",
+            "",
+            5,
+            90,
+            "number ratio of carbon isotopes",
+            r"^{12}\mathrm{C}/^{13}\mathrm{C}",
+            "light",
+            1,
+        ),
+        Label(
+            "vmacro",
+            "km s-1",
+            2,
+            8,
+            "macroturbulent broadening, v in exp(-(dv/v)^2)",
+            r"v_\mathrm{macro}",
+            "stellar",
+            0.25,
+        ),
+    )
+)
+"""The 25 labels of the paper (section 3.1), with the ranges of the first grid."""

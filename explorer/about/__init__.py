@@ -1,0 +1,1 @@
+"""The About page: what a bundle is, how good it is and where it ends."""

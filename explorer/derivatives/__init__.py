@@ -1,0 +1,1 @@
+"""The Derivatives page: how the flux answers to every label."""

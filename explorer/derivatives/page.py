@@ -1,0 +1,373 @@
+"""The Derivatives page: how the flux of each domain answers to each element."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+import param
+from numpy.typing import NDArray
+
+from ...core.bundle import Model
+from ..computed.frame import DerivativeCache, Derivatives
+from ..figures.theme import ADAPTED, TRUTH, element_colour, surface
+from ..session.background import LatestWins, executor
+from ..state.view_state import ViewState
+from ..widgets.status_line import StatusLine
+from ..widgets.view_controls import (
+    FOLDING,
+    GROUP,
+    chip_choice,
+    element_choice,
+    medium_choice,
+    unit_choice,
+    word,
+)
+from ..widgets.zoom_buttons import ZoomButtons
+from .figures import Curve, DerivativeFigures
+from .heatmap import (
+    POWERS,
+    QUANTITIES,
+    ElementRows,
+    MapPicture,
+    MapRequest,
+    Quantity,
+    edges_of,
+    element_rows,
+    peak_near,
+    picture,
+    pool,
+    values_of,
+)
+
+HINT = "Click a feature to go there on all pages; click a row to choose its element."
+"""What the status line says while the cursor is elsewhere."""
+
+WINDOW = 12.0
+"""How far the view reaches on both sides of a feature that is clicked, in angstrom."""
+
+SCALES = {"same scale": False, "each row": True}
+"""Whether every element has its own scale of colours."""
+
+KEPT = 4
+"""How many pictures are kept, to be shown again at once."""
+
+FINE = 2.0
+"""Curves are drawn pixel by pixel below so many pixels of the spectrum per column."""
+
+
+class DerivativesPage(pn.viewable.Viewer):
+    """A map of the derivatives by all elements, and curves of the chosen one.
+
+    Parameters
+    ----------
+    model : Model
+        Model of a bundle.
+    state : ViewState
+        Labels, element, wavelengths and theme; watched.
+    derivatives : DerivativeCache, optional
+        Shared between views of one model; own if not given.
+    on_error : callable, optional
+        ``on_error(exception)`` for what goes wrong in the background.
+    """
+
+    quantity: Quantity = param.Selector(default="difference", objects=list(QUANTITIES))  # type: ignore[assignment]
+    scale: str = param.Selector(default="linear", objects=list(POWERS))  # type: ignore[assignment]
+    each_row = param.Boolean(default=False, doc="Scale every element by its own largest value.")
+
+    def __init__(
+        self,
+        model: Model,
+        state: ViewState,
+        derivatives: DerivativeCache | None = None,
+        on_error: Callable[[Exception], None] | None = None,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.state = state
+        self.derivatives = derivatives or DerivativeCache(model)
+        self._on_error = on_error
+        self.elements = list(model.labels.elements)
+        self._columns = tuple(model.labels.element_columns())
+        self.found: Derivatives | None = None
+        self._rows: ElementRows | None = None
+        self._picture: MapPicture | None = None
+        self._kept: dict[MapRequest, MapPicture] = {}
+        # What is known is shown at once; what was asked for before and comes later is not.
+        self._turns = count(1)
+        self._found_turn = self._shown_turn = 0
+        self._slow: LatestWins[tuple[int, NDArray], Derivatives] | None = None
+        self._pooling: LatestWins[tuple[int, MapRequest], MapPicture] | None = None
+        self.figures = DerivativeFigures(model.grid, self.elements, state, self._pool, self.tapped)
+        self._build_controls()
+        self._paint()
+        self.figures.choose(state.element)
+        self._watchers = [
+            state.param.watch(self._settled, ["settled", "page"]),
+            state.param.watch(self._show_unit, ["unit", "medium"]),
+            state.param.watch(self.figures.wavelengths.follow, ["chip", "window"]),
+            state.param.watch(self._choose, "element"),
+            state.param.watch(self._paint, "dark"),
+        ]
+        self.param.watch(self._scaled, ["quantity", "scale", "each_row"])
+
+    # Controls
+
+    def _build_controls(self) -> None:
+        known = {q: t for q, t in QUANTITIES.items() if q != "missing" or self.model.has_truth}
+        self.quantity_choice = pmui.RadioButtonGroup.from_param(
+            self.param.quantity, options={title: q for q, title in known.items()}, **GROUP
+        )
+        self.scale_choice = pmui.RadioButtonGroup.from_param(
+            self.param.scale, options=list(POWERS), **GROUP
+        )
+        self.row_choice = pmui.RadioButtonGroup.from_param(
+            self.param.each_row, options=SCALES, **GROUP
+        )
+        self.zooms = ZoomButtons(self.state, width=52, height=24, margin=0)
+        self.chip = chip_choice(self.state, self.model.grid)
+        self.unit = unit_choice(self.state)
+        self.medium = medium_choice(self.state)
+        self.element = element_choice(self.state, self.model.labels)
+        self.status = StatusLine(
+            channel=self.figures.channel,
+            hint=HINT,
+            note="computing the derivatives",
+            sizing_mode="stretch_width",
+            height=22,
+            margin=(0, 10, 2, 62),
+        )
+
+        self._layout = pn.Column(
+            pn.Row(
+                self.quantity_choice,
+                pn.HSpacer(),
+                self.zooms,
+                word("chip"),
+                self.chip,
+                self.unit,
+                self.medium,
+                sizing_mode="stretch_width",
+                margin=(7, 10, 3, 58),
+                styles={"gap": "2px 10px", **FOLDING},
+            ),
+            self.figures,
+            pn.Row(
+                word("element", margin=(0, 0, 0, 8), width=46),
+                self.element,
+                pn.HSpacer(),
+                word("colours"),
+                self.scale_choice,
+                self.row_choice,
+                sizing_mode="stretch_width",
+                margin=(0, 10, 4, 0),
+                styles={"gap": "2px 8px", **FOLDING},
+            ),
+            self.status,
+            sizing_mode="stretch_both",
+            margin=0,
+        )
+
+    @property
+    def parts(self) -> tuple[None, pn.viewable.Viewable]:
+        """Nothing on the left but the sliders, and the figures on the right."""
+        return None, self._layout
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return self._layout
+
+    # Moves
+
+    def start(self) -> None:
+        """Compute from now on in the background, for the current document."""
+        execute = executor(pn.state.curdoc)
+        if execute is None or self._slow:
+            return
+        self._slow = LatestWins(
+            lambda asked: self.derivatives.get(asked[1]),
+            lambda asked, found: self._publish(found, asked[0]),
+            execute,
+            self._on_error,
+            "derivative map",
+        )
+        self._pooling = LatestWins(
+            lambda asked: picture(asked[1], self.model.grid),
+            lambda asked, made: self._show(made, asked[0]),
+            execute,
+            self._on_error,
+            "pooling",
+        )
+        self._settled()
+
+    def close(self) -> None:
+        """Stop the background work and the watching."""
+        for scheduler in (self._slow, self._pooling):
+            if scheduler:
+                scheduler.close()
+        self.zooms.close()
+        for watcher in self._watchers:
+            self.state.param.unwatch(watcher)
+        self._watchers = []
+
+    def _settled(self, *_: object) -> None:
+        """Take up the labels of the state, if anybody looks."""
+        if self._slow is not None and not self.state.shows("derivatives"):
+            return
+        values, turn = self.state.values, next(self._turns)
+        found = self.derivatives.known(values)
+        if found is not None:
+            self._publish(found, turn)
+        elif self._slow is None:
+            self._publish(self.derivatives.get(values), turn)
+        else:
+            self._slow.submit((turn, values))
+
+    def _publish(self, found: Derivatives, turn: int) -> None:
+        if turn < self._found_turn:
+            return
+        self._found_turn = turn
+        if found is not self.found:
+            self.found = found
+            self._scaled()
+
+    def _scaled(self, *_: object) -> None:
+        """Take up the quantity and the scale."""
+        if self.found is None:
+            return
+        self._rows = element_rows(self.found, self.quantity, self.model.grid, self._columns)
+        self._pool()
+
+    def _pool(self) -> None:
+        """Ask for a picture of what is in view."""
+        if self._rows is None:
+            return
+        low, high = self.figures.wavelengths.ends
+        request = MapRequest(
+            self._rows,
+            low,
+            high,
+            self.figures.columns,
+            self.state.unit,
+            self.state.medium,
+            POWERS[self.scale],
+            self.each_row,
+        )
+        kept, turn = self._kept.get(request), next(self._turns)
+        if kept is not None:
+            self._show(kept, turn)
+        elif self._pooling is None:
+            self._show(picture(request, self.model.grid), turn)
+        else:
+            self._pooling.submit((turn, request))
+
+    def _show(self, made: MapPicture, turn: int) -> None:
+        if turn < self._shown_turn:
+            return
+        self._shown_turn = turn
+        self._kept.pop(made.request, None)
+        self._kept[made.request] = self._picture = made
+        while len(self._kept) > KEPT:
+            del self._kept[next(iter(self._kept))]
+        with pn.io.hold():  # one message instead of five
+            self.figures.show_picture(made, "per dex")
+            self._show_curves()
+        outside = self.state.outside
+        note = f"\u25b2 extrapolation: {outside}" if outside else "inside the trained range"
+        if note != self.status.note:
+            self.status.param.update(note=note, extrapolates=bool(outside))
+
+    # Curves
+
+    def _show_curves(self) -> None:
+        if self.found is None or self._picture is None or self._rows is None:
+            return
+        element = self.state.element
+        if element in self.elements:
+            curves = self._curves_of(element)
+            label = f"\u2202flux/\u2202[{element}/H]"
+            reach = float(max(abs(c[3]).max() for c in curves))
+        else:
+            curves = [
+                (name, element_colour(name), False, row)
+                for name, row in zip(self.elements, self._picture.pooled, strict=True)
+            ]
+            label = "\u2202flux/\u2202[X/H]"
+            reach = self._rows.reach.max(initial=0.0)
+        if self.quantity in ("difference", "missing"):
+            label = f"\u0394 {label}"
+        low, high = self.figures.wavelengths.view
+        wavelength = self.model.grid.wavelength
+        within = int(((wavelength >= low) & (wavelength <= high)).sum())
+        if element in self.elements and within > FINE * self.figures.columns:
+            curves = [(n, c, d, self._pooled(values)) for n, c, d, values in curves]
+        self.figures.show_curves(curves, label, float(reach))
+
+    def _curves_of(self, element: str) -> list[Curve]:
+        """Return the curves of one element: the difference, or the domains side by side."""
+        assert self.found is not None
+        column = self.model.labels.index(element)
+
+        def of(quantity: Quantity) -> Any:
+            return values_of(self.found, quantity)[:, column]  # type: ignore[arg-type]
+
+        if self.quantity in ("difference", "missing"):
+            own = ("adapted \u2212 emulated", element_colour(element), False, of("difference"))
+            if not self.model.has_truth:
+                return [own]
+            return [("truth \u2212 emulated", TRUTH, True, of("missing")), own]
+        curves = [
+            ("adapted", ADAPTED, False, of("adapted")),
+            ("emulated", surface(self.state.dark).emulated, False, of("emulated")),
+        ]
+        if self.found.truth is not None:
+            curves.insert(1, ("truth", TRUTH, True, self.found.truth[:, column]))
+        return curves
+
+    def _pooled(self, values: Any) -> Any:
+        """Return one curve as the picture has it."""
+        assert self._picture is not None
+        return pool(values[None], self.model.grid, edges_of(self._picture.request))[0]
+
+    # Following the state
+
+    def _show_unit(self, *_: object) -> None:
+        self.figures.show_unit()
+        self._pool()
+
+    def _choose(self, *_: object) -> None:
+        self.figures.choose(self.state.element)
+        self._show_curves()
+
+    def _paint(self, *_: object) -> None:
+        self.figures.paint()
+        self._show_curves()
+
+    # Clicks
+
+    def tapped(self, element: str, wavelength: float, step: float) -> None:
+        """Choose an element, and go to its feature if one is there.
+
+        Parameters
+        ----------
+        element : str
+            The row that was clicked.
+        wavelength : float
+            Vacuum angstrom.
+        step : float
+            How far off a click may be, in angstrom.
+        """
+        self.state.element = element
+        if self._rows is None:
+            return
+        grid = self.model.grid
+        row = self._rows.rows[self.elements.index(element)]
+        pixel = peak_near(row, grid, wavelength, max(step, 0.5))
+        if pixel is None:
+            return
+        at = float(grid.wavelength[pixel])
+        low, high = self.figures.wavelengths.view
+        half = min(WINDOW, (high - low) / 2)
+        self.state.param.update(feature="", window=(round(at - half, 2), round(at + half, 2)))

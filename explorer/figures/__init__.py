@@ -1,0 +1,1 @@
+"""What Bokeh figures of several pages share: theme, axes, limits, placement of names."""

@@ -1,0 +1,1 @@
+"""The Fit page: labels of stars, and what is left over."""

@@ -1,0 +1,308 @@
+"""The Fit page: files in; labels, fits and residuals out."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+
+from ...core.bundle import Bundle
+from ...core.errors import SpectrabridgeError
+from ..session.background import executor
+from ..sidebar.observed_panel import ObservedStar
+from ..state.view_state import ViewState, decimals
+from ..widgets.buttons import STYLE, plain_button
+from ..widgets.data_table import DataTable
+from ..widgets.file_drop import FileDrop
+from .fit_export import FORMATS, table_bytes
+from .fitted_star import FitPlan, FittedStar, fit_batch, fitters_of, without_continuum
+from .options import FitOptions
+from .queue import FitQueue
+from .star_view import ResidualView
+from .tables import has_survey, label_columns, label_rows, star_columns, star_rows
+from .text import progress_html
+
+Handed = tuple[list[FittedStar], list[tuple[str, bytes | Path]]]
+"""What a page leaves to the next one: its stars, and files that it has not read yet."""
+
+
+class FitPage(pn.viewable.Viewer):
+    """Drop files; their stars are fitted and shown.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        What is fitted.
+    state : ViewState, optional
+        Unit, medium, chip, theme and the chosen star; own if not given.
+    on_show : callable, optional
+        ``on_show(labels, star)`` when a star is to be shown on the Spectrum page, with its
+        labels and its spectrum divided by the continuum of the fit.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        state: ViewState | None = None,
+        on_show: Callable[[Mapping[str, float], ObservedStar], None] | None = None,
+    ) -> None:
+        super().__init__()
+        self.bundle = bundle
+        model = self.model = bundle.model
+        self.state = state or ViewState(model.labels, model.reference, bundle=bundle.name)
+        self._on_show = on_show
+        self.queue = FitQueue(self._fit, self._changed)
+        self.options = FitOptions(model.labels)
+        self._build_controls()
+        self._build_tables()
+        self.view = ResidualView(model.grid, self.state, self.to_spectrum)
+        self._watcher = self.state.param.watch(self._show_chosen, "fitted")
+        self._changed()
+
+    # --------------------------------------------------------------------- controls
+
+    def _build_controls(self) -> None:
+        self.drop = FileDrop(
+            label="Open spectra, or drop them here",
+            margin=0,
+            height=34,
+            sizing_mode="stretch_width",
+        )
+        self.drop.on_file = self.receive
+        self.drop.on_refused = self.queue.refuse
+        self.example = plain_button(
+            "Example",
+            self.open_example,
+            "2M19485057+5005279, APOGEE data release 17",
+        )
+        self.stop = plain_button("Stop", self.queue.stop)
+        self.again = plain_button("Fit again", self.fit_again)
+        self.clear = plain_button("Clear", self._clear)
+        self.to_spectrum = plain_button("Show in Spectrum", self._show_on_spectrum)
+        self.to_spectrum.visible = self._on_show is not None
+        self.progress = pn.pane.HTML(
+            "", margin=(6, 0, 0, 0), height=34, sizing_mode="stretch_width", styles=_SMALL
+        )
+        self.downloads = [
+            pmui.FileDownload(
+                label=name,
+                callback=lambda name=name: self._download(name),
+                filename=f"spectrabridge-fits.{suffix}",
+                variant="outlined",
+                size="small",
+                margin=0,
+                height=25,
+                sx=STYLE,
+            )
+            for name, (_, suffix) in FORMATS.items()
+        ]
+
+    def _build_tables(self) -> None:
+        labels = self.model.labels
+        self.table = DataTable(
+            label="Fitted stars",
+            columns=star_columns(labels, survey=False),
+            empty="No stars yet. Drop spectra onto the page, or fit the example star.",
+            margin=(8, 10, 0, 10),
+            height=186,
+            sizing_mode="stretch_width",
+        )
+        self.table.param.watch(self._row_chosen, "chosen")
+        self.label_table = DataTable(
+            label="Labels of the star",
+            columns=label_columns(survey=False),
+            selectable=False,
+            row_height=18,
+            empty="The labels of the chosen star will stand here.",
+            margin=0,
+            sizing_mode="stretch_width",
+            styles={"flex": "1 1 0px", "min-height": "0"},
+        )
+
+    # -------------------------------------------------------------------- the parts
+
+    def _layout(self) -> tuple[pn.Column, pn.Column]:
+        row: dict[str, Any] = {"sizing_mode": "stretch_width", "styles": {"gap": "4px"}}
+        controls = pn.Column(
+            self.drop,
+            pn.Row(
+                self.example, self.options.open, self.stop, self.again, margin=(6, 0, 0, 0), **row
+            ),
+            self.options,
+            self.progress,
+            pn.pane.HTML("<b>Labels</b>", margin=(2, 0, 3, 0)),
+            pn.Column(self.label_table, sizing_mode="stretch_width", margin=0, styles=_FILL),
+            pn.Row(
+                pn.pane.HTML("Save", margin=(4, 2, 0, 0), styles=_SMALL),
+                *self.downloads,
+                pn.HSpacer(),
+                self.clear,
+                margin=(6, 0, 0, 0),
+                **row,
+            ),
+            sizing_mode="stretch_width",
+            margin=0,
+            styles={"height": "calc(100vh - 62px)", "min-height": "420px"},
+        )
+        view = pn.Column(
+            self.table,
+            self.view,
+            sizing_mode="stretch_both",
+            margin=0,
+        )
+        return controls, view
+
+    @property
+    def parts(self) -> tuple[pn.Column, pn.Column]:
+        """The column of controls and the view, for a page that places them itself."""
+        if self._parts is None:
+            self._parts = self._layout()
+        return self._parts
+
+    _parts: tuple[pn.Column, pn.Column] | None = None
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        controls, view = self._layout()
+        controls.param.update(sizing_mode="fixed", width=280, styles={}, height=640)
+        return pn.Row(controls, view, sizing_mode="stretch_width", height=660, margin=0)
+
+    # ------------------------------------------------------------------------- work
+
+    def start(self) -> None:
+        """Read and fit in the background from now on, for the current document."""
+        execute = executor(pn.state.curdoc)
+        if execute is not None:
+            self.queue.start(execute)
+
+    def close(self) -> None:
+        """Stop all work and watching."""
+        self.queue.close()
+        self.view.close()
+        self.state.param.unwatch(self._watcher)
+
+    def hand_over(self) -> Handed:
+        """Return the stars, and the files not read yet, for a page with another bundle."""
+        return self.queue.hand_over()
+
+    def take(self, handed: Handed) -> None:
+        """Fit what another page has left."""
+        stars, files = handed
+        if stars:
+            self.queue.fit_again(self.options.plan, stars, anew=True)
+        for name, content in files:
+            self.receive(name, content)
+
+    def receive(self, name: str, content: bytes | Path) -> None:
+        """Read one file and fit its stars; an earlier file of the same name is replaced."""
+        self.queue.receive(name, content, self.options.plan)
+
+    def open_example(self) -> None:
+        """Fit the star that comes with the package."""
+        from ...core.io.apstar import example_apstar
+
+        self.receive(example_apstar().name, example_apstar())
+
+    def fit_again(self) -> None:
+        """Fit all stars with the options as they are now."""
+        self.queue.fit_again(self.options.plan)
+
+    def _clear(self) -> None:
+        self.queue.clear()
+
+    def _fit(self, plan: FitPlan, stars: list[FittedStar]) -> list[FittedStar]:
+        return fit_batch(fitters_of(self.bundle, plan), stars)
+
+    def _download(self, name: str) -> io.BytesIO:
+        return io.BytesIO(self.table_file(name))
+
+    def table_file(self, name: str) -> bytes:
+        """Return the table of fits as a file; `name` is one of :data:`.FORMATS`.
+
+        Raises
+        ------
+        SpectrabridgeError
+            If there are no stars.
+        """
+        stars = list(self.queue.stars.values())
+        if not stars:
+            raise SpectrabridgeError("There are no stars yet. Drop spectra onto the page.")
+        return table_bytes(stars, self.model, name, self.bundle.name)
+
+    def _show_on_spectrum(self) -> None:
+        star = self.star
+        if star is None or star.best is None or self._on_show is None:
+            return
+        spectra = without_continuum(star, self.model)
+        if spectra is None:
+            return
+        # Rounded, so that the boxes show all that is shown.
+        labels = {
+            label.name: round(float(value), decimals(label))
+            for label, value in zip(self.model.labels.labels, star.best.labels[0], strict=True)
+        }
+        title = f"fitted, S/N {float(spectra.snr[0]):.0f}"
+        file = f"fit of {star.star.file}"
+        self._on_show(labels, ObservedStar(star.star.id, file, spectra, (title,), star.star.notes))
+
+    # ------------------------------------------------------------------------ shown
+
+    @property
+    def star(self) -> FittedStar | None:
+        """The chosen star."""
+        return self.queue.stars.get(self.state.fitted)
+
+    def _row_chosen(self, event: Any) -> None:
+        if event.new in self.queue.stars:
+            self.state.fitted = event.new
+
+    def _changed(self) -> None:
+        """Bring the page in line with the queue."""
+        stars = self.queue.stars
+        labels, survey = self.model.labels, has_survey(stars.values(), self.model.labels)
+        self.table.param.update(
+            columns=star_columns(labels, survey), rows=star_rows(stars.values(), labels, survey)
+        )
+        self._show_progress()
+        chosen = self.state.fitted
+        if chosen not in stars:
+            chosen = next((key for key, s in stars.items() if s.fitted), "")
+            if not chosen and stars and not self.queue.progress.busy:
+                chosen = next(iter(stars))
+        if chosen != self.state.fitted:
+            self.state.fitted = chosen
+        else:
+            self._show_chosen()
+
+    def _show_progress(self) -> None:
+        progress = self.queue.progress
+        self.progress.object = progress_html(progress, self.queue.stars)
+        self.stop.disabled = not progress.busy
+        self.again.disabled = progress.busy or not any(
+            s.stage != "unreadable" for s in self.queue.stars.values()
+        )
+        self.clear.disabled = not self.queue.stars
+        for download in self.downloads:
+            download.disabled = not self.queue.stars
+
+    _labelled: FittedStar | None = None
+
+    def _show_chosen(self, *_: object) -> None:
+        star = self.star
+        self.table.chosen = self.state.fitted
+        self.to_spectrum.disabled = star is None or not star.fitted
+        if star is not self._labelled:
+            self._labelled = star
+            survey = has_survey([star] if star is not None else [], self.model.labels)
+            self.label_table.param.update(
+                columns=label_columns(survey), rows=label_rows(star, self.model.labels, survey)
+            )
+        self.view.draw(star, list(self.queue.stars.values()))
+
+
+_SMALL = {"font-size": "12px", "line-height": "16px"}
+
+_FILL = {"flex": "1 1 0px", "min-height": "90px", "max-height": "474px", "overflow": "hidden"}

@@ -1,0 +1,1 @@
+"""The Lines page: candidate features, looked at and decided."""

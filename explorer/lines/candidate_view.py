@@ -1,0 +1,175 @@
+"""The table of candidate features, and the chosen one at close range below."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import panel as pn
+
+from ...core.bundle import Bundle
+from ...core.lines import Candidate, Candidates
+from ...core.lines.known_lines import lines_for
+from ..computed.frame import DerivativeCache, Derivatives
+from ..session.background import Execute, LatestWins
+from ..state.view_state import ViewState
+from ..widgets.buttons import plain_button
+from ..widgets.curve_legend import CurveLegend
+from ..widgets.data_table import DataTable
+from ..widgets.status_line import StatusLine
+from ..widgets.view_controls import FOLDING, medium_choice, unit_choice
+from .candidate_figure import LineFigure
+from .candidate_table import candidate_columns
+from .reference_star import KnownLines, reference_star, window_of
+
+HINT = "Drag or turn the wheel to zoom, p goes back. j and k go on, a accepts, ? shows all keys."
+
+
+class LineView(pn.viewable.Viewer):
+    """A table of candidates above a figure of the chosen one.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        Gives the spectra.
+    candidates : Candidates
+        What is shown.
+    derivatives : DerivativeCache
+        Gives the derivatives of the reference star.
+    state : ViewState
+        Gives unit, medium and theme; gets the chosen row as `feature`.
+    on_error : callable, optional
+        ``on_error(exception)`` for what goes wrong in the background.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        candidates: Candidates,
+        derivatives: DerivativeCache,
+        state: ViewState,
+        on_error: Callable[[Exception], None] | None = None,
+    ) -> None:
+        super().__init__()
+        self.state = state
+        self.by_id = candidates.by_id()
+        self._derivatives = derivatives
+        self._on_error = on_error
+        self._worker: LatestWins[Any, Derivatives] | None = None
+        model = bundle.model
+        low, high = model.grid.wavelength[[0, -1]]
+        star = reference_star(bundle, candidates)
+        named = dict(zip(model.labels.names, map(float, star.values), strict=True))
+        known = KnownLines.of(lines_for(named), low, high, named.get("teff", 4750.0))
+        self.figure = LineFigure(model.grid, model.labels, star, state, known)
+        self._build()
+        self._watchers = [
+            state.param.watch(self._show_wavelengths, ["unit", "medium"]),
+            state.param.watch(self._paint, "dark"),
+        ]
+        self._paint()
+
+    def _build(self) -> None:
+        state = self.state
+        self.table = DataTable(
+            label="Candidate features",
+            columns=candidate_columns(state.unit, state.medium),
+            empty="No candidate passes the filters.",
+            row_height=20,
+            margin=(8, 10, 0, 10),
+            height=178,
+            sizing_mode="stretch_width",
+        )
+        self.table.param.watch(self._row_chosen, "chosen")
+        self.legend = CurveLegend(margin=(0, 0, 0, 56), width=330)
+        self.legend.param.watch(lambda event: self.figure.hide(event.new), "hidden")
+        self.back = plain_button("Previous zoom", lambda: None)
+        self.back.js_on_click(
+            code=f'document.dispatchEvent(new CustomEvent("{self.figure.channel}-previous"))'
+        )
+        self.to_spectrum = plain_button("Show in Spectrum", self.show_in_spectrum)
+        self.status = StatusLine(
+            channel=self.figure.channel,
+            hint=HINT,
+            sizing_mode="stretch_width",
+            height=22,
+            margin=(0, 10, 2, 62),
+        )
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return pn.Column(
+            self.table,
+            pn.Row(
+                self.legend,
+                pn.HSpacer(),
+                self.back,
+                self.to_spectrum,
+                unit_choice(self.state),
+                medium_choice(self.state),
+                sizing_mode="stretch_width",
+                margin=(7, 10, 3, 0),
+                styles={"gap": "2px 10px", **FOLDING},
+            ),
+            self.figure,
+            self.status,
+            sizing_mode="stretch_both",
+            margin=0,
+        )
+
+    # ------------------------------------------------------------------------- work
+
+    def start(self, execute: Execute | None) -> None:
+        """Get the derivatives: in the background, publishing through `execute`, or at once."""
+        values = self.figure.star.values
+        if execute is None:
+            self.figure.take(self._derivatives.get(values))
+        elif self._worker is None:
+            worker = self._worker = LatestWins(
+                self._derivatives.get,
+                lambda values, found: self.figure.take(found),
+                execute,
+                self._on_error,
+                "derivatives of lines",
+            )
+            # Edits of a figure that the browser does not have yet would be lost.
+            self.figure.on_drawn = self._once(lambda: worker.submit(values))
+
+    @staticmethod
+    def _once(action: Callable[[], None]) -> Callable[[], None]:
+        left = [action]
+        return lambda: left.pop()() if left else None
+
+    def close(self) -> None:
+        """Stop all work and watching."""
+        if self._worker is not None:
+            self._worker.close()
+        for watcher in self._watchers:
+            self.state.param.unwatch(watcher)
+        self._watchers = []
+
+    # ------------------------------------------------------------------------ shown
+
+    def draw(self, candidate: Candidate | None) -> None:
+        """Show a candidate, and mark its row."""
+        if candidate is None or candidate is not self.figure.candidate:
+            self.figure.draw(candidate)
+        self.table.chosen = candidate.id if candidate is not None else ""
+        self.to_spectrum.disabled = candidate is None
+
+    def _row_chosen(self, event: Any) -> None:
+        if event.new in self.by_id:
+            self.state.feature = event.new
+
+    def _show_wavelengths(self, *_: object) -> None:
+        self.table.columns = candidate_columns(self.state.unit, self.state.medium)
+        self.figure.show_axis()
+
+    def _paint(self, *_: object) -> None:
+        self.figure.paint()
+        self.legend.curves = self.figure.legend
+
+    def show_in_spectrum(self) -> None:
+        """Show the surroundings of the chosen candidate on the Spectrum page."""
+        candidate = self.figure.candidate
+        if candidate is not None:
+            self.state.param.update(window=window_of(candidate), page="spectrum")

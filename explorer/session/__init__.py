@@ -1,0 +1,1 @@
+"""What a session of one visitor needs: work in the background, messages, open bundles."""

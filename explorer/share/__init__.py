@@ -1,0 +1,1 @@
+"""What leaves the page: links, pictures, tables, snippets, offline pages."""

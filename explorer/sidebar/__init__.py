@@ -1,0 +1,1 @@
+"""The sidebar: labels, presets, instrument, observed star."""

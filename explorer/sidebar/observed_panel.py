@@ -1,0 +1,249 @@
+"""Observed stars: open apStar files, choose a row, lay it over the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+
+from ...core.spectra import Spectra, WavelengthGrid
+from ..session.background import executor
+from ..state.view_state import ViewState
+from ..widgets.choice import Choice
+from ..widgets.file_drop import FileDrop
+
+_KINDS = {"coadd": "combination", "coadd_global": "combination, global weights"}
+
+
+@dataclass(frozen=True)
+class ObservedStar:
+    """The spectra of one star, ready to be laid over a model.
+
+    Parameters
+    ----------
+    name : str
+        Name of the star.
+    file : str
+        Name of the file it comes from.
+    spectra : Spectra
+        Continuum-normalised, on the grid of the model.
+    titles : tuple of str
+        What each row is: combination or visit, with its signal-to-noise ratio.
+    notes : tuple of str
+        What a user should know about the file.
+    """
+
+    name: str
+    file: str
+    spectra: Spectra
+    titles: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+def open_star(source: str | Path | bytes, grid: WavelengthGrid, name: str = "") -> ObservedStar:
+    """Read an apStar file and normalise it as the training spectra were.
+
+    Parameters
+    ----------
+    source : path or bytes
+        The file or its content.
+    grid : WavelengthGrid
+        Grid of the model.
+    name : str
+        Name of the file, for messages.
+
+    Raises
+    ------
+    SpectrumError
+        If the file cannot be used.
+    GridError
+        If the model is on another grid than APOGEE's.
+    """
+    # Imported when the first file is opened: FITS support takes half a second to load, which
+    # the first screen need not wait for.
+    from ...core.io.apstar import read_apstar
+    from ...core.spectra import normalise
+
+    file = read_apstar(source, name=name)
+    spectra = normalise(file.spectra).on_chips()
+    grid.require_same(spectra.grid, f"the spectrum in {file.name}")
+    columns = file.spectra.columns
+    titles = []
+    for i, snr in enumerate(spectra.snr):
+        kind = str(columns["kind"][i])
+        what = _KINDS.get(kind, f"visit {int(columns['visit'][i])}")
+        titles.append(f"{what}, S/N {snr:.0f}")
+    return ObservedStar(file.star or file.name, file.name, spectra, tuple(titles), file.notes)
+
+
+class ObservedPanel(pn.viewable.Viewer):
+    """Open files, choose a star and one of its spectra.
+
+    Parameters
+    ----------
+    state : ViewState
+        Holds the choice: `star` and `row`.
+    grid : WavelengthGrid
+        Grid of the model.
+    on_choice : callable
+        ``on_choice(spectra, title)`` with one spectrum, or None and "" for no star.
+    on_error : callable
+        ``on_error(sentence_or_exception)`` for files that cannot be used.
+    """
+
+    def __init__(
+        self,
+        state: ViewState,
+        grid: WavelengthGrid,
+        on_choice: Callable[[Spectra | None, str], None],
+        on_error: Callable[[str | BaseException], None],
+    ) -> None:
+        super().__init__()
+        self.state = state
+        self.grid = grid
+        self._on_choice = on_choice
+        self._on_error = on_error
+        self._reader: ThreadPoolExecutor | None = None
+        self.stars: dict[str, ObservedStar] = {}
+        """Opened stars by key, in the order of opening."""
+        self.drop = FileDrop(
+            label="Open apStar files, or drop them here",
+            margin=0,
+            height=34,
+            sizing_mode="stretch_width",
+        )
+        self.drop.on_file = self.receive
+        self.drop.on_problem = on_error
+        self.example = pmui.Button(
+            label="Example star",
+            description="Example star: 2M19485057+5005279, APOGEE data release 17",
+            on_click=lambda event: self.open_example(),
+            variant="outlined",
+            size="small",
+            margin=0,
+            height=25,
+            sx={"textTransform": "none", "padding": "0 8px", "fontSize": "12.5px"},
+        )
+        self.star = Choice(label="star", options=[_NONE], **_CHOICE)
+        self.row = Choice(label="spectrum", **_CHOICE)
+        self.notes = pn.pane.HTML(
+            "", margin=0, styles={"font-size": "11.5px", "line-height": "14px"}
+        )
+        self.chosen = pn.Column(
+            self.star,
+            self.row,
+            self.notes,
+            visible=False,
+            margin=(9, 0, 0, 0),
+            sizing_mode="stretch_width",
+        )
+        self.star.param.watch(self._star_chosen, "value")
+        self.row.param.watch(self._row_chosen, "value")
+        self._watcher = state.param.watch(self._show, ["star", "row"])
+
+    def start(self) -> None:
+        """Read files in the background from now on, for the current document."""
+        execute = executor(pn.state.curdoc)
+        if execute is not None:
+            self._reader = ThreadPoolExecutor(1, "files")
+            self._execute = execute
+
+    def close(self) -> None:
+        """Stop reading and watching."""
+        if self._reader:
+            self._reader.shutdown(wait=False, cancel_futures=True)
+        self.state.param.unwatch(self._watcher)
+
+    def open_example(self, row: int = 0) -> None:
+        """Open the star that comes with the package, and choose one of its spectra."""
+        from ...core.io.apstar import example_apstar
+
+        path = example_apstar()
+        self.bring(lambda: open_star(path, self.grid, path.name), row)
+
+    def receive(self, name: str, source: bytes | Path) -> None:
+        """Open one file; what is wrong with it is told, and other files are not touched."""
+        self.bring(lambda: open_star(source, self.grid, name))
+
+    def bring(self, make: Callable[[], ObservedStar], row: int = 0) -> None:
+        """Make a star in the background, keep it, and choose it and one of its spectra."""
+        if self._reader is None:
+            try:
+                self.add(make(), row)
+            except Exception as problem:
+                self._on_error(problem)
+            return
+        execute = self._execute
+
+        def read() -> None:
+            try:
+                star = make()
+            except Exception as problem:
+                failure = problem
+                execute(lambda: self._on_error(failure))
+            else:
+                execute(lambda: self.add(star, row))
+
+        self._reader.submit(read)
+
+    def add(self, star: ObservedStar, row: int = 0) -> None:
+        """Keep a star and choose it and a row; a file of the same name is replaced."""
+        self.stars[star.file] = star
+        names = [s.name for s in self.stars.values()]
+        self.star.options = [_NONE] + [
+            [key, known.name if names.count(known.name) == 1 else f"{known.name} ({key})"]
+            for key, known in self.stars.items()
+        ]
+        self.chosen.visible = True
+        if self.state.star == star.file:
+            self._show()
+        else:
+            self.state.param.update(star=star.file, row=row)
+
+    def _star_chosen(self, event: Any) -> None:
+        if event.new != self.state.star and (event.new in self.stars or event.new == ""):
+            self.state.param.update(star=event.new, row=0)
+
+    def _row_chosen(self, event: Any) -> None:
+        if event.new.isdigit():
+            self.state.row = int(event.new)
+
+    def _show(self, *_: object) -> None:
+        star = self.stars.get(self.state.star)
+        self.star.value = self.state.star if star else ""
+        self.row.visible = star is not None
+        if star is None:
+            self.notes.object = ""
+            self._on_choice(None, "")
+            return
+        row = min(self.state.row, len(star.titles) - 1)
+        self.row.param.update(
+            options=[[str(i), title] for i, title in enumerate(star.titles)], value=str(row)
+        )
+        self.notes.object = " ".join(star.notes)
+        self._on_choice(star.spectra[row], f"{star.name}, {star.titles[row]}")
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return pn.Column(
+            pn.Row(
+                pn.pane.HTML("<b>Observed star</b>", margin=(3, 0, 0, 0)),
+                pn.HSpacer(),
+                self.example,
+                margin=(4, 0, 5, 0),
+                sizing_mode="stretch_width",
+            ),
+            self.drop,
+            self.chosen,
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+
+
+_NONE = ["", "none"]
+
+_CHOICE: dict[str, Any] = {"margin": 0, "height": 27, "sizing_mode": "stretch_width"}

@@ -1,0 +1,1 @@
+"""The Spectrum page: emulated, adapted and observed flux."""

@@ -1,0 +1,1 @@
+"""The Map page: stars in two dimensions."""

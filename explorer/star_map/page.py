@@ -1,0 +1,411 @@
+"""The Map page: stars of both domains by their spectra and by their shared latents."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import panel as pn
+from numpy.typing import NDArray
+
+from ...core.bundle import Bundle
+from ...core.embedding import Embedding
+from ...core.errors import SpectrabridgeError
+from ..session.background import Execute, LatestWins, under_lock
+from ..session.messages import sentence_of
+from ..sidebar.observed_panel import ObservedStar
+from ..state.view_state import ViewState
+from ..widgets.data_table import DataTable
+from .colours import DOMAIN, choices, colouring, legend_html
+from .controls import MapControls
+from .missing_map_view import MapMaking
+from .open_maps import shared_map
+from .panels import MapBoard
+from .placement import Opened, Placing
+from .spectrum import MapSpectrum
+from .stars import (
+    SHOWN,
+    Curves,
+    as_observed,
+    find,
+    known_labels,
+    selection_bytes,
+    selection_columns,
+    selection_curves,
+    selection_rows,
+    sent_words,
+    star_curves,
+)
+from .text import mixing_html, selection_words, star_html
+
+READY_AFTER = 2500
+"""Milliseconds after which the page gets ready to place stars."""
+
+Rows = NDArray[np.int64]
+
+OnStar = Callable[[Mapping[str, float] | None, ObservedStar | None], None]
+
+
+class MapPage(pn.viewable.Viewer):
+    """Three linked panels; tap a star, circle stars, search, place stars of one's own.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        Whose map is shown.
+    state : ViewState, optional
+        Theme, wavelengths and the chosen star; own if not given.
+    on_star : callable, optional
+        ``on_star(labels, star)`` when a star is chosen: its labels, None unless all are
+        known, and its observed spectrum, None for a synthetic star.
+    opened : callable, optional
+        ``opened(page)`` gives name and spectrum of the star that is open on the Spectrum
+        or the Fit page, or None.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        state: ViewState | None = None,
+        on_star: OnStar | None = None,
+        opened: Callable[[str], Opened | None] | None = None,
+    ) -> None:
+        super().__init__()
+        self.bundle = bundle
+        model = self.model = bundle.model
+        self.state = state or ViewState(model.labels, model.reference, bundle=bundle.name)
+        self._on_star = on_star
+        self._execute: Execute | None = None
+        self.embedding: Embedding | None = None
+        self.row: int | None = None
+        self.selected: Rows | None = None
+        self.board: MapBoard | None = None
+        self._curves: LatestWins[tuple[str, Any], Curves] | None = None
+        self._choosing: LatestWins[Callable[[], Rows], Rows] | None = None
+        self._sending: LatestWins[Rows, str] | None = None
+        self.making: MapMaking | None = None
+        self.placing = Placing(bundle, self.state, opened, self._show_placed)
+        side = self.side = MapControls(
+            self._download, self._soon(lambda: self.select(None)), self._send
+        )
+        side.colour.param.watch(self._soon(self._recolour), "value")
+        side.search.param.watch(self._soon(self._search), "enter_pressed")
+        self.spectrum = MapSpectrum(model.grid, self.state)
+        self.view = pn.Column(sizing_mode="stretch_both", margin=0)
+        self._watchers = [
+            self.state.param.watch(self._soon(self._paint), "dark"),
+            self.state.param.watch(self._soon(self._mapped), "mapped"),
+        ]
+        problem = ""
+        try:
+            found = shared_map(bundle)
+        except SpectrabridgeError as bad:
+            found, problem = None, sentence_of(bad)
+        if found is None:
+            self._show_empty(problem)
+        else:
+            self.open_map(found)
+
+    def _soon(self, function: Callable[[], None]) -> Callable[..., None]:
+        """Return a callback for widgets that runs a function under the document lock.
+
+        Panel holds no lock while it handles an event that came with a change which it had
+        put off, as Enter does after typing; figures may only be changed under the lock.
+        """
+
+        def later(*_: object) -> None:
+            if self._execute is None:
+                function()
+            else:
+                self._execute(function)
+
+        return later
+
+    def _show_empty(self, problem: str) -> None:
+        self.making = MapMaking(self.bundle, problem, self.open_map)
+        self.view[:] = [self.making]
+
+    # ------------------------------------------------------------------------ a map
+
+    def open_map(self, embedding: Embedding) -> None:
+        """Show a map."""
+        self.embedding = embedding
+        self.row, self.selected = None, None
+        self.side.colour.options = choices(embedding)
+        self.side.mixing.object = mixing_html(embedding)
+        self.side.star.object = star_html(embedding, None)
+        self.table = DataTable(
+            label="Selected stars",
+            columns=selection_columns(embedding),
+            empty="Circle stars with the lasso or the box: they will stand here.",
+            margin=(4, 8, 4, 0),
+            sizing_mode="stretch_height",
+            styles={"flex": "1 1 360px", "min-width": "0"},
+        )
+        self.table.param.watch(self._soon(self._row_chosen), "chosen")
+        self.board = MapBoard(embedding, self.choose, self.circled, self._soon)
+        self.view[:] = [self.board.bar, self.board, self.board.words, self._lower()]
+        self.side.lay_out()
+        self._show_selection()
+        self._paint()
+        if self._execute is not None:
+            self.board.start(self._execute, self._on_error)
+        self.placing.embedding = embedding
+        self.placing.look()
+        # A star that was chosen before there was a map moves no sliders: they stay.
+        self._mapped(quietly=True)
+
+    def _lower(self) -> pn.Row:
+        return pn.Row(
+            self.spectrum,
+            self.table,
+            sizing_mode="stretch_both",
+            margin=0,
+            # On narrow screens one above the other.
+            styles={"flex": "1 1 0px", "min-height": "150px", "flex-wrap": "wrap"},
+        )
+
+    def _recolour(self) -> None:
+        if self.embedding is None or self.board is None:
+            return
+        what = colouring(self.embedding, self.side.colour.value)
+        # The panels name the domains themselves.
+        self.side.legend.visible = what.key != DOMAIN
+        self.side.legend.object = legend_html(what, self.state.dark)
+        self.board.colour(what, self.state.dark, self.selected)
+
+    def _paint(self) -> None:
+        self._recolour()
+        self.spectrum.paint(self.state.dark)
+
+    # ----------------------------------------------------------------------- a star
+
+    _untold: int | None = None
+
+    def choose(self, row: int, quietly: bool = False) -> None:
+        """Choose a star: show its spectrum, and its labels and spectrum on all pages.
+
+        Parameters
+        ----------
+        row : int
+            Row of the star on the map.
+        quietly : bool
+            Leave the other pages as they are.
+        """
+        if self.embedding is None or self.board is None:
+            return
+        self.row, self._untold = row, row if quietly else None
+        self.board.choose(row)
+        self._draw(("star", row))
+        self.side.star.object = star_html(self.embedding, row)
+        self.table.chosen = str(row)
+        self.state.mapped = self.embedding.stars.ids[row]
+
+    def _mapped(self, quietly: bool = False) -> None:
+        """Follow the star that is chosen in the state."""
+        if self.embedding is None or not self.state.mapped:
+            return
+        row = self.embedding.row(self.state.mapped)
+        if row is not None and row != self.row:
+            self.choose(row, quietly)
+
+    def _draw(self, what: tuple[str, Any]) -> None:
+        if self._curves:
+            self._curves.submit(what)
+        else:
+            self._publish(what, self._compute(what))
+
+    def _compute(self, what: tuple[str, Any]) -> Curves:
+        kind, which = what
+        assert self.embedding is not None
+        make = star_curves if kind == "star" else selection_curves
+        return make(self.model, self.embedding, which)
+
+    def _publish(self, what: tuple[str, Any], curves: Curves) -> None:
+        self.spectrum.draw(curves)
+        kind, row = what
+        if kind == "selection":
+            self._soon(self._show_selection)()
+        elif self._on_star is not None and row != self._untold:
+            # Not before this is sent: other pages have time.
+            self._soon(lambda: self._tell(row))()
+
+    def _tell(self, row: int) -> None:
+        """Let other pages show a star, unless another one has been chosen meanwhile."""
+        if row == self.row and self._on_star is not None and self.embedding is not None:
+            labels = known_labels(self.embedding, row)
+            self._on_star(labels, as_observed(self.model, self.embedding, row))
+
+    def _search(self) -> None:
+        if self.embedding is None or self.board is None:
+            return
+        text = str(self.side.search.value_input or self.side.search.value)
+        rows = find(self.embedding, text)
+        if not text.strip():
+            self.side.found.object = ""
+        elif not rows:
+            self.side.found.object = (
+                f"No star of the map is called {_quoted(text)}. Its stars are called like "
+                f"{_quoted(self.embedding.stars.ids[0])} or "
+                f"{_quoted(self.embedding.stars.ids[-1])}."
+            )
+        elif len(rows) == 1:
+            self.side.found.object = ""
+            self.board.reveal(rows[0])
+            self.choose(rows[0])
+        else:
+            self.side.found.object = f"{len(rows):,} stars hold {_quoted(text)}: selected."
+            self.select(np.array(rows, np.int64))
+
+    def _row_chosen(self) -> None:
+        chosen = self.table.chosen
+        if chosen.isdigit() and int(chosen) != self.row:
+            self.choose(int(chosen))
+
+    # -------------------------------------------------------------------- selection
+
+    def circled(self, inside: Callable[[], Rows]) -> None:
+        """Select the stars that `inside` returns, found in the background."""
+        if self._choosing:
+            self._choosing.submit(inside)
+        else:
+            self.select(inside())
+
+    def select(self, rows: Rows | None) -> None:
+        """Select stars; None for none at all. The table follows when the stars are shown."""
+        if self.embedding is None or self.board is None:
+            return
+        self.selected = rows
+        some = rows is not None and len(rows) > 0
+        if some:
+            self.board.select(rows, lambda: self._draw(("selection", rows)))
+            return
+        self.board.select(None)
+        self._show_selection()
+        if self.row is not None:
+            self._draw(("star", self.row))
+
+    def _show_selection(self) -> None:
+        if self.embedding is None:
+            return
+        rows = self.selected
+        # Observed stars first: they stand behind the synthetic ones on the list.
+        shown = rows[::-1][:SHOWN] if rows is not None else np.zeros(0, np.int64)
+        if rows is None:
+            self.side.chosen_words.object = (
+                '<span style="opacity:0.75">Circle stars with the lasso or the box.</span>'
+            )
+        else:
+            self.side.chosen_words.object = selection_words(len(rows), len(shown))
+        self.table.rows = selection_rows(self.embedding, shown.tolist())
+        self.side.allow(len(shown) > 0, rows is not None)
+
+    def _download(self, name: str) -> io.BytesIO:
+        return io.BytesIO(self.table_file(name))
+
+    def table_file(self, name: str) -> bytes:
+        """Return the selected stars as a file; `name` is one of :data:`.FORMATS`.
+
+        Raises
+        ------
+        SpectrabridgeError
+            If no star is selected.
+        """
+        if self.embedding is None or self.selected is None or not len(self.selected):
+            raise SpectrabridgeError(
+                "No stars are selected. Circle some with the lasso or the box: the table holds "
+                "those."
+            )
+        return selection_bytes(self.embedding, self.selected, name)
+
+    def _send(self) -> None:
+        if self.selected is None:
+            return
+        if self._sending:
+            self.side.chosen_words.object = "Sending\u2026"
+            self._sending.submit(self.selected)
+        else:
+            self.side.chosen_words.object = self._sent(self.selected)
+
+    def _say_sent(self, words: str) -> None:
+        self.side.chosen_words.object = words
+
+    def _sent(self, rows: Rows) -> str:
+        """Send stars to the programs on this machine; return what became of it."""
+        assert self.embedding is not None
+        return sent_words(self.embedding, rows)
+
+    # --------------------------------------------------------------- stars of one's own
+
+    def _show_placed(self, words: str, places: Mapping[str, Any]) -> None:
+        self.side.placed.object, self.side.placed.visible = words, bool(words)
+        if self.board is not None:
+            self.board.place(places)
+
+    # ------------------------------------------------------------------------- work
+
+    def _on_error(self, problem: Exception) -> None:
+        self.side.found.object = sentence_of(problem)
+
+    def start(self) -> None:
+        """Work in the background from now on, for the current document."""
+        document = pn.state.curdoc
+        if document is None or document.session_context is None or self._execute:
+            return
+        execute = self._execute = under_lock(document)
+        if self.making is not None:
+            self.making.execute = execute
+        self._curves = LatestWins(
+            self._compute, self._publish, execute, self._on_error, "map spectra"
+        )
+        self._choosing = LatestWins(
+            lambda inside: inside(),
+            lambda inside, rows: self.select(rows),
+            execute,
+            self._on_error,
+            "map selection",
+        )
+        self._sending = LatestWins(
+            self._sent,
+            lambda rows, words: self._say_sent(words),
+            execute,
+            self._on_error,
+            "map samp",
+        )
+        self.placing.start(execute, self._on_error)
+        # After the first pictures, which should not have to share the processor.
+        document.add_timeout_callback(self.placing.prepare, READY_AFTER)
+        if self.board is not None:
+            self.board.start(execute, self._on_error)
+
+    def close(self) -> None:
+        """Stop all work and watching."""
+        if self.making is not None:
+            self.making.end()
+        for worker in (self._curves, self._choosing, self._sending):
+            if worker:
+                worker.close()
+        self.placing.close()
+        if self.board is not None:
+            self.board.close()
+        self.spectrum.close()
+        for watcher in self._watchers:
+            self.state.param.unwatch(watcher)
+        self._watchers = []
+
+    @property
+    def parts(self) -> tuple[pn.Column, pn.Column]:
+        """The column of controls and the view, for a page that places them itself."""
+        return self.side.column, self.view
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        controls = pn.Column(self.side.column, width=280, margin=(0, 8))
+        return pn.Row(controls, self.view, sizing_mode="stretch_width", height=660, margin=0)
+
+
+def _quoted(text: str) -> str:
+    import html
+
+    return f"\u201c{html.escape(text.strip())}\u201d"

@@ -1,0 +1,1 @@
+"""Components that belong to no page."""

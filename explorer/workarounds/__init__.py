@@ -1,0 +1,1 @@
+"""What libraries do wrong, one file for each fault."""

@@ -1,0 +1,399 @@
+"""The Lines page without a browser: decisions, order, words, files."""
+
+import io
+import zipfile
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from astropy.table import Table
+from fake import FakeBundle
+
+from spectrabridge.core.errors import LinesError
+from spectrabridge.core.linelist.shipped import shipped_lines
+from spectrabridge.core.lines import Answer, Candidate, Candidates, NearLine, discovery
+from spectrabridge.core.lines.candidate import candidate_id
+from spectrabridge.core.vetting import open_vetting
+from spectrabridge.explorer.computed.frame import DerivativeCache
+from spectrabridge.explorer.lines import candidate_search, vetting_session
+from spectrabridge.explorer.lines.candidate_table import Filters, candidate_rows, next_open
+from spectrabridge.explorer.lines.page import LinesPage
+from spectrabridge.explorer.lines.reference_star import (
+    KnownLines,
+    columns_by_element,
+    top_elements,
+    window_of,
+)
+from spectrabridge.explorer.publication.missing_lines import line_figure
+from spectrabridge.explorer.widgets.data_table import arranged
+
+PRINT = "0123456789abcdef"
+
+
+@dataclass
+class LinesBundle(FakeBundle):
+    """What the page reads of a bundle."""
+
+    name: str = "toy"
+    fingerprint: str = PRINT
+
+    @property
+    def labels(self):
+        return self.model.labels
+
+    @property
+    def grid(self):
+        return self.model.grid
+
+    def attached(self, name):
+        return None
+
+
+def toy(model, n=12):
+    """Candidates at hidden lines of the toy model."""
+    wave = model.grid.wavelength
+    depth = model.hidden.sum(1)
+    rows, at = [], 0
+    for k in range(n):
+        at += 500
+        peak = at + int(np.argmax(depth[at : at + 80]))
+        rows.append(
+            Candidate(
+                candidate_id(PRINT, wave[peak]),
+                float(wave[peak]),
+                float(wave[peak - 3]),
+                float(wave[peak + 3]),
+                peak - 3,
+                peak + 4,
+                peak,
+                ("missing", "too weak")[k % 2],
+                0.1,
+                0.3,
+                0.2 - 0.01 * k,
+                0.1,
+                0.3,
+                30.0,
+                float((7 * k) % 12),
+                (Answer(("Fe", "Si", "CN")[k % 3], 0.8), Answer("Mg", 0.2)),
+                (NearLine("Fe 1", float(wave[peak]) + 0.05, -1.0, 4.0, 0.5),) if k else (),
+            )
+        )
+    return Candidates("toy", PRINT, {"teff": 4750.0}, {}, tuple(rows))
+
+
+@pytest.fixture(scope="module")
+def candidates(model):
+    return toy(model)
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "v.sqlite"
+
+
+@pytest.fixture
+def page(model, state, candidates, file):
+    state.vetter = "ann"
+    page = LinesPage(LinesBundle(model=model), state, None, file, candidates)
+    yield page
+    page.close()
+
+
+def stored(file, candidates, vetter="ann"):
+    with open_vetting(file, candidates, read_only=True) as vetting:
+        return vetting.decisions(vetter)
+
+
+def decide(page, candidate, status, **texts):
+    page.receive({"do": "decide", "id": candidate.id, "status": status, **texts})
+
+
+# ---------------------------------------------------------------------- deciding
+
+
+def test_a_verdict_is_in_the_file_and_the_page_goes_on(page, candidates, file):
+    assert page.state.feature == candidates[0].id
+    decide(page, candidates[0], "accepted")
+    found = stored(file, candidates)[candidates[0].id]
+    assert (found.status, found.element) == ("accepted", "Fe")
+    assert page.state.feature == candidates[1].id
+    assert page.panel.candidate["id"] == candidates[1].id
+    assert page.bar.done == [1, 12]
+
+
+def test_a_late_key_counts_for_what_was_on_the_screen(page, candidates, file):
+    page.state.feature = candidates[5].id
+    decide(page, candidates[2], "rejected")
+    assert list(stored(file, candidates)) == [candidates[2].id]
+    assert page.state.feature == candidates[5].id
+
+
+def test_what_cannot_be_kept_is_said_and_the_page_stays(page, candidates, file):
+    moved = file.with_name("elsewhere")
+    file.rename(moved)
+    decide(page, candidates[0], "accepted", comment="words")
+    assert "moved, deleted or replaced" in page.panel.problem
+    assert page.state.feature == candidates[0].id
+    assert page.panel.stored == []
+    moved.rename(file)
+    decide(page, candidates[0], "accepted", comment="words")
+    assert page.panel.problem == ""
+    assert page.panel.stored[0] == candidates[0].id
+    assert stored(file, candidates)[candidates[0].id].comment == "words"
+
+
+def test_answers_elements_and_comments_stay_with_the_candidate(page, candidates, file):
+    here = candidates[0]
+    page.receive({"do": "choose", "id": here.id, "answer": 1})
+    page.receive({"do": "keep", "id": here.id, "comment": "blended"})
+    assert page.state.feature == here.id
+    assert page.panel.candidate["element"] == "Mg"
+    assert page.panel.candidate["status"] == ""
+    page.receive({"do": "keep", "id": here.id, "element": "Qq"})
+    assert "no element 'Qq'" in page.panel.problem
+    decide(page, here, "accepted")
+    found = stored(file, candidates)[here.id]
+    assert (found.status, found.element, found.comment) == ("accepted", "Mg", "blended")
+
+
+def test_undo_goes_back_to_what_was_undone(page, candidates, file):
+    decide(page, candidates[0], "rejected")
+    decide(page, candidates[1], "unsure")
+    page.receive({"do": "undo"})
+    assert page.state.feature == candidates[1].id
+    assert list(stored(file, candidates)) == [candidates[0].id]
+    page.receive({"do": "undo"})
+    page.receive({"do": "undo"})
+    assert "nothing to undo for ann" in page.panel.problem
+
+
+@pytest.mark.parametrize("message", [{"do": "decide", "status": "accepted"}, {"do": "dance"}])
+def test_messages_without_a_known_candidate_change_nothing(page, candidates, file, message):
+    page.receive({**message, "id": "not-there"})
+    assert page.panel.problem
+    assert stored(file, candidates) == {}
+
+
+# --------------------------------------------------------------- order and filters
+
+
+def test_moves_follow_the_table_as_it_is_sorted_and_filtered(page, candidates):
+    page.view.table.sorting = [5, -1]  # significance, the largest first
+    order = sorted(candidates, key=lambda c: -c.significance)
+    page.state.feature = order[0].id
+    page.move(1)
+    assert page.state.feature == order[1].id
+    decide(page, order[1], "accepted")
+    assert page.state.feature == order[2].id
+    page.bar.kind = "missing"
+    kept = [c.id for c in order if c.kind == "missing"]
+    assert page.order == kept
+    page.state.feature = kept[-1]
+    page.move(5)
+    assert page.state.feature == kept[-1]
+    page.bar.least = 4.0
+    assert page.order == [i for i in kept if page.verdicts.by_id[i].significance >= 4]
+
+
+def test_a_row_that_leaves_the_table_leaves_its_place_to_the_next(page, candidates):
+    page.bar.status = "open"
+    page.state.feature = candidates[3].id
+    decide(page, candidates[3], "rejected")
+    assert page.state.feature == candidates[4].id
+    assert candidates[3].id not in page.order
+    page.state.feature = candidates[3].id
+    page.move(1)
+    assert page.state.feature in {candidates[4].id, candidates[5].id}
+
+
+def test_the_next_open_one_is_found_round_the_end(page, candidates):
+    order = [c.id for c in candidates]
+    assert next_open(order, {}, len(order) - 1) == order[0]
+    for c in candidates[:-1]:
+        decide(page, c, "accepted")
+    assert page.state.feature == candidates[-1].id
+    decide(page, candidates[-1], "accepted")
+    assert page.state.feature == candidates[-1].id, "all are decided: it stays"
+    assert next_open(order, page.verdicts.decisions, 3) is None
+
+
+def test_python_sorts_as_the_browser_does(candidates):
+    rows = candidate_rows(candidates, {}, Filters(), "angstrom", "vacuum")
+    for column in range(8):
+        assert all(
+            row["cells"][column][1] is None or float(row["cells"][column][1]) is not None
+            for row in rows
+        )
+    near = [row["key"] for row in arranged(rows, [6, -1])]
+    assert near[-1] == candidates[0].id, "what has no value comes last, in both directions"
+    kinds = [row["cells"][3][0] for row in arranged(rows, [3, 1])]
+    assert kinds == sorted(kinds)
+
+
+def test_wavelengths_follow_unit_and_medium(page, candidates):
+    page.state.param.update(unit="nm", medium="air")
+    row = page.view.table.rows[0]
+    assert row["cells"][0][0] == f"{candidates[0].air / 10:.3f}"
+    assert page.panel.candidate["title"].startswith(f"{candidates[0].air / 10:.3f} nm")
+    shown = page.view.figure.chosen.data
+    assert shown["low"][0] == pytest.approx(candidates[0].low / 10, rel=1e-3)
+    assert shown["low"][0] < candidates[0].low / 10
+
+
+def test_a_decision_sends_one_row(page, candidates):
+    table = page.view.table
+    sent = []
+    table.param.watch(lambda *events: sent.extend(e.name for e in events), ["rows", "changed"])
+    decide(page, candidates[0], "accepted")
+    decide(page, candidates[1], "rejected")
+    assert sent == ["changed", "changed"]
+    assert [row["key"] for row in table.changed] == [candidates[0].id, candidates[1].id]
+    assert [row["cells"][-1][0] for row in table.rows[:3]] == ["accepted", "rejected", "open"]
+    page.bar.kind = "missing"
+    assert table.changed == []
+    assert sent[2:] in (["rows", "changed"], ["changed", "rows"])
+
+
+# ------------------------------------------------------------- vetters and files
+
+
+def test_each_vetter_has_decisions_of_their_own(page, candidates, file):
+    for c in candidates[:4]:
+        decide(page, c, "accepted")
+    page.bar.vetter = "bob"
+    assert page.state.vetter == "bob"
+    assert page.bar.done == [0, 12]
+    for c, status in zip(candidates[:4], "aara", strict=True):
+        decide(page, c, {"a": "accepted", "r": "rejected"}[status])
+    assert "With ann: \u03ba" in page.panel.note
+    assert "(3 of 4 alike)" in page.panel.note
+    assert page.bar.vetters == ["ann", "bob"]
+    page.state.vetter = "ann"
+    assert page.bar.done == [4, 12]
+    assert page.state.feature == candidates[4].id
+    assert len(stored(file, candidates, "bob")) == 4
+
+
+def test_decisions_made_elsewhere_appear(page, candidates, file):
+    page.state.page = "lines"
+    with open_vetting(file, candidates) as other:
+        other.decide(candidates[7], "ann", status="rejected")
+    page._look()
+    assert page.bar.done == [1, 12]
+    row = next(r for r in page.view.table.rows if r["key"] == candidates[7].id)
+    assert row["cells"][-1][0] == "rejected"
+
+
+def test_the_default_file_is_made_at_the_first_decision(
+    model, state, candidates, monkeypatch, file
+):
+    monkeypatch.setattr(vetting_session, "default_vetting_path", lambda bundle: file)
+    page = LinesPage(LinesBundle(model=model), state, candidates=candidates)
+    page.move(1)
+    page.receive({"do": "undo"})
+    assert not file.exists()
+    assert all(download.disabled for download in page.exports.downloads)
+    decide(page, candidates[1], "accepted")
+    assert len(stored(file, candidates, state.vetter)) == 1
+    page.close()
+
+
+def test_the_file_of_another_bundle_is_refused_and_left_alone(model, state, candidates, file):
+    with open_vetting(file, ("other", "f" * 16)):
+        pass
+    before = file.read_bytes()
+    page = LinesPage(LinesBundle(model=model), state, None, file, candidates)
+    assert "about bundle other" in page.panel.problem
+    decide(page, candidates[0], "accepted")
+    assert "about bundle other" in page.panel.problem
+    assert page.state.feature == candidates[0].id
+    assert file.read_bytes() == before
+    page.close()
+
+
+def test_decisions_leave_as_tables_and_line_lists(page, candidates):
+    decide(page, candidates[1], "accepted", element="Fe")
+    decide(page, candidates[2], "accepted", element="unknown")
+    table = Table.read(page.exports.content("ECSV").read().decode(), format="ascii.ecsv")
+    assert len(table) == len(candidates)
+    assert list(table["status"][1:3]) == ["accepted", "accepted"]
+    with zipfile.ZipFile(io.BytesIO(page.exports.content("MOOG").read())) as file:
+        names = file.namelist()
+        assert "26.0" in file.read(names[0]).decode()
+        assert "unknown" in file.read(names[1]).decode()
+    page.exports.send()
+    assert "hub" in page.exports.said.object
+    report = page.exports.content("Report").read().decode()
+    assert report.count("<svg") == 2
+
+
+# ------------------------------------------------------- candidates found, or not
+
+
+def test_without_candidates_it_says_so_and_finds_them(model, state, candidates, monkeypatch, file):
+    monkeypatch.setattr(candidate_search, "_found", {})
+    page = LinesPage(LinesBundle(model=model), state, vetting=file)
+    assert page.view is None
+    assert "no table of candidate features" in page.search.words.object
+    monkeypatch.setattr(discovery, "find_candidates", lambda bundle, progress: 1 / 0)
+    page.search.run()
+    assert "ZeroDivisionError" in page.search.words.object
+    monkeypatch.setattr(discovery, "find_candidates", lambda bundle, progress: candidates)
+    page.search.run()
+    assert len(page.order) == len(candidates)
+    # Other pages of this process have them at once.
+    other = LinesPage(LinesBundle(model=model), state, vetting=file)
+    assert len(other.order) == len(candidates)
+    page.close()
+    other.close()
+
+
+# ------------------------------------------------------------------------ figures
+
+
+def test_the_window_holds_the_feature_and_its_surroundings(candidates):
+    c = candidates[0]
+    low, high = window_of(c)
+    assert high - low == pytest.approx(6)
+    wide = Candidate(**{**c.__dict__, "low": c.wavelength - 4, "high": c.wavelength + 4})
+    low, high = window_of(wide)
+    assert high - low == pytest.approx(24)
+
+
+def test_derivatives_are_those_of_the_answers(page, model, candidates):
+    page.start()
+    drawn = page.view.figure.chosen.data["elements"][0].split(",")
+    assert drawn[0] == "Fe"
+    assert set(page.view.figure.slopes.data) == {"x", *model.labels.elements}
+    cn = candidates[2]
+    found = DerivativeCache(model).get(model.reference)
+    assert top_elements(cn, found, columns_by_element(model.labels))[:2] == ["C", "N"]
+
+
+def test_show_in_spectrum_goes_to_the_window(page, candidates):
+    page.state.feature = candidates[3].id
+    page.view.show_in_spectrum()
+    assert page.state.page == "spectrum"
+    assert page.state.window == window_of(candidates[3])
+
+
+def test_known_lines_are_those_a_star_may_show():
+    lines = KnownLines.of(shipped_lines(), 15950, 15980, 4750)
+    assert 15950 <= lines.wavelength.min() <= lines.wavelength.max() <= 15980
+    assert "Si I" in lines.names
+    assert lines.elements[lines.names.index("CN")] == ""
+    near = np.abs(lines.wavelength - 15964.42) < 0.1
+    assert lines.names[lines.species[near][np.argmax(lines.strength[near])]] == "Si I"
+
+
+def test_the_paper_figure_has_four_panels(model, candidates):
+    low = candidates[0].wavelength - 20
+    figure = line_figure(LinesBundle(model=model), candidates, low, low + 60)
+    panels = list(figure)
+    assert len(panels) == 4
+    assert {e.label for e in panels[3]} == {"Mg", "Si", "Fe", "C"}
+    assert {"Fe", "truth \u2212 emulated"} <= {e.label for e in panels[2]}
+    with pytest.raises(LinesError, match="no abundance of Xx"):
+        line_figure(LinesBundle(model=model), candidates, low, low + 60, elements=("Xx",))
+    with pytest.raises(LinesError, match="No pixel"):
+        line_figure(LinesBundle(model=model), candidates, 1000, 1100)
