@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from .core.bundle import list_bundles, open_bundle
     from .core.fitting import fit, fit_both, held_out_spectra
     from .core.io import example_apstar, read_star
+    from .core.lines.attached import candidates_of
     from .core.vetting import open_vetting
-    from .explorer.lines.candidate_search import candidates_of
     from .explorer.notebook.components import (
         DerivativeMap,
         FitPage,
@@ -59,7 +59,7 @@ if "ipykernel" in sys.modules:
     os.environ.setdefault("PANEL_INLINE", "true")
 
 _HOMES = {
-    "candidates_of": ".explorer.lines.candidate_search",
+    "candidates_of": ".core.lines.attached",
     "example_apstar": ".core.io",
     "fit": ".core.fitting",
     "fit_both": ".core.fitting",

@@ -175,7 +175,7 @@ def _ablations(
     store: bool,
 ) -> list[dict[str, Any]]:
     """Train the variants with a progress bar each; keep the rows in the bundle if asked to."""
-    from ..core.bundle.bundle import store_metrics
+    from ..core.bundle.writing import store_metrics
     from ..core.domains.registry import domains_of
     from ..core.evaluation import train_ablations
 

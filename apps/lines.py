@@ -68,7 +68,7 @@ def lines_command(
     kept with --store, to be vetted one by one.
     """
     from ..core.bundle import open_bundle
-    from ..core.bundle.bundle import attach, require_folder
+    from ..core.bundle.writing import attach, require_folder
     from ..core.linelist import read_lines
     from ..core.lines import CANDIDATES, LineSettings, find_candidates, score_candidates, summary
 

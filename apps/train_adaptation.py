@@ -131,7 +131,7 @@ def train_adaptation_command(
 
     from ..core.adaptation.settings import PRESETS
     from ..core.bundle import open_bundle
-    from ..core.bundle.bundle import require_writable, store_metrics, write_bundle
+    from ..core.bundle.writing import require_writable, store_metrics, write_bundle
     from ..core.domains.mock_lines import reference_giant
     from ..core.domains.registry import build_domains
     from ..core.domains.user_spectra import own_domains, read_observed

@@ -31,7 +31,7 @@ from spectrabridge.core.lines import CANDIDATES, UNDECIDED, Candidates
 from spectrabridge.core.vetting.decision import Decision
 from spectrabridge.core.vetting.line_table import Settled
 from spectrabridge.explorer.lines.report import line_report_html
-from spectrabridge.explorer.state.page_titles import TITLES
+from spectrabridge.explorer.state.view_state import TITLES
 
 FOLDER = Path(__file__).parent / "gallery"
 SIZE = {"width": 1280, "height": 720}

@@ -11,22 +11,22 @@ import panel_material_ui as pmui
 
 from ..core.bundle import Bundle
 from ..core.errors import SpectrabridgeError
+from .computed.observed_star import ObservedStar
 from .computed.population_distance import Likeness
 from .computed.split_directions import Instrument
 from .computed.trained_ranges import trained_ranges
 from .figures.theme import FIGURES, PALETTE
 from .pages import BUILDERS, Page, Shared
 from .session import open_bundles
-from .session.background import after, executor, under_lock
+from .session.document_lock import after, executor, under_lock
 from .session.messages import Messages
 from .share import url
 from .share.share import Sharing
 from .sidebar.instrument_panel import InstrumentPanel
 from .sidebar.labels_panel import LabelsPanel
-from .sidebar.observed_panel import ObservedPanel, ObservedStar
+from .sidebar.observed_panel import ObservedPanel
 from .spectrum.view import SpectrumView
-from .state.page_titles import TITLES
-from .state.view_state import MAPPED, ViewState
+from .state.view_state import MAPPED, TITLES, ViewState
 from .widgets.choice import Choice
 from .widgets.navigation import Navigation
 from .widgets.tour import Tour
@@ -432,7 +432,7 @@ class Explorer(pn.viewable.Viewer):
 
 def candidate_ids(bundle: Bundle) -> frozenset[str]:
     """Return the ids of the candidate features of a bundle."""
-    from .lines.candidate_search import candidates_of
+    from ..core.lines.attached import candidates_of
 
     return frozenset(candidate.id for candidate in candidates_of(bundle) or ())
 

@@ -11,8 +11,8 @@ import panel as pn
 
 from ..core.bundle import Bundle
 from ..core.spectra import Spectra
-from .computed.frame import DerivativeCache
-from .sidebar.observed_panel import ObservedStar
+from .computed.derivatives import DerivativeCache
+from .computed.observed_star import ObservedStar
 from .state.view_state import ViewState
 
 

@@ -24,7 +24,7 @@ def compact(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return tensors to store: components and weights need no more than three digits.
 
     The weights of emulators with confined elements are half zeros: see
-    :mod:`spectrabridge.core.emulator.emulator.confinement`.
+    :mod:`spectrabridge.core.emulator.confinement`.
     """
     out = {}
     for name, tensor in tensors.items():

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..bundle.bundle import Bundle, versions
+from ..bundle.bundle import Bundle
+from ..bundle.writing import versions
 from .features import PANELS, Features, Routes
 from .map_stars import MapStars
 from .tsne import TsneSettings, fit_tsne

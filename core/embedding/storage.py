@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from ..bundle.bundle import Bundle, attach
+from ..bundle.bundle import Bundle
+from ..bundle.writing import attach
 from ..errors import EmbeddingError, SpectrabridgeError
 from .embedding import Embedding
 from .features import PANELS, Features, Projection

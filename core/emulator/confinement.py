@@ -107,7 +107,7 @@ def responses(
     x : Tensor, shape ``(n_stars, n_labels)``
         Scaled inputs of its training set.
     elements : sequence of OwnLines
-        See :func:`spectrabridge.core.emulator.emulator.element_lines.own_lines`.
+        See :func:`spectrabridge.core.emulator.element_lines.own_lines`.
     seed : int
         Of the choice of pixels to compare with.
 

@@ -103,7 +103,7 @@ class Emulator(nn.Module):
         Number of principal components; only for ``basis``.
     continuum : str
         What the flux is divided by: ``true`` (the simulator's own continuum) or
-        ``pseudo`` (:func:`spectrabridge.core.spectra.spectra.continuum.normalise`).
+        ``pseudo`` (:func:`spectrabridge.core.spectra.continuum.normalise`).
 
     Raises
     ------

@@ -41,7 +41,8 @@ class EmulatorTraining:
         Principal components for ``basis``, with those of confined elements.
     confine : bool
         Train a second time so that rare elements act on their own lines only, where the
-        shipped line list covers the spectra: see :mod:`spectrabridge.core.emulator.emulator.confinement`.
+        shipped line list covers the spectra: see
+        :mod:`spectrabridge.core.emulator.confinement`.
         Only for ``basis``.
     first : float
         Steps of the first of two trainings, as a part of `steps`; the second has all. What an

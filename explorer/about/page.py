@@ -8,8 +8,7 @@ import panel as pn
 
 from ...core.bundle import Bundle
 from ...core.bundle.bundle import SHIPPED
-from ..state.page_titles import TITLES
-from ..state.view_state import ViewState
+from ..state.view_state import TITLES, ViewState
 from ..widgets.buttons import plain_button
 from ..widgets.chapters import Chapters
 from .text import about_parts

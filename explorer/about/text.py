@@ -15,7 +15,7 @@ import numpy as np
 from ...core.bundle import Bundle
 from ...core.evaluation.cautions import cautions
 from ...core.labels import LabelSet
-from ..sidebar.label_sliders import short_unit
+from ..state.label_text import short_unit
 from .evaluation_report import EXPLAINED, number, rows_table, table_html
 
 Part = tuple[str, str]

@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...core.spectra import WavelengthGrid, air_to_vacuum
 from ...core.spectra.wavelength import UNITS
-from ..computed.frame import Array, Derivatives
+from ..computed.derivatives import Derivatives
+from ..computed.frame import Array
 from ..figures.axis_limits import nice
 
 Quantity = Literal["difference", "adapted", "emulated", "missing"]

@@ -12,9 +12,10 @@ import param
 from numpy.typing import NDArray
 
 from ...core.bundle import Model
-from ..computed.frame import DerivativeCache, Derivatives
+from ..computed.derivatives import DerivativeCache, Derivatives
 from ..figures.theme import ADAPTED, TRUTH, element_colour, surface
-from ..session.background import LatestWins, executor
+from ..session.background import LatestWins
+from ..session.document_lock import executor
 from ..state.view_state import ViewState
 from ..widgets.status_line import StatusLine
 from ..widgets.view_controls import (

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from ...core.spectra import WavelengthGrid, air_to_vacuum
 from ...core.spectra.wavelength import UNITS, convert
-from ..computed.frame import Axis
-from ..session.background import after, executor
+from ..session.document_lock import after, executor
 from ..state.view_state import ALL, ViewState
 from ..workarounds.fast_repaint import lighten
+from .chip_axis import Axis
 
 UNIT_SYMBOLS = {"angstrom": "\u00c5", "nm": "nm", "um": "\u00b5m"}
 """How units are written on buttons and axes."""

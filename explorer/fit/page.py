@@ -12,18 +12,19 @@ import panel_material_ui as pmui
 
 from ...core.bundle import Bundle
 from ...core.errors import SpectrabridgeError
-from ..session.background import executor
-from ..sidebar.observed_panel import ObservedStar
-from ..state.view_state import ViewState, decimals
+from ...core.io.table_writer import FORMATS
+from ..computed.observed_star import ObservedStar
+from ..session.document_lock import executor
+from ..state.label_text import decimals
+from ..state.view_state import ViewState
 from ..widgets.buttons import STYLE, plain_button
 from ..widgets.data_table import DataTable
 from ..widgets.file_drop import FileDrop
-from .fit_export import FORMATS, table_bytes
 from .fitted_star import FitPlan, FittedStar, fit_batch, fitters_of, without_continuum
 from .options import FitOptions
 from .queue import FitQueue
 from .star_view import ResidualView
-from .tables import has_survey, label_columns, label_rows, star_columns, star_rows
+from .tables import has_survey, label_columns, label_rows, star_columns, star_rows, table_bytes
 from .text import progress_html
 
 Handed = tuple[list[FittedStar], list[tuple[str, bytes | Path]]]

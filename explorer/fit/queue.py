@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from ..session.background import Execute
+from ..session.document_lock import Execute
 from ..session.messages import sentence_of
 from .fitted_star import FitPlan, FittedStar, read_file, unreadable
 

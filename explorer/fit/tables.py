@@ -6,14 +6,15 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from ...core.bundle import Model
 from ...core.fitting.flags import FLAGS
 from ...core.fitting.result import LabelFits
+from ...core.io.table_writer import file_of
 from ...core.labels import LabelSet
 from ..figures.theme import ADAPTED, EMULATED
-from ..state.label_text import number
-from ..state.view_state import decimals
+from ..state.label_text import decimals, number
 from ..widgets.data_table import Column, Row
-from .fitted_star import KINDS, FittedStar
+from .fitted_star import KINDS, FittedStar, collected
 
 MAIN = ("teff", "logg", "Fe")
 """Labels that stand in the table of stars, where a model has them."""
@@ -191,3 +192,22 @@ def label_rows(star: FittedStar | None, labels: LabelSet, survey: bool = True) -
             cells += [_cell(number(given, digits), given), _cell(number(difference, 1), difference)]
         out.append(Row(key=label.name, cells=cells, mark=""))
     return out
+
+
+def table_bytes(stars: Iterable[FittedStar], model: Model, name: str, bundle: str = "") -> bytes:
+    """Return the table of :meth:`.StarFits.table` as a file.
+
+    Parameters
+    ----------
+    stars : iterable of FittedStar
+        At least one.
+    model : Model
+        The model that was fitted.
+    name : str
+        One of :data:`.FORMATS`.
+    bundle : str
+        Name of the bundle, kept in the table.
+    """
+    table = collected(stars, model).table()
+    table.meta = {"bundle": bundle, "creator": "spectrabridge"}
+    return file_of(table, name)

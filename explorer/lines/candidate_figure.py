@@ -33,7 +33,8 @@ from numpy.typing import NDArray
 from ...core.lines import Candidate
 from ...core.spectra import WavelengthGrid
 from ...core.spectra.wavelength import convert
-from ..computed.frame import Axis, Derivatives
+from ..computed.derivatives import Derivatives
+from ..figures.chip_axis import Axis
 from ..figures.theme import ADAPTED, TRUTH, element_colour, paint, surface
 from ..figures.wavelength_axis import DIGITS, UNIT_SYMBOLS, wavelength_figure
 from ..state.view_state import ViewState

@@ -10,8 +10,9 @@ import panel as pn
 from ...core.bundle import Bundle
 from ...core.lines import Candidate, Candidates
 from ...core.lines.known_lines import lines_for
-from ..computed.frame import DerivativeCache, Derivatives
-from ..session.background import Execute, LatestWins
+from ..computed.derivatives import DerivativeCache, Derivatives
+from ..session.background import LatestWins
+from ..session.document_lock import Execute
 from ..state.view_state import ViewState
 from ..widgets.buttons import plain_button
 from ..widgets.curve_legend import CurveLegend

@@ -11,7 +11,8 @@ import panel_material_ui as pmui
 
 from ...core.bundle import Bundle
 from ...core.errors import LinesError
-from ..session.background import Execute, LatestWins
+from ..session.background import LatestWins
+from ..session.document_lock import Execute
 from ..session.messages import sentence_of
 from ..widgets.buttons import STYLE, plain_button
 from .export import ABOUT, SUFFIXES, export_bytes, send

@@ -11,12 +11,13 @@ import panel as pn
 from ...core.bundle import Bundle
 from ...core.errors import LinesError, SpectrabridgeError
 from ...core.lines import Candidate, Candidates
+from ...core.lines.attached import candidates_of
 from ...core.vetting import STATUSES
-from ..computed.frame import DerivativeCache
-from ..session.background import Execute, executor
+from ..computed.derivatives import DerivativeCache
+from ..session.document_lock import Execute, executor
 from ..session.messages import sentence_of
 from ..state.view_state import ViewState
-from .candidate_search import LineSearch, candidates_of
+from .candidate_search import LineSearch
 from .candidate_table import Filters, candidate_rows, filter_options, next_open, status_of
 from .candidate_view import LineView
 from .export_buttons import VettingExports

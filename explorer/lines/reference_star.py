@@ -16,7 +16,8 @@ from ...core.bundle import Bundle
 from ...core.linelist.line_list import LineList
 from ...core.linelist.species import Species
 from ...core.lines import PAIRS, Candidate, Candidates
-from ..computed.frame import Array, Derivatives, compute_frame
+from ..computed.derivatives import Derivatives
+from ..computed.frame import Array, compute_frame
 
 FAINTEST = -2.5
 """Lines below this strength, see :meth:`.LineList.strength`, are not shown."""

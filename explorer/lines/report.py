@@ -17,7 +17,8 @@ from ...core.version import __version__
 from ...core.vetting import Decision
 from ...core.vetting.agreement import Comparison
 from ...core.vetting.line_table import Settled
-from ..computed.frame import Axis, DerivativeCache
+from ..computed.derivatives import DerivativeCache
+from ..figures.chip_axis import Axis
 from ..figures.theme import element_colour
 from .reference_star import KnownLines, columns_by_element, reference_star, top_elements, window_of
 from .report_svg import line_picture

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...core.lines import Candidate
-from ..computed.frame import Axis
+from ..figures.chip_axis import Axis
 from ..figures.label_placement import place, text_width
 from ..figures.theme import ADAPTED, EMULATED, LIGHT, TRUTH, element_colour
 from .reference_star import KnownLines, ReferenceStar, window_of

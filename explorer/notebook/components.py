@@ -14,16 +14,18 @@ from typing import TYPE_CHECKING, Any
 import panel as pn
 
 from ...core.bundle import Bundle, Model
-from ..computed.frame import DerivativeCache, Frame, compute_frame
+from ..computed.derivatives import DerivativeCache
+from ..computed.frame import Frame, compute_frame
+from ..computed.observed_star import ObservedStar
 from ..pages import Page
 from ..session import open_bundles
 from ..session.messages import Messages
 from ..sidebar.labels_panel import LabelsPanel
-from ..sidebar.observed_panel import ObservedPanel, ObservedStar
+from ..sidebar.observed_panel import ObservedPanel
 from ..spectrum.view import SpectrumView as _SpectrumView
 from ..state.view_state import ViewState
 from .display import Frame as Shown
-from .display import in_kernel, prepare
+from .kernel import in_kernel, prepare
 
 if TYPE_CHECKING:
     from ...core.spectra import Spectra

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ...core.bundle import Bundle
 from ...core.errors import LinesError
 from ...core.lines import PAIRS, Candidates
-from ..computed.frame import DerivativeCache
+from ..computed.derivatives import DerivativeCache
 from ..figures.theme import ADAPTED, EMULATED, OTHER_ELEMENT, TRUTH, element_colour
 from ..lines.reference_star import columns_by_element, reference_star
 from .style import INCH, Backend, band, line, load
@@ -70,7 +70,7 @@ def line_figure(
 
     load(backend)
     if candidates is None:
-        from ..lines.candidate_search import candidates_of
+        from ...core.lines.attached import candidates_of
 
         candidates = candidates_of(bundle)
     model = bundle.model

@@ -5,7 +5,7 @@ from __future__ import annotations
 from threading import Lock
 
 from ...core.bundle import Bundle, list_bundles, open_bundle
-from ..computed.frame import DerivativeCache
+from ..computed.derivatives import DerivativeCache
 
 _open: dict[str, tuple[Bundle, DerivativeCache]] = {}
 _lock = Lock()

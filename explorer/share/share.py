@@ -16,12 +16,12 @@ from ...core.io.table_writer import FORMATS, file_of
 from ..computed.split_directions import Instrument
 from ..figures.theme import surface
 from ..pages import Page
-from ..session.background import after, executor
+from ..session.document_lock import after, executor
 from ..session.messages import sentence_of
 from ..sidebar.observed_panel import ObservedPanel
 from ..spectrum.view import SpectrumView
-from ..state.page_titles import TITLES
-from ..state.view_state import ViewState, decimals
+from ..state.label_text import decimals
+from ..state.view_state import TITLES, ViewState
 from .menu import ShareMenu
 from .python_snippet import snippet
 from .url import star_of, write

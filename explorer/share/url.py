@@ -18,8 +18,8 @@ from ...core.labels import Label, LabelSet
 from ...core.spectra import WavelengthGrid
 from ..figures.wavelength_axis import NARROWEST, UNIT_SYMBOLS
 from ..sidebar.instrument_panel import LIMIT
-from ..state.page_titles import TITLES
-from ..state.view_state import ALL, MAPPED, ViewState, bounds, decimals
+from ..state.label_text import bounds, decimals
+from ..state.view_state import ALL, MAPPED, TITLES, ViewState
 
 Arguments = Mapping[str, Sequence[bytes | str]]
 """The arguments of a request: every value of every key, as bytes or as text."""

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from ...core.bundle import Model
 from ...core.spectra import vacuum_to_air
 from ...core.version import __version__
-from ..computed.frame import Array, Derivatives, compute_frame, residual
+from ..computed.derivatives import Derivatives
+from ..computed.frame import Array, compute_frame, residual
 from ..state.view_state import ALL
 
 

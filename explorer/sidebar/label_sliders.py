@@ -12,17 +12,10 @@ from panel.custom import JSComponent
 from param.parameterized import discard_events
 
 from ...core.labels import Label
-from ..state.view_state import decimals
+from ..state.label_text import decimals, short_unit
 
 HEIGHT = 25
 """Pixels of a row."""
-
-_UNITS = {"log10(cm s-2)": "", "km s-1": "km/s"}
-
-
-def short_unit(label: Label) -> str:
-    """Return a unit short enough to stand behind a box; none for logarithms of g."""
-    return _UNITS.get(label.unit, label.unit)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ import panel_material_ui as pmui
 import param
 from numpy.typing import NDArray
 
-from ..state.view_state import ViewState, bounds
+from ..state.label_text import bounds
+from ..state.view_state import ViewState
 from .label_sliders import LabelRow, LabelRows
 from .preset_buttons import PresetButtons
 from .presets import PRESETS, Preset

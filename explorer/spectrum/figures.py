@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from ...core.bundle import Model
 from ...core.spectra.wavelength import convert
-from ..computed.frame import Array, Derivatives, Frame, residual
+from ..computed.derivatives import Derivatives
+from ..computed.frame import Array, Frame, residual
 from ..figures.axis_limits import nice, set_reach
 from ..figures.theme import ADAPTED, TRUTH, element_colour, paint, surface
 from ..figures.wavelength_axis import DIGITS, UNIT_SYMBOLS, Wavelengths, wavelength_figure

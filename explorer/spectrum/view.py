@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from ...core.bundle import Model
 from ...core.spectra import Spectra
-from ..computed.frame import DerivativeCache, Derivatives, Frame, compute_frame
+from ..computed.derivatives import DerivativeCache, Derivatives
+from ..computed.frame import Frame, compute_frame
 from ..computed.population_distance import Likeness
 from ..computed.split_directions import Instrument
 from ..figures.theme import ADAPTED, TRUTH, surface
 from ..figures.wavelength_axis import DIGITS, UNIT_SYMBOLS
-from ..session.background import LatestWins, after, executor
+from ..session.background import LatestWins
+from ..session.document_lock import after, executor
 from ..state.view_state import ViewState
 from ..widgets.buttons import STYLE
 from ..widgets.curve_legend import CurveLegend

@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 
 from ...core.embedding import Embedding
 from ..figures.theme import ADAPTED, surface
-from ..sidebar.label_sliders import short_unit
-from ..state.label_text import number
-from ..state.view_state import decimals
+from ..state.label_text import decimals, number, short_unit
 from .rasteriser import COLOURS
 
 DOMAIN = "domain"

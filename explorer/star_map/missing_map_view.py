@@ -8,10 +8,10 @@ import panel as pn
 
 from ...core.bundle import Bundle
 from ...core.embedding import PANELS, Embedding
-from ..session.background import Execute
+from ..session.document_lock import Execute
 from ..session.messages import sentence_of
 from ..widgets.buttons import plain_button
-from .open_maps import MapMaker
+from .map_maker import MapMaker
 from .text import empty_html, progress_html
 
 

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from ...core.bundle import Bundle
 from ...core.embedding import Embedding
 from ...core.errors import SpectrabridgeError
-from ..session.background import Execute, LatestWins, under_lock
+from ..computed.observed_star import ObservedStar
+from ..session.background import LatestWins
+from ..session.document_lock import Execute, under_lock
 from ..session.messages import sentence_of
-from ..sidebar.observed_panel import ObservedStar
 from ..state.view_state import ViewState
 from ..widgets.data_table import DataTable
 from .colours import DOMAIN, choices, colouring, legend_html

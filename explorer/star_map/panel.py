@@ -23,7 +23,8 @@ from bokeh.plotting import figure
 from numpy.typing import NDArray
 
 from ..figures.theme import paint, surface
-from ..session.background import Execute, LatestWins
+from ..session.background import LatestWins
+from ..session.document_lock import Execute
 from ..workarounds.fast_repaint import drop_spare_glyphs
 from .rasteriser import View, inside_box, inside_polygon, palette, rasterise
 

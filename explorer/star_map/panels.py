@@ -16,7 +16,7 @@ from bokeh.models.widgets import Div
 from numpy.typing import NDArray
 
 from ...core.embedding import PANELS, Embedding
-from ..session.background import Execute
+from ..session.document_lock import Execute
 from ..widgets.buttons import plain_button
 from ..widgets.view_controls import GROUP, word
 from .colours import Colouring, colours_of, panel_title_html, unknown_colour

@@ -10,7 +10,8 @@ import torch
 from ...core.bundle import Bundle
 from ...core.embedding import Embedding, Placement
 from ...core.spectra import Spectra
-from ..session.background import Execute, LatestWins
+from ..session.background import LatestWins
+from ..session.document_lock import Execute
 from ..state.view_state import MAPPED, ViewState
 from .open_maps import placer_of
 from .text import placed_html

@@ -16,10 +16,9 @@ from ...core.embedding import PANELS, Embedding
 from ...core.errors import SpectrabridgeError
 from ...core.io.table_writer import file_of
 from ...core.spectra import Spectra
-from ..sidebar.label_sliders import short_unit
-from ..sidebar.observed_panel import ObservedStar
-from ..state.label_text import number
-from ..state.view_state import MAPPED, decimals
+from ..computed.observed_star import ObservedStar
+from ..state.label_text import decimals, number, short_unit
+from ..state.view_state import MAPPED
 from ..widgets.data_table import Column, Row
 
 MAIN = ("teff", "logg", "Fe")

@@ -7,9 +7,7 @@ import html
 import numpy as np
 
 from ...core.embedding import PANELS, Embedding, Placement
-from ..sidebar.label_sliders import short_unit
-from ..state.label_text import number
-from ..state.view_state import decimals
+from ..state.label_text import decimals, number, short_unit
 
 
 def mixing_html(embedding: Embedding) -> str:

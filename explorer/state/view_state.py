@@ -10,9 +10,19 @@ import param
 from numpy.typing import ArrayLike, NDArray
 
 from ...core.emulator import Extrapolation
-from ...core.labels import Label, LabelSet
-from .page_titles import TITLES
+from ...core.labels import LabelSet
+from .label_text import ABUNDANCE_BOUNDS, bounds, decimals
 from .zoom_history import ZoomHistory
+
+TITLES: dict[str, str] = {
+    "spectrum": "Spectrum",
+    "derivatives": "Derivatives",
+    "map": "Map",
+    "fit": "Fit",
+    "lines": "Lines",
+    "about": "About",
+}
+"""Title of every page by its key, in their order; keys are those of ``ViewState.page``."""
 
 SHOWN = 2
 """How many extrapolating labels are named in full."""
@@ -22,37 +32,6 @@ ALL = "all"
 
 MAPPED = "star of the map"
 """What stands for the file of an observed star that was chosen on the Map page."""
-
-BOUNDS: dict[str, tuple[float, float]] = {
-    "teff": (2500.0, 15000.0),
-    "logg": (-1.0, 6.0),
-    "vturb": (0.0, 20.0),
-    "vmacro": (0.0, 200.0),
-    "c12c13": (1.0, 1000.0),
-}
-"""Physically sane limits of what can be typed, by label; wider than any training grid."""
-
-ABUNDANCE_BOUNDS = (-6.0, 3.0)
-"""Limits of what can be typed for an abundance [X/H], in dex."""
-
-
-def bounds(labels: LabelSet, name: str) -> tuple[float, float]:
-    """Return the limits of what can be typed for a label.
-
-    They always hold the trained range.
-    """
-    label = labels[name]
-    span = label.high - label.low
-    if label.element:
-        low, high = ABUNDANCE_BOUNDS
-    else:
-        low, high = BOUNDS.get(label.name, (label.low - 10 * span, label.high + 10 * span))
-    return min(low, label.low), max(high, label.high)
-
-
-def decimals(label: Label) -> int:
-    """Return how many decimals of a label are shown: none where its step is 1 or more."""
-    return 0 if label.step >= 1 else 2
 
 
 class ViewState(param.Parameterized):

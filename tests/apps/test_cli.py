@@ -312,7 +312,7 @@ def test_a_bundle_s_own_emulator_is_taken_not_its_truth(
 ) -> None:
     from spectrabridge.apps.train_adaptation import _emulator
     from spectrabridge.core.bundle import open_bundle
-    from spectrabridge.core.bundle.bundle import write_bundle
+    from spectrabridge.core.bundle.writing import write_bundle
     from spectrabridge.core.emulator.hidden_lines import HiddenLines
 
     model = open_bundle("mock-lines").model

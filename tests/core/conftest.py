@@ -11,7 +11,7 @@ import torch
 
 from spectrabridge.core.adaptation.training import AdaptationTraining, TrainingResult
 from spectrabridge.core.bundle import Bundle
-from spectrabridge.core.bundle.bundle import write_bundle
+from spectrabridge.core.bundle.writing import write_bundle
 from spectrabridge.core.domains.mock_lines import MockSurvey, mock_trainer, reference_giant
 from spectrabridge.core.emulator import Emulator, EmulatorTraining, train_emulator
 from spectrabridge.core.emulator.hidden_lines import Experiment, design_experiment

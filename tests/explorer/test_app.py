@@ -6,8 +6,8 @@ from spectrabridge.apps.explorer import serve
 from spectrabridge.core.errors import BundleError, SpectrabridgeError
 from spectrabridge.core.io.apstar import example_apstar
 from spectrabridge.explorer.app import Explorer
+from spectrabridge.explorer.computed.observed_star import open_star
 from spectrabridge.explorer.session import open_bundles
-from spectrabridge.explorer.sidebar.observed_panel import open_star
 
 
 def test_a_bundle_is_opened_once_for_all_sessions(bundles):

@@ -6,9 +6,10 @@ import pytest
 from spectrabridge.core.errors import GridError, SpectrumError
 from spectrabridge.core.io.apstar import example_apstar
 from spectrabridge.core.spectra import APSTAR_GRID, Spectra
+from spectrabridge.explorer.computed.observed_star import open_star
 from spectrabridge.explorer.session.messages import sentence_of
 from spectrabridge.explorer.sidebar.labels_panel import LabelsPanel
-from spectrabridge.explorer.sidebar.observed_panel import ObservedPanel, open_star
+from spectrabridge.explorer.sidebar.observed_panel import ObservedPanel
 from spectrabridge.explorer.sidebar.presets import PRESETS
 from spectrabridge.explorer.spectrum.view import SpectrumView
 from spectrabridge.explorer.widgets.file_drop import FileDrop

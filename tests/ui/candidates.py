@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from spectrabridge.core.bundle import read_bundle
-from spectrabridge.core.bundle.bundle import SHIPPED, attach
+from spectrabridge.core.bundle.bundle import SHIPPED
+from spectrabridge.core.bundle.writing import attach
 from spectrabridge.core.lines import CANDIDATES, Answer, Candidate, Candidates, NearLine
 from spectrabridge.core.lines.candidate import candidate_id
 

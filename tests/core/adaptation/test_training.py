@@ -23,7 +23,7 @@ from spectrabridge.core.adaptation.training import (
     TrainingResult,
 )
 from spectrabridge.core.bundle import Model
-from spectrabridge.core.bundle.bundle import write_bundle
+from spectrabridge.core.bundle.writing import write_bundle
 from spectrabridge.core.domains.mock_lines import (
     mock_domains,
     mock_trainer,

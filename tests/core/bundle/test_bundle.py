@@ -25,8 +25,8 @@ from spectrabridge.core.bundle import (
     verify_bundle,
 )
 from spectrabridge.core.bundle import bundle as bundle_module
-from spectrabridge.core.bundle.bundle import attach, store_metrics, write_bundle
 from spectrabridge.core.bundle.sample import log_components
+from spectrabridge.core.bundle.writing import attach, store_metrics, write_bundle
 from spectrabridge.core.domains.mock_lines import reference_giant
 from spectrabridge.core.emulator import Emulator
 from spectrabridge.core.errors import BundleError

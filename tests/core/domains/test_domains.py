@@ -11,7 +11,7 @@ import torch
 
 from spectrabridge.core.adaptation.training import TrainingResult
 from spectrabridge.core.bundle import Bundle
-from spectrabridge.core.bundle.bundle import write_bundle
+from spectrabridge.core.bundle.writing import write_bundle
 from spectrabridge.core.domains import registry, tuned_gf
 from spectrabridge.core.domains.domains import N_SAMPLE, Domains, HeldOut
 from spectrabridge.core.domains.mock_lines import MockSurvey, mock_domains, reference_giant

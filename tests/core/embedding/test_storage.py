@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
-from spectrabridge.core.bundle.bundle import write_bundle
+from spectrabridge.core.bundle.writing import write_bundle
 from spectrabridge.core.embedding import (
     NAME,
     PANELS,

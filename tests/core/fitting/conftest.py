@@ -12,7 +12,7 @@ import torch
 
 from spectrabridge.core.adaptation.training import TrainingResult
 from spectrabridge.core.bundle import Bundle, Sample
-from spectrabridge.core.bundle.bundle import write_bundle
+from spectrabridge.core.bundle.writing import write_bundle
 from spectrabridge.core.domains.mock_lines import reference_giant
 from spectrabridge.core.emulator import Emulator
 from spectrabridge.core.emulator.hidden_lines import Experiment, HiddenLines, hidden_pixels

@@ -17,7 +17,8 @@ from spectrabridge.core.spectra import (
     fit_continuum,
     normalise,
 )
-from spectrabridge.core.spectra.continuum import default_continuum_pixels, derive_continuum_pixels
+from spectrabridge.core.spectra.continuum import default_continuum_pixels
+from spectrabridge.core.synthesis.continuum_pixels import derive_continuum_pixels
 
 GRID = APSTAR_GRID
 ON = GRID.chip_pixels
@@ -256,17 +257,6 @@ def test_derived_pixels_avoid_lines_and_fill_every_part():
     giants = flux[:50]
     assert np.median(giants[:, found]) > 0.995
     assert giants[:, found].mean() > giants[:, ON].mean() + 0.03
-
-
-def test_derivation_reproduces_the_stored_list(data_file, tmp_path, capsys):
-    continuum.main([str(data_file("grid/sme_giants_8575.npz")), "--out", str(tmp_path / "p.json")])
-    stored = json.loads(
-        (continuum.Path(continuum.__file__).parent / "continuum_pixels.json").read_text()
-    )
-    again = json.loads((tmp_path / "p.json").read_text())
-    assert again == stored
-    assert f"{len(stored['pixels'])} of 7214 pixels" in capsys.readouterr().out
-    np.testing.assert_allclose(GRID.wavelength[stored["pixels"]], stored["wavelength"], atol=0.0051)
 
 
 def test_synthetic_giants_stay_close_to_their_true_continuum(data_file):

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 
 from spectrabridge.core.spectra import APOGEE_GRID, APSTAR_GRID, WavelengthGrid
-from spectrabridge.explorer.computed.frame import Axis, DerivativeCache, compute_frame, residual
+from spectrabridge.explorer.computed.derivatives import DerivativeCache
+from spectrabridge.explorer.computed.frame import compute_frame, residual
+from spectrabridge.explorer.figures.chip_axis import Axis
 
 
 def test_a_frame_holds_what_the_model_says(model):

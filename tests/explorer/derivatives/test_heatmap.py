@@ -5,7 +5,7 @@ import pytest
 
 from spectrabridge.core.spectra import APOGEE_GRID, APSTAR_GRID, Chip, WavelengthGrid
 from spectrabridge.core.spectra.wavelength import convert
-from spectrabridge.explorer.computed.frame import Derivatives
+from spectrabridge.explorer.computed.derivatives import Derivatives
 from spectrabridge.explorer.derivatives.diverging_palette import diverging
 from spectrabridge.explorer.derivatives.heatmap import (
     ElementRows,

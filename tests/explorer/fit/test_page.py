@@ -10,14 +10,14 @@ from astropy.table import Table
 from spectrabridge.core.bundle import open_bundle
 from spectrabridge.core.fitting import FitSettings
 from spectrabridge.core.io.apstar import example_apstar
+from spectrabridge.core.io.table_writer import FORMATS
 from spectrabridge.explorer.fit import queue as fit_queue
-from spectrabridge.explorer.fit.fit_export import FORMATS, table_bytes
 from spectrabridge.explorer.fit.fitted_star import FitPlan, fit_batch, fitters_of, read_file
 from spectrabridge.explorer.fit.page import FitPage
 from spectrabridge.explorer.fit.queue import FitQueue
 from spectrabridge.explorer.fit.residual_counts import EDGES, ResidualCounts, Spread
 from spectrabridge.explorer.fit.star_view import EVERY, ONE
-from spectrabridge.explorer.fit.tables import error, label_rows, number, star_columns
+from spectrabridge.explorer.fit.tables import error, label_rows, number, star_columns, table_bytes
 from spectrabridge.explorer.state.view_state import ViewState
 
 NAME = example_apstar().name

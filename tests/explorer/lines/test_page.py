@@ -11,11 +11,11 @@ from fake import FakeBundle
 
 from spectrabridge.core.errors import LinesError
 from spectrabridge.core.linelist.shipped import shipped_lines
-from spectrabridge.core.lines import Answer, Candidate, Candidates, NearLine, discovery
+from spectrabridge.core.lines import Answer, Candidate, Candidates, NearLine, attached, discovery
 from spectrabridge.core.lines.candidate import candidate_id
 from spectrabridge.core.vetting import open_vetting
-from spectrabridge.explorer.computed.frame import DerivativeCache
-from spectrabridge.explorer.lines import candidate_search, vetting_session
+from spectrabridge.explorer.computed.derivatives import DerivativeCache
+from spectrabridge.explorer.lines import vetting_session
 from spectrabridge.explorer.lines.candidate_table import Filters, candidate_rows, next_open
 from spectrabridge.explorer.lines.page import LinesPage
 from spectrabridge.explorer.lines.reference_star import (
@@ -331,7 +331,7 @@ def test_decisions_leave_as_tables_and_line_lists(page, candidates):
 
 
 def test_without_candidates_it_says_so_and_finds_them(model, state, candidates, monkeypatch, file):
-    monkeypatch.setattr(candidate_search, "_found", {})
+    monkeypatch.setattr(attached, "_found", {})
     page = LinesPage(LinesBundle(model=model), state, vetting=file)
     assert page.view is None
     assert "no table of candidate features" in page.search.words.object

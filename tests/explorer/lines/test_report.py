@@ -13,7 +13,7 @@ from spectrabridge.core.lines import Answer, Candidate, Candidates, NearLine
 from spectrabridge.core.lines.candidate import candidate_id
 from spectrabridge.core.vetting import Decision
 from spectrabridge.core.vetting.line_table import Settled
-from spectrabridge.explorer.computed.frame import Axis
+from spectrabridge.explorer.figures.chip_axis import Axis
 from spectrabridge.explorer.lines.reference_star import ReferenceStar
 from spectrabridge.explorer.lines.report import line_report_html
 from spectrabridge.explorer.lines.report_svg import line_picture, ticks

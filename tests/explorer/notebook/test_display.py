@@ -9,7 +9,7 @@ from bokeh.document import Document
 from bokeh.models import ColumnDataSource, Range1d
 from pyviz_comms import Comm
 
-from spectrabridge.explorer.notebook.display import Courier
+from spectrabridge.explorer.notebook.document_comm import Courier
 
 
 class Heard(Comm):

@@ -6,7 +6,8 @@ import pytest
 import torch
 from bokeh.document import Document
 
-from spectrabridge.explorer.session.background import LatestWins, under_lock
+from spectrabridge.explorer.session.background import LatestWins
+from spectrabridge.explorer.session.document_lock import under_lock
 
 
 def at_once(function):

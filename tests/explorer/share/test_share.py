@@ -13,7 +13,7 @@ from bokeh.layouts import column
 from spectrabridge.core.io.table_writer import FORMATS, file_of
 from spectrabridge.core.spectra import vacuum_to_air
 from spectrabridge.explorer.app import Explorer
-from spectrabridge.explorer.computed.frame import DerivativeCache
+from spectrabridge.explorer.computed.derivatives import DerivativeCache
 from spectrabridge.explorer.share.offline_page import standalone_html
 from spectrabridge.explorer.share.python_snippet import snippet
 from spectrabridge.explorer.share.share import actions_of, caption_of

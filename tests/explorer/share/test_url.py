@@ -7,7 +7,8 @@ import pytest
 
 from spectrabridge.explorer.app import Explorer
 from spectrabridge.explorer.share import url
-from spectrabridge.explorer.state.view_state import ALL, ViewState, bounds
+from spectrabridge.explorer.state.label_text import bounds
+from spectrabridge.explorer.state.view_state import ALL, ViewState
 
 BUNDLES = {"fake-lines": "fake-lines", "mine": "/somewhere/mine"}
 

@@ -12,7 +12,7 @@ from spectrabridge.core.embedding import PANELS, stored_embedding
 from spectrabridge.core.errors import EmbeddingError
 from spectrabridge.core.io.table_writer import FORMATS
 from spectrabridge.explorer.publication.latent_map import latent_figure
-from spectrabridge.explorer.star_map import open_maps
+from spectrabridge.explorer.star_map import map_maker, open_maps
 from spectrabridge.explorer.star_map.colours import (
     DOMAIN,
     choices,
@@ -458,7 +458,7 @@ def test_an_opened_star_is_placed(bundle, embedding):
 def bare(bundle, monkeypatch):
     """The bundle without its map."""
     monkeypatch.setattr(open_maps, "_maps", {})
-    monkeypatch.setattr(open_maps, "SMALL", 60)
+    monkeypatch.setattr(map_maker, "SMALL", 60)
     return Bundle(bundle.path, dict(bundle.data) | {"attached": {}}, "cpu", bundle._files)
 
 

@@ -3,7 +3,8 @@ import pytest
 
 from spectrabridge.core.labels import APOGEE_LABELS, Label, LabelSet
 from spectrabridge.explorer.sidebar.presets import PRESETS
-from spectrabridge.explorer.state.view_state import ViewState, bounds
+from spectrabridge.explorer.state.label_text import bounds
+from spectrabridge.explorer.state.view_state import ViewState
 
 
 def test_a_view_starts_at_the_reference(state, model):
