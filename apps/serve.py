@@ -9,7 +9,6 @@ import click
 from click.core import ParameterSource
 
 from ..core.errors import SpectrabridgeError
-from .server.memory import allocate_by_system
 from .server.sign_in import PROVIDERS, SignIn, read_oauth, read_passwords
 
 
@@ -118,7 +117,6 @@ def serve_command(
 
     SPECTRA are apStar FITS files to lay over the model from the start.
     """
-    allocate_by_system()
     if window and (processes > 1 or open_browser):
         raise click.UsageError("--window cannot be had together with --processes or --open.")
     if processes > 1 and sys.platform == "win32":

@@ -18,7 +18,7 @@ from .computed.trained_ranges import trained_ranges
 from .figures.theme import FIGURES, PALETTE
 from .pages import BUILDERS, Page, Shared
 from .session import open_bundles
-from .session.document_lock import after, executor, under_lock
+from .session.document_lock import executor, under_lock
 from .session.messages import Messages
 from .share import url
 from .share.share import Sharing
@@ -31,7 +31,6 @@ from .widgets.choice import Choice
 from .widgets.navigation import Navigation
 from .widgets.tour import Tour
 from .workarounds.panel_sessions import forget_views, unfollow_busy
-from .workarounds.session_memory import lighten_session
 
 if TYPE_CHECKING:
     from ..core.spectra import Spectra
@@ -39,9 +38,6 @@ if TYPE_CHECKING:
 
 KEPT = ("unit", "medium", "dark", "with_fe", "page", "vetter")
 """What of a state another bundle keeps in any case."""
-
-SETTLED_AFTER = 1500
-"""Milliseconds after which new parts of a page have reached the browser."""
 
 SIDEBAR_WIDTH = 292
 """Width of the column of labels, in pixels."""
@@ -263,7 +259,6 @@ class Explorer(pn.viewable.Viewer):
             self.main.append(view)
             if self._started:
                 page.start()
-                self._lighten_soon()
         return self.pages[key]
 
     def _shared(self) -> Shared:
@@ -383,7 +378,6 @@ class Explorer(pn.viewable.Viewer):
         if self._started:
             self.view.start()
             self.observed.start()
-            self._lighten_soon()
         if handed is not None:
             cast("FitPage", self.open_page("fit")).take(handed)
 
@@ -403,16 +397,6 @@ class Explorer(pn.viewable.Viewer):
         self._restore()
         pn.state.on_session_destroyed(lambda context: self.close())
         forget_views()
-        pn.state.onload(self._lighten)
-
-    def _lighten_soon(self) -> None:
-        """Let go of what the server keeps for nothing, once the browser has what is new."""
-        after(pn.state.curdoc, SETTLED_AFTER, self._lighten)
-
-    def _lighten(self) -> None:
-        document = pn.state.curdoc
-        if document is not None and document.session_context is not None:
-            lighten_session(document.models, self.page.select())
 
     def close(self) -> None:
         """Stop all background work."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import re
 import socket
@@ -27,7 +26,6 @@ from ...explorer.session import open_bundles
 from ...explorer.session.messages import handle_exception
 from ...explorer.share.url import make_legible
 from ...explorer.widgets.file_drop import FileDrop
-from ...explorer.workarounds.panel_sessions import give_memory_back, share_arenas
 
 if TYPE_CHECKING:
     from bokeh.document import Document
@@ -294,7 +292,6 @@ def serve(
         require()
     _allowed(host, port, group.origins)
     torch.set_num_threads(1)
-    share_arenas()
     name, opened, _ = open_bundles.shared_bundle(bundle)
     port = _free_port(host, port)
     for path in files:
@@ -303,11 +300,7 @@ def serve(
 
         read_apstar(path)  # a file named on the command line fails there, not in every page
     FileDrop.param.largest.default = group.max_upload * 10**6
-    visits = Visits(
-        opened.name, group.processes, group.max_sessions, group.idle_timeout, give_memory_back
-    )
-    # What has been imported stays; the collector need not go through it for every session.
-    gc.freeze()
+    visits = Visits(opened.name, group.processes, group.max_sessions, group.idle_timeout)
     address = "localhost" if host in ("0.0.0.0", "::") else host
     url = f"http://{address}:{port}{group.prefix}"
     page = _page(name, files, vetting)

@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -38,8 +38,6 @@ class Visits:
         How many sessions there may be.
     idle : float or None
         Minutes after which a session that nobody has touched ends.
-    tidy : callable
-        Called when sessions have ended.
 
     Notes
     -----
@@ -52,18 +50,14 @@ class Visits:
         processes: int = 1,
         limit: int | None = None,
         idle: float | None = None,
-        tidy: Callable[[], None] = lambda: None,
     ) -> None:
         self.bundle = bundle
         self.limit = limit
         self.idle = idle
         self.started = time.monotonic()
-        self._tidy = tidy
         self._counts: Any = multiprocessing.RawArray("i", processes)
         self._contexts: list[ApplicationContext] = []
         self._touched: WeakKeyDictionary[Socket, float] = WeakKeyDictionary()
-        self._seen = 0
-        self._left: float | None = None
         self._look: PeriodicCallback | None = None
 
     def watch(self, contexts: list[ApplicationContext]) -> None:
@@ -101,19 +95,11 @@ class Visits:
         self._touched[socket] = time.monotonic()
 
     def look(self) -> None:
-        """Count, close connections of sessions that idle, and tidy up after those that ended."""
+        """Count, and close connections of sessions that idle."""
         _ = self.count
-        present = sum(1 for _ in self.sessions())
-        now = time.monotonic()
-        if present < self._seen:
-            self._left = now
-        elif self._left is not None and now - self._left > 2:
-            # Once for all who left together: it holds up those who stay for a moment.
-            self._left = None
-            self._tidy()
-        self._seen = present
         if self.idle is None:
             return
+        now = time.monotonic()
         for socket, touched in list(self._touched.items()):
             if now - touched > 60 * self.idle:
                 del self._touched[socket]

@@ -6,11 +6,6 @@ notifications from global state.
 
 from __future__ import annotations
 
-import ctypes
-import gc
-import sys
-from contextlib import suppress
-
 import panel as pn
 import panel_material_ui as pmui
 from bokeh.application.application import SessionContext
@@ -45,31 +40,3 @@ def _forget(context: SessionContext) -> None:
         if shown_in is document:
             view._cleanup(root)
             pn.state._views.pop(ref, None)
-
-
-def give_memory_back() -> None:
-    """Collect what sessions have left behind, and return its memory to the system.
-
-    glibc keeps freed memory of many small objects to itself until it is told otherwise; with
-    other C libraries only the collection takes place.
-    """
-    gc.collect()
-    with suppress(OSError, AttributeError):
-        _libc().malloc_trim(0)
-
-
-def share_arenas() -> None:
-    """Have all threads of this process take memory from the same two arenas of glibc.
-
-    Otherwise every thread gets one of its own, and what its largest computation took stays
-    there; sessions have two threads each. Without effect where there is no glibc.
-    """
-    arena_max = -8  # M_ARENA_MAX of malloc.h
-    with suppress(OSError, AttributeError):
-        _libc().mallopt(arena_max, 2)
-
-
-def _libc() -> ctypes.CDLL:
-    if sys.platform != "linux":
-        raise OSError("another C library")
-    return ctypes.CDLL(None)
