@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..core.errors import SpectrabridgeError
+from ..core.errors import ArchiveError, DownloadError, SpectrabridgeError
 from .options import FOLDER, bar, json_option, print_figures
 
 if TYPE_CHECKING:
-    from ..core.archive.apogee import ArchiveFile, Star
-    from ..core.archive.download import Progress, Result
+    from ..core.archive.apogee import ArchiveFile, ArchiveStar
+    from ..core.archive.download import Progress
+    from ..core.archive.remote_file import Result
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _SHOWN = 10  # failures that are told one by one
@@ -111,8 +112,10 @@ def fetch_apogee_command(
     What is complete in the folder is not fetched again, and an interrupted file goes on where
     it stopped: give the same command again. Exit code 1 means that some files failed.
     """
-    from ..core.archive.apogee import ArchiveError, catalogue_file
-    from ..core.archive.download import DownloadError, UnreachableError, download, require_safe_url
+    from ..core.archive.address import require_safe_url
+    from ..core.archive.apogee import catalogue_file
+    from ..core.archive.download import download
+    from ..core.archive.remote_file import UnreachableError
 
     if catalogue is not None and fetch_catalogue:
         raise click.UsageError("--catalogue and --fetch-catalogue exclude each other.")
@@ -222,13 +225,14 @@ def _files(
     product: str,
 ) -> tuple[list[ArchiveFile], dict[str, str], str]:
     """Return the files, why other stars have none, and the release."""
-    from ..core.archive.apogee import ArchiveError, Star, find_stars, parse_query, star_file
+    from ..core.archive.apogee import ArchiveStar, star_file
+    from ..core.archive.catalogue import find_stars, parse_query
 
     wanted = list(dict.fromkeys(i.strip() for i in ids))
     lost: dict[str, str] = {}
-    stars: list[Star]
+    stars: list[ArchiveStar]
     if catalogue is None:
-        stars = [Star(i, telescope or "apo25m", field, location) for i in wanted]
+        stars = [ArchiveStar(i, telescope or "apo25m", field, location) for i in wanted]
     else:
         if query:
             try:
@@ -256,7 +260,7 @@ def _files(
     return files, lost, release
 
 
-def _release(stars: list[Star]) -> str:
+def _release(stars: list[ArchiveStar]) -> str:
     """Return the release that the catalogue's file names tell, else the newest."""
     return next((s.release for s in stars if s.release), "dr17")
 

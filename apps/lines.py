@@ -93,7 +93,7 @@ def lines_command(
         found = find_candidates(opened, settings, lines=known, progress=lambda i, n: show(i, n, {}))
     if out is not None:
         if out.suffix.lower() == ".json":
-            out.write_text(json.dumps(found.to_json(), indent=1) + "\n")
+            out.write_text(json.dumps(found.to_json(), indent=1) + "\n", encoding="utf-8")
         else:
             found.table().write(out, format=FORMATS[out.suffix.lower()], overwrite=True)
         click.echo(f"Wrote {out}.", err=True)

@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import click
@@ -88,7 +88,9 @@ def typed_command() -> str:
 
     def short(word: str) -> str:
         option, equals, value = word.rpartition("=")
-        return option + equals + (Path(value).name if "/" in value else value)
+        if "/" in value or "\\" in value or PureWindowsPath(value).drive:
+            value = PureWindowsPath(value).name  # which splits at both kinds of slash
+        return option + equals + value
 
     words = [short(w) for w in sys.argv[1:]]
     return "spectrabridge " + shlex.join(words)

@@ -295,7 +295,9 @@ def _emulator(where: str) -> tuple[Any, dict[str, Any]]:
         # Not its truth: that is the observed domain's, unless lines are hidden.
         return bundle.model.complete_emulator, bundle.provenance.get("emulator_report", {})
     emulator = Emulator.load(folder)
-    return emulator, json.loads((folder / "emulator.json").read_text()).get("report", {})
+    return emulator, json.loads((folder / "emulator.json").read_text(encoding="utf-8")).get(
+        "report", {}
+    )
 
 
 def _truth_emulator(where: str) -> Any:

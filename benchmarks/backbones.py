@@ -263,7 +263,7 @@ def processor(device: str) -> str:
     if device.startswith("cuda"):
         return torch.cuda.get_device_name(device)
     info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     names = [x.split(":", 1)[1].strip() for x in lines if x.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
 
@@ -298,7 +298,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
             points.append(point)
             found = summary(arguments, budgets, basis, conv)
             if arguments.out is not None:
-                arguments.out.write_text(json.dumps(found, indent=1) + "\n")
+                arguments.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     return found
 
 
@@ -397,7 +397,7 @@ def main() -> None:
     parser.add_argument("--show", type=Path, help="print the tables of such a file, and end")
     arguments = parser.parse_args()
     if arguments.show is not None:
-        show(json.loads(arguments.show.read_text()))
+        show(json.loads(arguments.show.read_text(encoding="utf-8")))
         return
     torch.set_num_threads(arguments.threads)
     found = measure(arguments)

@@ -200,7 +200,7 @@ def main() -> None:
     given = parser.parse_args()
     figures = measure(given.bundle, given.stars, given.by_scipy, given.train_seconds)
     if given.out:
-        given.out.write_text(json.dumps(figures, indent=1) + "\n")
+        given.out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     if given.json:
         print(json.dumps(figures, indent=1))
         return

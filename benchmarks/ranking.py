@@ -139,14 +139,14 @@ def main() -> None:
     parser.add_argument("--show", type=Path, help="print the tables of such a file, and end")
     arguments = parser.parse_args()
     if arguments.show is not None:
-        show(json.loads(arguments.show.read_text()))
+        show(json.loads(arguments.show.read_text(encoding="utf-8")))
         return
     torch.set_num_threads(arguments.threads)
     done: list[dict[str, Any]] = []
 
     def keep(latest: dict[str, Any]) -> None:
         if arguments.out is not None:
-            arguments.out.write_text(json.dumps([*done, latest], indent=1) + "\n")
+            arguments.out.write_text(json.dumps([*done, latest], indent=1) + "\n", encoding="utf-8")
 
     for name in arguments.bundles:
         done.append(measure(name, arguments.iterations, arguments.data, keep))

@@ -64,10 +64,10 @@ async def emptied(server: Server, seconds: float = 120) -> dict[str, Any]:
 
 def cpu_seconds(pid: int) -> float:
     """Return the processor time of a process and of its children (Linux)."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()
     total = 0.0
     for each in [str(pid), *children]:
-        fields = Path(f"/proc/{each}/stat").read_text().rsplit(") ", 1)[1].split()
+        fields = Path(f"/proc/{each}/stat").read_text(encoding="utf-8").rsplit(") ", 1)[1].split()
         total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     return total
 
@@ -156,7 +156,7 @@ def main() -> None:
             server.wait(180, "/health")
             figures = asyncio.run(measure(server, options.sessions, options.moves, options.rounds))
             figures["processes"] = options.processes
-            log = server.log.read_text()
+            log = server.log.read_text(encoding="utf-8")
             if "Traceback" in log:
                 print(log, file=sys.stderr)
         finally:

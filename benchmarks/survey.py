@@ -130,7 +130,7 @@ def main() -> None:
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
             found.append(alone.submit(measure, *values).result())
         if given.out is not None:
-            given.out.write_text(json.dumps(found, indent=1) + "\n")
+            given.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
         if not given.json:
             for key, value in found[-1].items():
                 print(f"{key:22s} {value}", flush=True)

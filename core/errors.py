@@ -22,6 +22,10 @@ class SpectrumError(SpectrabridgeError):
     """A spectrum, or a file that should hold one, cannot be used."""
 
 
+class OutputError(SpectrabridgeError):
+    """A result cannot be written where it was asked for."""
+
+
 class BundleError(SpectrabridgeError):
     """A bundle is damaged, incomplete, or made by a newer version."""
 

@@ -97,7 +97,7 @@ class Explorer(pn.viewable.Viewer):
             width=170,
             height=28,
             margin=(0, 14, 0, 18),
-            stylesheets=[Path(__file__).with_name("header_choice.css").read_text()],
+            stylesheets=[Path(__file__).with_name("header_choice.css").read_text(encoding="utf-8")],
         )
         self.title = pmui.Typography(
             "",

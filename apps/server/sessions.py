@@ -123,7 +123,7 @@ class Visits:
 def memory_mb() -> float | None:
     """Return the memory in use by this process in MB, None where the system does not tell."""
     if sys.platform == "linux":
-        with open("/proc/self/statm") as file:  # noqa: PTH123
+        with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123
             pages = int(file.read().split()[1])
         return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 1)
     return None

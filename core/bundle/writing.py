@@ -207,6 +207,6 @@ def _with(bundle: Bundle, changes: Mapping[str, Any]) -> Bundle:
     require_folder(bundle)
     data = {**bundle.data, **changes}
     partial = bundle.path / (_MAIN + ".partial")
-    partial.write_text(json.dumps(data, indent=0, separators=(",", ":")) + "\n")
+    partial.write_text(json.dumps(data, indent=0, separators=(",", ":")) + "\n", encoding="utf-8")
     partial.replace(bundle.path / _MAIN)
     return read_bundle(bundle.path, bundle.device)

@@ -349,7 +349,7 @@ class Emulator(nn.Module):
             "grid": self.grid.to_json(),
             "report": dict(report or {}),
         }
-        (folder / "emulator.json").write_text(json.dumps(data, indent=1) + "\n")
+        (folder / "emulator.json").write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, folder: str | Path) -> Emulator:
@@ -366,7 +366,7 @@ class Emulator(nn.Module):
             "emulator.safetensors, as train-emulator writes them."
         )
         try:
-            data = json.loads((folder / "emulator.json").read_text())
+            data = json.loads((folder / "emulator.json").read_text(encoding="utf-8"))
             schema = int(data["schema"])
         except (OSError, ValueError, KeyError, TypeError) as problem:
             raise unreadable from problem

@@ -295,11 +295,11 @@ def _begin(folder: Path, plan: dict[str, Any]) -> None:
                 "changed there. Give another --out."
             )
         partial = path.with_name(PLAN + ".partial")
-        partial.write_text(json.dumps(plan, indent=1) + "\n")
+        partial.write_text(json.dumps(plan, indent=1) + "\n", encoding="utf-8")
         partial.replace(path)
         return
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as problem:
         raise FitError(f"{path} is damaged. Delete the folder {folder} to start anew.") from problem
     if found != plan:

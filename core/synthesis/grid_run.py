@@ -182,7 +182,7 @@ def _begin(folder: Path, plan: GridPlan) -> None:
         _write(path, (json.dumps(facts, indent=1) + "\n").encode())
         return
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as problem:
         raise SynthesisError(
             f"{path} is damaged. Delete the folder {folder} to start anew."
@@ -280,7 +280,11 @@ def _free(path: Path) -> int:
 
 def _assemble(plan: GridPlan, stars: Any, n: int, folder: Path, out: Path) -> GridReport:
     grid, labels = plan.grid, plan.label_set
-    failures = {i: _note(folder, i).read_text() for i in range(n) if _note(folder, i).exists()}
+    failures = {
+        i: _note(folder, i).read_text(encoding="utf-8")
+        for i in range(n)
+        if _note(folder, i).exists()
+    }
     made = [i for i in range(n) if i not in failures]
     if not made:
         raise SynthesisError(

@@ -6,8 +6,9 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Protocol
+from urllib.parse import quote
 
 import platformdirs
 
@@ -167,8 +168,9 @@ def _require_database(path: Path) -> None:
 def _open(path: Path, read_only: bool) -> sqlite3.Connection:
     with in_words(path, "the vetting file cannot be opened"):
         if not read_only:
-            return _session(path)
-        uri = path.resolve().as_uri()
+            # Resolved, because SQLite keeps a file that is called ":memory:" nowhere.
+            return _session(path.resolve())
+        uri = sqlite_uri(path.resolve())
         try:
             connection = _session(f"{uri}?mode=ro", uri=True)
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -182,6 +184,24 @@ def _open(path: Path, read_only: bool) -> sqlite3.Connection:
                 raise
             connection = _session(f"{uri}?immutable=1", uri=True)
         return connection
+
+
+def sqlite_uri(path: PurePath) -> str:
+    """Return the address of a file as SQLite takes it, network shares of Windows included.
+
+    Parameters
+    ----------
+    path : PurePath
+        An absolute path.
+
+    Examples
+    --------
+    >>> from pathlib import PurePosixPath
+    >>> sqlite_uri(PurePosixPath("/data/giants 1.sqlite"))
+    'file:///data/giants%201.sqlite'
+    """
+    text = path.as_posix()
+    return "file://" + quote(text if text.startswith("/") else f"/{text}", safe="/:")
 
 
 def _session(database: str | Path, uri: bool = False) -> sqlite3.Connection:

@@ -17,7 +17,7 @@ from ..figures.theme import FIGURES, surface
 Named = tuple[str, str, bool]
 """Name and colour of a curve, and whether it is dashed."""
 
-_STYLE = (Path(__file__).parent / "offline_page.css").read_text()
+_STYLE = (Path(__file__).parent / "offline_page.css").read_text(encoding="utf-8")
 
 
 def standalone_html(

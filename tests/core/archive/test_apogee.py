@@ -1,73 +1,60 @@
-"""Paths in SDSS's archive, and stars chosen in an allStar catalogue."""
+"""Paths in SDSS's archive."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
-import numpy as np
 import pytest
-from astropy.io import fits
 
-from spectrabridge.core.archive.apogee import (
-    ArchiveError,
-    Comparison,
-    Star,
-    catalogue_file,
-    find_stars,
-    parse_query,
-    star_file,
-)
-from spectrabridge.core.archive.download import DownloadError
+from spectrabridge.core.archive.apogee import ArchiveStar, catalogue_file, star_file
+from spectrabridge.core.errors import ArchiveError
 
 # Addresses as they stand in public code and documentation, one per kind of path.
 KNOWN = [
     (
         "https://data.sdss.org/sas/dr17/apogee/spectro/redux/dr17/stars/lco25m/293-37-C/"
         "asStar-dr17-2M03174068-7748459.fits",
-        Star("2M03174068-7748459", "lco25m", "293-37-C"),
+        ArchiveStar("2M03174068-7748459", "lco25m", "293-37-C"),
         "dr17",
         "apStar",
     ),
     (
         "https://data.sdss.org/sas/dr17/apogee/spectro/redux/dr17/stars/apo25m/N7789/"
         "apStar-dr17-2M00005414+5522241.fits",
-        Star("2M00005414+5522241", "apo25m", "N7789"),
+        ArchiveStar("2M00005414+5522241", "apo25m", "N7789"),
         "dr17",
         "apStar",
     ),
     (
         "https://data.sdss.org/sas/dr17/apogee/spectro/aspcap/dr17/synspec_rev1/lco25m/293-37-C/"
         "aspcapStar-dr17-2M03174068-7748459.fits",
-        Star("2M03174068-7748459", "lco25m", "293-37-C"),
+        ArchiveStar("2M03174068-7748459", "lco25m", "293-37-C"),
         "dr17",
         "aspcapStar",
     ),
     (
         "https://data.sdss.org/sas/dr14/apogee/spectro/redux/r8/stars/apo25m/4424/"
         "apStar-r8-2M00050083+6349330.fits",
-        Star("2M00050083+6349330", location=4424),
+        ArchiveStar("2M00050083+6349330", location=4424),
         "dr14",
         "apStar",
     ),
     (
         "https://data.sdss.org/sas/dr14/apogee/spectro/redux/r8/stars/apo1m/hip/"
         "apStar-r8-2M00050083+6349330.fits",
-        Star("2M00050083+6349330", "apo1m", "hip", 1),
+        ArchiveStar("2M00050083+6349330", "apo1m", "hip", 1),
         "dr14",
         "apStar",
     ),
     (
         "https://data.sdss.org/sas/dr14/apogee/spectro/redux/r8/stars/l31c/l31c.2/4424/"
         "aspcapStar-r8-l31c.2-2M00050083+6349330.fits",
-        Star("2M00050083+6349330", location=4424),
+        ArchiveStar("2M00050083+6349330", location=4424),
         "dr14",
         "aspcapStar",
     ),
     (
         "https://data.sdss.org/sas/dr14/apogee/spectro/redux/r8/stars/apo25m/4424/"
         "apStarC-r8-2M00050083+6349330.fits",
-        Star("2M00050083+6349330", location=4424, file="apStarC-r8-2M00050083+6349330.fits"),
+        ArchiveStar("2M00050083+6349330", location=4424, file="apStarC-r8-2M00050083+6349330.fits"),
         "dr14",
         "apStar",
     ),
@@ -75,7 +62,7 @@ KNOWN = [
 
 
 @pytest.mark.parametrize(("url", "star", "release", "product"), KNOWN)
-def test_addresses(url: str, star: Star, release: str, product: str) -> None:
+def test_addresses(url: str, star: ArchiveStar, release: str, product: str) -> None:
     file = star_file(star, release, product)
     assert file.url() == url
     assert file.name == url.rpartition("/")[2]
@@ -100,210 +87,44 @@ ID = "2M00050083+6349330"
 @pytest.mark.parametrize(
     ("star", "release", "product", "part"),
     [
-        (Star(ID), "dr17", "apStar", "give its name"),
-        (Star(ID), "dr14", "apStar", "give its number"),
-        (Star(ID, location=1), "dr14", "apStar", "give its number"),
-        (Star(ID, "apo1m", location=1), "dr14", "apStar", "give its name"),
-        (Star(ID, "lco25m", "x", 5000), "dr14", "apStar", "no spectra of lco25m"),
-        (Star(ID, "keck", "x"), "dr17", "apStar", "found keck"),
-        (Star(ID, "", "x"), "dr17", "apStar", "found none"),
-        (Star(ID, "apo25m", "x"), "dr16", "apStar", "dr14 or dr17; found dr16"),
-        (Star(ID, "apo25m", "x"), "dr17", "apVisit", "found apVisit"),
-        (Star("../../x", "apo25m", "x"), "dr17", "apStar", "Expected an APOGEE id"),
-        (Star(ID, "apo25m", "../../x"), "dr17", "apStar", "Expected a field name"),
-        (Star(ID, "apo25m", "a/b"), "dr17", "apStar", "Expected a field name"),
-        (Star(ID, "apo25m", "x", 5, f"apStar-r12-{ID}.fits"), "dr17", "apStar", "apStar-r12-"),
-        (Star(ID, "apo25m", "x", 5, f"apStar-dr17-{ID}.fits"), "dr14", "apStar", "star of dr14"),
-        (Star(ID, location=5, file=f"apStarC-r8-{ID}.fits"), "dr14", "aspcapStar", "commissioning"),
+        (ArchiveStar(ID), "dr17", "apStar", "give its name"),
+        (ArchiveStar(ID), "dr14", "apStar", "give its number"),
+        (ArchiveStar(ID, location=1), "dr14", "apStar", "give its number"),
+        (ArchiveStar(ID, "apo1m", location=1), "dr14", "apStar", "give its name"),
+        (ArchiveStar(ID, "lco25m", "x", 5000), "dr14", "apStar", "no spectra of lco25m"),
+        (ArchiveStar(ID, "keck", "x"), "dr17", "apStar", "found keck"),
+        (ArchiveStar(ID, "", "x"), "dr17", "apStar", "found none"),
+        (ArchiveStar(ID, "apo25m", "x"), "dr16", "apStar", "dr14 or dr17; found dr16"),
+        (ArchiveStar(ID, "apo25m", "x"), "dr17", "apVisit", "found apVisit"),
+        (ArchiveStar("../../x", "apo25m", "x"), "dr17", "apStar", "Expected an APOGEE id"),
+        (ArchiveStar(ID, "apo25m", "../../x"), "dr17", "apStar", "Expected a field name"),
+        (ArchiveStar(ID, "apo25m", "a/b"), "dr17", "apStar", "Expected a field name"),
+        (
+            ArchiveStar(ID, "apo25m", "x", 5, f"apStar-r12-{ID}.fits"),
+            "dr17",
+            "apStar",
+            "apStar-r12-",
+        ),
+        (
+            ArchiveStar(ID, "apo25m", "x", 5, f"apStar-dr17-{ID}.fits"),
+            "dr14",
+            "apStar",
+            "star of dr14",
+        ),
+        (
+            ArchiveStar(ID, location=5, file=f"apStarC-r8-{ID}.fits"),
+            "dr14",
+            "aspcapStar",
+            "commissioning",
+        ),
     ],
 )
-def test_stars_without_a_path(star: Star, release: str, product: str, part: str) -> None:
+def test_stars_without_a_path(star: ArchiveStar, release: str, product: str, part: str) -> None:
     with pytest.raises(ArchiveError) as caught:
         star_file(star, release, product)
     assert part in str(caught.value)
 
 
 def test_fields_with_odd_names_are_quoted() -> None:
-    url = star_file(Star(ID, "apo1m", "060+00 (MGA)")).url()
+    url = star_file(ArchiveStar(ID, "apo1m", "060+00 (MGA)")).url()
     assert "/apo1m/060+00%20%28MGA%29/" in url
-
-
-def catalogue(path: Path, drop: tuple[str, ...] = (), **changes: Any) -> Path:
-    """An allStar table of six rows; the third star was seen in two fields."""
-    columns: dict[str, Any] = {
-        "APOGEE_ID": ["2M01", "2M02", "2M03", "2M03", "2M04", ""],
-        "FILE": [
-            f"{'as' if i == 1 else 'ap'}Star-dr17-2M0{n}.fits" for i, n in enumerate("123345")
-        ],
-        "TELESCOPE": ["apo25m", "lco25m", "apo25m", "apo25m", "apo1m", "apo25m"],
-        "FIELD": ["N7789", "293-37-C", "M13", "M13_new", "RV", "M13"],
-        "LOCATION_ID": np.array([4424, 5000, 5001, 5002, 1, 9], np.int16),
-        "TEFF": np.array([4500, 5200, 4100, 4100, -9999, 4000], np.float32),
-        "LOGG": np.array([2.5, 3.0, 1.1, 1.1, np.nan, 1], np.float32),
-        "FE_H": np.array([0.1, -0.4, -1.0, -1.0, -9999.99, 0], np.float32),
-        "MG_FE": np.zeros(6, np.float32),
-        "SNR": np.array([100, 200, 50, 90, 70, 70], np.float32),
-        "STARFLAG": np.array([0, 8, 0, 0, -2147483648, 0], np.int32),
-        "FPARAM": np.zeros((6, 7), np.float32),
-    }
-    columns |= changes
-    table = [
-        fits.Column(
-            name,
-            "40A"
-            if isinstance(v, list)
-            else {"i": "J", "f": "E"}[np.asarray(v).dtype.kind]
-            if np.ndim(v) == 1
-            else "7E",
-            array=np.array(v),
-        )
-        for name, v in columns.items()
-        if name not in drop
-    ]
-    fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU.from_columns(table)]).writeto(path)
-    return path
-
-
-@pytest.fixture
-def stars(tmp_path: Path) -> Path:
-    return catalogue(tmp_path / "allStar.fits")
-
-
-def found(*args: Any, **options: Any) -> list[str]:
-    return [s.id for s in find_stars(*args, **options)]
-
-
-def test_rows_become_stars(stars: Path) -> None:
-    first, second, third, fourth = find_stars(stars)
-    assert first == Star("2M01", "apo25m", "N7789", 4424, "apStar-dr17-2M01.fits")
-    assert second.file == "asStar-dr17-2M02.fits"
-    assert third.field == "M13_new"  # the row with the higher signal-to-noise ratio
-    assert (fourth.telescope, fourth.release) == ("apo1m", "dr17")
-    assert star_file(second).path.endswith("lco25m/293-37-C/asStar-dr17-2M02.fits")
-
-
-def test_ids_keep_their_order_and_unknown_ones_are_left_out(stars: Path) -> None:
-    assert found(stars, ["2M04", " 2M01 ", "2M99", "2M04"]) == ["2M04", "2M01"]
-    assert found(stars, ["2M99"]) == []
-    assert found(stars, []) == []
-
-
-@pytest.mark.parametrize(
-    ("query", "ids"),
-    [
-        ("teff<5000", ["2M01", "2M03"]),  # -9999 stands for no value
-        ("TEFF < 5000 logg>2", ["2M01"]),
-        ("teff<5000, Fe<=-1e0", ["2M03"]),
-        ("teff<5000 and logg>2 & snr>=100", ["2M01"]),
-        ("fe>-0.5", ["2M01", "2M02"]),
-        ("logg!=2.5", ["2M02", "2M03"]),
-        ("starflag=0", ["2M01", "2M03"]),
-        ("starflag<0", ["2M04"]),
-        ("telescope=lco25m", ["2M02"]),
-        ("telescope!='apo25m'", ["2M02", "2M04"]),
-        ('field=="M13"', ["2M03"]),
-        ("teff>9000", []),
-        ("id=2M02", ["2M02"]),
-    ],
-)
-def test_queries(stars: Path, query: str, ids: list[str]) -> None:
-    assert found(stars, query=query) == ids
-
-
-def test_a_query_chooses_among_the_rows_of_a_star(stars: Path) -> None:
-    (star,) = find_stars(stars, ["2M03"], "field=M13")
-    assert star.field == "M13"
-
-
-def test_limit_draws_with_a_seed(tmp_path: Path) -> None:
-    n = 200
-    ids = [f"2M{i:04d}" for i in range(n)]
-    path = tmp_path / "big.fits"
-    columns = [
-        fits.Column("APOGEE_ID", "18A", array=np.array(ids)),
-        fits.Column("FIELD", "16A", array=np.array(["F"] * n)),
-    ]
-    fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU.from_columns(columns)]).writeto(path)
-    few = found(path, limit=10)
-    assert len(few) == 10
-    assert few == sorted(few) == found(path, limit=10, seed=0)
-    assert few != found(path, limit=10, seed=1)
-    assert found(path, limit=1000) == ids
-
-
-def test_commissioning_rows_come_last(tmp_path: Path) -> None:
-    files = ["apStarC-r8-2M01.fits", "apStar-r8-2M01.fits", *["apStar-r8-2M03.fits"] * 4]
-    path = catalogue(tmp_path / "c.fits", APOGEE_ID=["2M01", "2M01", *["2M03"] * 4], FILE=files)
-    star = find_stars(path, ["2M01"])[0]
-    assert star.file == "apStar-r8-2M01.fits"
-    assert star.release == "dr14"
-
-
-def test_catalogues_with_fewer_columns(tmp_path: Path) -> None:
-    path = catalogue(tmp_path / "a.fits", drop=("FILE", "TELESCOPE", "SNR"))
-    assert find_stars(path)[3] == Star("2M04", "apo1m", "RV", 1, "")
-    path = catalogue(tmp_path / "b.fits", drop=("FIELD", "LOCATION_ID"))
-    with pytest.raises(ArchiveError, match="neither FIELD nor LOCATION_ID"):
-        find_stars(path)
-
-
-@pytest.mark.parametrize(
-    ("query", "part"),
-    [
-        ("Mg>0", "no column Mg; near it are MG_FE"),
-        ("tef<5000", "no column tef; near it are TEFF"),
-        ("qqqqqq<5000", "it has APOGEE_ID, FILE"),
-        ("fparam<3", "has 7 values per star"),
-        ("teff<warm", "Expected a number to compare teff with; found 'warm'"),
-        ("teff<nan", "Expected a number"),
-        ("field<M13", "by = or !="),
-    ],
-)
-def test_queries_that_do_not_fit_the_catalogue(stars: Path, query: str, part: str) -> None:
-    with pytest.raises(ArchiveError) as caught:
-        find_stars(stars, query=query)
-    assert part in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("query", "part"),
-    [
-        ("teff", "found 'teff'"),
-        ("4000<teff<5000", "column first"),
-        ("teff<5000 or logg<3", "fetch twice"),
-        ("teff<5000 | logg<3", "fetch twice"),
-        ("__import__('os').system('true')", "Expected comparisons"),
-        ("teff<(5000", "Expected a number"),
-        ("teff<>3", "Expected comparisons"),
-    ],
-)
-def test_queries_that_are_none(stars: Path, query: str, part: str) -> None:
-    with pytest.raises(ArchiveError) as caught:
-        find_stars(stars, query=query)
-    assert part in str(caught.value)
-
-
-def test_parse_query() -> None:
-    assert parse_query(" a<1,b == 'x y'&c!=-.5e3 ") == (
-        Comparison("a", "<", "1"),
-        Comparison("b", "=", "x y"),
-        Comparison("c", "!=", "-.5e3"),
-    )
-    with pytest.raises(ArchiveError, match="the query is empty"):
-        parse_query("  ")
-
-
-def test_files_that_are_no_catalogue(tmp_path: Path, tests_data: Path, stars: Path) -> None:
-    with pytest.raises(ArchiveError, match="There is no catalogue"):
-        find_stars(tmp_path / "none.fits")
-    with pytest.raises(ArchiveError, match="is a folder"):
-        find_stars(tmp_path)
-    (tmp_path / "a.csv").write_text("APOGEE_ID,TEFF\n")
-    with pytest.raises(DownloadError, match="no complete FITS file"):
-        find_stars(tmp_path / "a.csv")
-    whole = stars.read_bytes()
-    stars.write_bytes(whole[:-2880])
-    with pytest.raises(DownloadError, match="ends early"):
-        find_stars(stars)
-    with pytest.raises(ArchiveError, match="APOGEE_ID; apStar-dr17"):
-        find_stars(tests_data / "apStar-dr17-2M19485057+5005279.fits")
