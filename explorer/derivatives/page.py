@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from ...core.bundle import Model
 from ..computed.derivatives import DerivativeCache, Derivatives
 from ..figures.theme import ADAPTED, TRUTH, element_colour, surface
-from ..session.background import LatestWins
-from ..session.document_lock import executor
+from ..session.component import Component
 from ..state.view_state import ViewState
 from ..widgets.status_line import StatusLine
 from ..widgets.view_controls import (
@@ -60,7 +59,7 @@ FINE = 2.0
 """Curves are drawn pixel by pixel below so many pixels of the spectrum per column."""
 
 
-class DerivativesPage(pn.viewable.Viewer):
+class DerivativesPage(Component, pn.viewable.Viewer):
     """A map of the derivatives by all elements, and curves of the chosen one.
 
     Parameters
@@ -90,7 +89,6 @@ class DerivativesPage(pn.viewable.Viewer):
         self.model = model
         self.state = state
         self.derivatives = derivatives or DerivativeCache(model)
-        self._on_error = on_error
         self.elements = list(model.labels.elements)
         self._columns = tuple(model.labels.element_columns())
         self.found: Derivatives | None = None
@@ -100,19 +98,24 @@ class DerivativesPage(pn.viewable.Viewer):
         # What is known is shown at once; what was asked for before and comes later is not.
         self._turns = count(1)
         self._found_turn = self._shown_turn = 0
-        self._slow: LatestWins[tuple[int, NDArray], Derivatives] | None = None
-        self._pooling: LatestWins[tuple[int, MapRequest], MapPicture] | None = None
+        self._slow = self.job(
+            self._derive,
+            lambda asked, found: self._publish(found, asked[0]),
+            "derivatives",
+            on_error,
+        )
+        self._pooling = self.job(
+            self._pool_values, lambda asked, made: self._show(made, asked[0]), "pooling", on_error
+        )
         self.figures = DerivativeFigures(model.grid, self.elements, state, self._pool, self.tapped)
         self._build_controls()
         self._paint()
         self.figures.choose(state.element)
-        self._watchers = [
-            state.param.watch(self._settled, ["settled", "page"]),
-            state.param.watch(self._show_unit, ["unit", "medium"]),
-            state.param.watch(self.figures.wavelengths.follow, ["chip", "window"]),
-            state.param.watch(self._choose, "element"),
-            state.param.watch(self._paint, "dark"),
-        ]
+        self.watch(state, self._settled, ["settled", "page"])
+        self.watch(state, self._show_unit, ["unit", "medium"])
+        self.watch(state, self.figures.wavelengths.follow, ["chip", "window"])
+        self.watch(state, self._choose, "element")
+        self.watch(state, self._paint, "dark")
         self.param.watch(self._scaled, ["quantity", "scale", "each_row"])
 
     # Controls
@@ -128,7 +131,7 @@ class DerivativesPage(pn.viewable.Viewer):
         self.row_choice = pmui.RadioButtonGroup.from_param(
             self.param.each_row, options=SCALES, **GROUP
         )
-        self.zooms = ZoomButtons(self.state, width=52, height=24, margin=0)
+        self.zooms = self.own(ZoomButtons(self.state, width=52, height=24, margin=0))
         self.chip = chip_choice(self.state, self.model.grid)
         self.unit = unit_choice(self.state)
         self.medium = medium_choice(self.state)
@@ -182,47 +185,24 @@ class DerivativesPage(pn.viewable.Viewer):
 
     # Moves
 
-    def start(self) -> None:
-        """Compute from now on in the background, for the current document."""
-        execute = executor(pn.state.curdoc)
-        if execute is None or self._slow:
-            return
-        self._slow = LatestWins(
-            lambda asked: self.derivatives.get(asked[1]),
-            lambda asked, found: self._publish(found, asked[0]),
-            execute,
-            self._on_error,
-            "derivative map",
-        )
-        self._pooling = LatestWins(
-            lambda asked: picture(asked[1], self.model.grid),
-            lambda asked, made: self._show(made, asked[0]),
-            execute,
-            self._on_error,
-            "pooling",
-        )
+    def on_start(self) -> None:
+        """Take up the labels of the state."""
         self._settled()
 
-    def close(self) -> None:
-        """Stop the background work and the watching."""
-        for scheduler in (self._slow, self._pooling):
-            if scheduler:
-                scheduler.close()
-        self.zooms.close()
-        for watcher in self._watchers:
-            self.state.param.unwatch(watcher)
-        self._watchers = []
+    def _derive(self, asked: tuple[int, NDArray]) -> Derivatives:
+        return self.derivatives.get(asked[1])
+
+    def _pool_values(self, asked: tuple[int, MapRequest]) -> MapPicture:
+        return picture(asked[1], self.model.grid)
 
     def _settled(self, *_: object) -> None:
         """Take up the labels of the state, if anybody looks."""
-        if self._slow is not None and not self.state.shows("derivatives"):
+        if self.execute is not None and not self.state.shows("derivatives"):
             return
         values, turn = self.state.values, next(self._turns)
         found = self.derivatives.known(values)
         if found is not None:
             self._publish(found, turn)
-        elif self._slow is None:
-            self._publish(self.derivatives.get(values), turn)
         else:
             self._slow.submit((turn, values))
 
@@ -259,8 +239,6 @@ class DerivativesPage(pn.viewable.Viewer):
         kept, turn = self._kept.get(request), next(self._turns)
         if kept is not None:
             self._show(kept, turn)
-        elif self._pooling is None:
-            self._show(picture(request, self.model.grid), turn)
         else:
             self._pooling.submit((turn, request))
 

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import param
-from panel.custom import JSComponent
 
 from ...core.errors import FitError
 from ...core.fitting.held_labels import held_labels, split_words
 from ...core.labels import LabelSet
+from ..widgets.browser_component import BrowserComponent
 
 
-class HeldLabels(JSComponent):
+class HeldLabels(BrowserComponent):
     """A line such as ``vmacro=4, [Fe/H]=-0.5``; what makes no sense is refused in a sentence.
 
     Parameters

@@ -14,7 +14,7 @@ from ...core.bundle import Bundle
 from ...core.errors import SpectrabridgeError
 from ...core.io.table_writer import FORMATS
 from ..computed.observed_star import ObservedStar
-from ..session.document_lock import executor
+from ..session.component import Component
 from ..state.label_text import decimals
 from ..state.view_state import ViewState
 from ..widgets.buttons import STYLE, plain_button
@@ -31,7 +31,7 @@ Handed = tuple[list[FittedStar], list[tuple[str, bytes | Path]]]
 """What a page leaves to the next one: its stars, and files that it has not read yet."""
 
 
-class FitPage(pn.viewable.Viewer):
+class FitPage(Component, pn.viewable.Viewer):
     """Drop files; their stars are fitted and shown.
 
     Parameters
@@ -56,12 +56,12 @@ class FitPage(pn.viewable.Viewer):
         model = self.model = bundle.model
         self.state = state or ViewState(model.labels, model.reference, bundle=bundle.name)
         self._on_show = on_show
-        self.queue = FitQueue(self._fit, self._changed)
+        self.queue = self.own(FitQueue(self._fit, self._changed))
         self.options = FitOptions(model.labels)
         self._build_controls()
         self._build_tables()
-        self.view = ResidualView(model.grid, self.state, self.to_spectrum)
-        self._watcher = self.state.param.watch(self._show_chosen, "fitted")
+        self.view = self.own(ResidualView(model.grid, self.state, self.to_spectrum))
+        self.watch(self.state, self._show_chosen, "fitted")
         self._changed()
 
     # --------------------------------------------------------------------- controls
@@ -172,18 +172,6 @@ class FitPage(pn.viewable.Viewer):
         return pn.Row(controls, view, sizing_mode="stretch_width", height=660, margin=0)
 
     # ------------------------------------------------------------------------- work
-
-    def start(self) -> None:
-        """Read and fit in the background from now on, for the current document."""
-        execute = executor(pn.state.curdoc)
-        if execute is not None:
-            self.queue.start(execute)
-
-    def close(self) -> None:
-        """Stop all work and watching."""
-        self.queue.close()
-        self.view.close()
-        self.state.param.unwatch(self._watcher)
 
     def hand_over(self) -> Handed:
         """Return the stars, and the files not read yet, for a page with another bundle."""

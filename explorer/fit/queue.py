@@ -6,12 +6,12 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 
-import torch
-
-from ..session.document_lock import Execute
+from ..session.background import Job
+from ..session.component import Component
 from ..session.messages import sentence_of
 from .fitted_star import FitPlan, FittedStar, read_file, unreadable
 
@@ -50,7 +50,7 @@ class Progress:
         return self.reading > 0 or self.done < self.total
 
 
-class FitQueue:
+class FitQueue(Component):
     """Reads files and fits the stars in them, a batch at a time.
 
     Parameters
@@ -58,29 +58,31 @@ class FitQueue:
     fit : callable
         See :data:`Fit`.
     on_change : callable
-        Called after stars or the progress have changed, where `execute` runs functions.
+        Called after stars or the progress have changed, where the document may be changed.
 
     Notes
     -----
-    Without :meth:`start` everything is done at once, by whoever calls. After it a worker
-    thread reads and fits, and hands over through `execute`. Stars are only changed there,
-    so components may read :attr:`stars` without a lock.
+    Before the start everything is done at once, by whoever calls. After it a job reads and
+    fits, and publishes under the document lock. Stars are only changed there, so components
+    may read :attr:`stars` without a lock.
     """
 
     def __init__(self, fit: Fit, on_change: Callable[[], None]) -> None:
+        super().__init__()
         self.stars: dict[str, FittedStar] = {}
         """By key, in the order in which they came."""
         self._fit = fit
         self._on_change = on_change
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        # A step reads one file or fits one batch, and returns what publishes it.
+        self._steps: Job[None, Callable[[], None] | None] = self.job(
+            lambda _: self._step(), lambda _, show: self._show(show), "fits"
+        )
         self._files: list[tuple[int, str, bytes | Path, FitPlan]] = []
         self._waiting: list[tuple[FittedStar, FitPlan]] = []
         self._in_flight: set[int] = set()
         self._keep = True
-        self._closed = False
         self._serial = count(1)
-        self._execute: Execute | None = None
-        self._thread: threading.Thread | None = None
         self._done = self._total = 0
         self._pace: float | None = None
         self._reading = 0
@@ -89,21 +91,16 @@ class FitQueue:
 
     # ------------------------------------------------------------- from the page
 
-    def start(self, execute: Execute) -> None:
-        """Work in a thread from now on."""
-        self._execute = execute
-
     def close(self) -> None:
-        """End the thread after what it is at; nothing more is published."""
-        with self._changed:
-            self._closed = True
+        """End after what is being done; nothing more is published."""
+        super().close()
+        with self._lock:
             self._files.clear()
             self._waiting.clear()
-            self._changed.notify_all()
 
     def receive(self, name: str, content: bytes | Path, plan: FitPlan) -> None:
         """Read a file and fit its stars."""
-        with self._changed:
+        with self._lock:
             self._begin()
             self._files.append((next(self._serial), name, content, plan))
             self._reading += 1
@@ -116,7 +113,7 @@ class FitQueue:
 
     def hand_over(self) -> tuple[list[FittedStar], list[tuple[str, bytes | Path]]]:
         """End, and return the stars and the files that are not read yet."""
-        with self._changed:
+        with self._lock:
             files = [(name, content) for _, name, content, _ in self._files]
             if self._at is not None:
                 files.insert(0, self._at)
@@ -139,7 +136,7 @@ class FitQueue:
         """
         chosen = list(self.stars.values()) if stars is None else list(stars)
         serial = next(self._serial)
-        with self._changed:
+        with self._lock:
             self._begin()
             # Those on the way already would come twice.
             self._total -= len(self._waiting)
@@ -158,7 +155,7 @@ class FitQueue:
 
     def stop(self) -> None:
         """Stop after the present batch; what is done stays, the rest is marked."""
-        with self._changed:
+        with self._lock:
             stopped = [star for star, _ in self._waiting]
             self._total -= len(stopped)
             self._waiting.clear()
@@ -169,7 +166,7 @@ class FitQueue:
 
     def clear(self) -> None:
         """Forget all stars."""
-        with self._changed:
+        with self._lock:
             self._files.clear()
             self._waiting.clear()
             self._done = self._total = self._reading = 0
@@ -180,7 +177,7 @@ class FitQueue:
     @property
     def progress(self) -> Progress:
         """How far it has come."""
-        with self._changed:
+        with self._lock:
             left = None
             if self._pace is not None and self._done < self._total:
                 left = self._pace * (self._total - self._done)
@@ -195,54 +192,19 @@ class FitQueue:
             self._done = self._total = 0
 
     def _go(self) -> None:
-        if self._execute is None:
-            while self._step():
-                pass
-            self._on_change()
-            return
         self._on_change()
-        with self._changed:
-            if self._thread is None and not self._closed:
-                self._thread = threading.Thread(target=self._work, name="fits", daemon=True)
-                self._thread.start()
-            self._changed.notify_all()
+        self._steps.submit(None)
 
-    def _work(self) -> None:
-        torch.set_num_threads(1)
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._closed or self._files or self._waiting)
-                if self._closed:
-                    return
-            self._step()
+    def _show(self, publish: Callable[[], None] | None) -> None:
+        """Publish a step, and go on with the next unless there was nothing to do."""
+        if publish is not None:
+            publish()
+            self._on_change()
+            self._steps.submit(None)
 
-    def _publish(self, function: Callable[[], None]) -> None:
-        """Run a function where stars may be changed, and wait for it."""
-        if self._execute is None:
-            function()
-            return
-        done = threading.Event()
-
-        def run() -> None:
-            try:
-                if not self._closed:
-                    function()
-                    self._on_change()
-            finally:
-                done.set()
-
-        try:
-            self._execute(run)
-        except Exception:  # the document is gone
-            self.close()
-            return
-        while not done.wait(0.2):
-            if self._closed:
-                return
-
-    def _step(self) -> bool:
-        """Read a file, or else fit a batch; return False if there is neither."""
-        with self._changed:
+    def _step(self) -> Callable[[], None] | None:
+        """Read a file, or else fit a batch; return what publishes it, None without either."""
+        with self._lock:
             file = self._files.pop(0) if self._files else None
             batch = [] if file else self._next_batch()
             self._in_flight = {star.serial for star, _ in batch}
@@ -253,10 +215,9 @@ class FitQueue:
                 found = read_file(name, content)
             except Exception as problem:  # a row must come of every file
                 found = [unreadable(name, sentence_of(problem))]
-            self._publish(lambda: self._read(found, serial, plan))
-            return True
+            return partial(self._read, found, serial, plan)
         if not batch:
-            return False
+            return None
         started = time.monotonic()
         stars = [star for star, _ in batch]
         try:
@@ -265,8 +226,7 @@ class FitQueue:
             sentence = sentence_of(problem)
             fitted = [replace(s, stage="failed", fits={}, problem=sentence) for s in stars]
         took = (time.monotonic() - started) / len(batch)
-        self._publish(lambda: self._fitted(fitted, took))
-        return True
+        return partial(self._fitted, fitted, took)
 
     def _next_batch(self) -> list[tuple[FittedStar, FitPlan]]:
         """Return stars with one plan, and take them off the queue; called with the lock held."""
@@ -279,7 +239,7 @@ class FitQueue:
     # ------------------------------------------------- where stars may be changed
 
     def _read(self, found: list[FittedStar], serial: int, plan: FitPlan) -> None:
-        with self._changed:
+        with self._lock:
             self._at = None
             self._reading = max(0, self._reading - 1)
             if serial < self._forgotten:
@@ -307,7 +267,7 @@ class FitQueue:
             elif key == old[0]:
                 kept |= after
         self.stars = kept | after
-        with self._changed:
+        with self._lock:
             self._total -= sum(s.key in old for s, _ in self._waiting)
             self._waiting = [(s, p) for s, p in self._waiting if s.key not in old]
             wanted = [s for s in found if s.stage == "waiting" and plan is not None]
@@ -319,7 +279,7 @@ class FitQueue:
             self._replace(_stopped(star))
 
     def _fitted(self, stars: list[FittedStar], took: float) -> None:
-        with self._changed:
+        with self._lock:
             self._in_flight = set()
             self._done = min(self._done + len(stars), self._total)
             self._pace = took if self._pace is None else 0.5 * (self._pace + took)

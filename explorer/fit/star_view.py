@@ -12,6 +12,7 @@ import param
 from ...core.spectra import WavelengthGrid
 from ..figures.theme import ADAPTED, surface
 from ..figures.wavelength_axis import Wavelengths
+from ..session.component import Component
 from ..state.view_state import ALL, ViewState
 from ..widgets.curve_legend import CurveLegend
 from .density_figure import DensityFigure
@@ -23,7 +24,7 @@ from .text import notice_html, summary_html
 ONE, EVERY = "one star", "all stars"
 
 
-class ResidualView(pn.viewable.Viewer):
+class ResidualView(Component, pn.viewable.Viewer):
     """Flux, fits and residuals of a star, or the density of the residuals of all stars.
 
     Parameters
@@ -47,11 +48,9 @@ class ResidualView(pn.viewable.Viewer):
         self._stars: tuple[FittedStar | None, Sequence[FittedStar]] = (None, ())
         self._drawn: FittedStar | None = None
         self._build(grid)
-        self._watchers = [
-            state.param.watch(self._show_wavelengths, ["unit", "medium"]),
-            state.param.watch(self.wavelengths.follow, ["chip", "window"]),
-            state.param.watch(self._paint, "dark"),
-        ]
+        self.watch(state, self._show_wavelengths, ["unit", "medium"])
+        self.watch(state, self.wavelengths.follow, ["chip", "window"])
+        self.watch(state, self._paint, "dark")
         self.param.watch(lambda event: self.draw(*self._stars), "mode")
         self._paint()
         self.draw(None, [])
@@ -91,12 +90,6 @@ class ResidualView(pn.viewable.Viewer):
             self.summary, styles={"position": "relative"}, visible=False, **stretch
         )
         self.every_box = pn.Column(visible=False, **stretch)
-
-    def close(self) -> None:
-        """Stop watching."""
-        for watcher in self._watchers:
-            self.state.param.unwatch(watcher)
-        self._watchers = []
 
     def draw(self, star: FittedStar | None, stars: Sequence[FittedStar]) -> None:
         """Show a star, or all stars if that is asked for; in words where nothing is fitted."""

@@ -10,13 +10,13 @@ import panel as pn
 from ...core.bundle import Bundle
 from ...core.lines import Candidates
 from ...core.lines.attached import find
-from ..session.background import LatestWins
-from ..session.document_lock import Execute
+from ..session.background import Job
+from ..session.component import Component
 from ..session.messages import sentence_of
 from ..widgets.buttons import plain_button
 
 
-class LineSearch(pn.viewable.Viewer):
+class LineSearch(Component, pn.viewable.Viewer):
     """Says that a bundle has no candidates yet, and finds them when asked.
 
     Parameters
@@ -31,7 +31,12 @@ class LineSearch(pn.viewable.Viewer):
         super().__init__()
         self.bundle = bundle
         self._on_found = on_found
-        self._worker: LatestWins[Bundle, Candidates] | None = None
+        self._finding: Job[Bundle, Candidates] = self.job(
+            lambda bundle: find(bundle, self._progress),
+            lambda bundle, found: self._publish(found),
+            "lines",
+            self.fail,
+        )
         name = html.escape(bundle.name)
         self.words = pn.pane.HTML(
             f"<b>{name} has no table of candidate features yet.</b><br>They are found by comparing "
@@ -43,36 +48,14 @@ class LineSearch(pn.viewable.Viewer):
         self.button = plain_button("Find candidates", self.run)
         self.box = pn.Column(self.words, self.button, margin=(40, 60), styles={"gap": "14px"})
 
-    def start(self, execute: Execute) -> None:
-        """Work in the background, publishing through `execute`."""
-
-        def progress(done: int, total: int) -> None:
-            execute(lambda: self._tell(done, total))
-
-        self._worker = LatestWins(
-            lambda bundle: find(bundle, progress),
-            lambda bundle, found: self._publish(found),
-            execute,
-            self.fail,
-            "candidates",
-        )
-
-    def close(self) -> None:
-        """Stop; what is being computed is not shown."""
-        if self._worker is not None:
-            self._worker.close()
-
     def run(self) -> None:
         """Find the candidates, in the background where there is one."""
         self.button.disabled = True
         self._tell(0, 0)
-        if self._worker is not None:
-            self._worker.submit(self.bundle)
-            return
-        try:
-            self._publish(find(self.bundle))
-        except Exception as problem:
-            self.fail(problem)
+        self._finding.submit(self.bundle)
+
+    def _progress(self, done: int, total: int) -> None:
+        self.run_locked(lambda: self._tell(done, total))
 
     def _tell(self, done: int, total: int) -> None:
         far = f": {done} of {total} stars looked at" if done else ""

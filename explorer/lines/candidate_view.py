@@ -10,8 +10,8 @@ import panel as pn
 from ...core.bundle import Bundle
 from ...core.lines import Candidate, Candidates
 from ...core.lines.known_lines import lines_for
-from ..computed.derivatives import DerivativeCache, Derivatives
-from ..session.background import LatestWins
+from ..computed.derivatives import DerivativeCache
+from ..session.component import Component
 from ..session.document_lock import Execute
 from ..state.view_state import ViewState
 from ..widgets.buttons import plain_button
@@ -26,7 +26,7 @@ from .reference_star import KnownLines, reference_star, window_of
 HINT = "Drag or turn the wheel to zoom, p goes back. j and k go on, a accepts, ? shows all keys."
 
 
-class LineView(pn.viewable.Viewer):
+class LineView(Component, pn.viewable.Viewer):
     """A table of candidates above a figure of the chosen one.
 
     Parameters
@@ -54,9 +54,12 @@ class LineView(pn.viewable.Viewer):
         super().__init__()
         self.state = state
         self.by_id = candidates.by_id()
-        self._derivatives = derivatives
-        self._on_error = on_error
-        self._worker: LatestWins[Any, Derivatives] | None = None
+        self._deriving = self.job(
+            derivatives.get,
+            lambda values, found: self.figure.take(found),
+            "derivatives of lines",
+            on_error,
+        )
         model = bundle.model
         low, high = model.grid.wavelength[[0, -1]]
         star = reference_star(bundle, candidates)
@@ -64,10 +67,8 @@ class LineView(pn.viewable.Viewer):
         known = KnownLines.of(lines_for(named), low, high, named.get("teff", 4750.0))
         self.figure = LineFigure(model.grid, model.labels, star, state, known)
         self._build()
-        self._watchers = [
-            state.param.watch(self._show_wavelengths, ["unit", "medium"]),
-            state.param.watch(self._paint, "dark"),
-        ]
+        self.watch(state, self._show_wavelengths, ["unit", "medium"])
+        self.watch(state, self._paint, "dark")
         self._paint()
 
     def _build(self) -> None:
@@ -119,34 +120,22 @@ class LineView(pn.viewable.Viewer):
 
     # ------------------------------------------------------------------------- work
 
-    def start(self, execute: Execute | None) -> None:
-        """Get the derivatives: in the background, publishing through `execute`, or at once."""
+    def start(self, execute: Execute | None = None) -> None:
+        """Get the derivatives: in the background, or at once where there is none."""
+        super().start(execute)
+        if self.execute is None:
+            self._deriving.submit(self.figure.star.values)
+
+    def on_start(self) -> None:
+        """Get the derivatives when the figure has been drawn."""
+        # Edits of a figure that the browser does not have yet would be lost.
         values = self.figure.star.values
-        if execute is None:
-            self.figure.take(self._derivatives.get(values))
-        elif self._worker is None:
-            worker = self._worker = LatestWins(
-                self._derivatives.get,
-                lambda values, found: self.figure.take(found),
-                execute,
-                self._on_error,
-                "derivatives of lines",
-            )
-            # Edits of a figure that the browser does not have yet would be lost.
-            self.figure.on_drawn = self._once(lambda: worker.submit(values))
+        self.figure.on_drawn = self._once(lambda: self._deriving.submit(values))
 
     @staticmethod
     def _once(action: Callable[[], None]) -> Callable[[], None]:
         left = [action]
         return lambda: left.pop()() if left else None
-
-    def close(self) -> None:
-        """Stop all work and watching."""
-        if self._worker is not None:
-            self._worker.close()
-        for watcher in self._watchers:
-            self.state.param.unwatch(watcher)
-        self._watchers = []
 
     # ------------------------------------------------------------------------ shown
 

@@ -11,15 +11,15 @@ import panel_material_ui as pmui
 
 from ...core.bundle import Bundle
 from ...core.errors import LinesError
-from ..session.background import LatestWins
-from ..session.document_lock import Execute
+from ..session.background import Job
+from ..session.component import Component
 from ..session.messages import sentence_of
 from ..widgets.buttons import STYLE, plain_button
 from .export import ABOUT, SUFFIXES, export_bytes, send
 from .vetting_session import Verdicts
 
 
-class VettingExports(pn.viewable.Viewer):
+class VettingExports(Component, pn.viewable.Viewer):
     """Save decisions as tables, line lists or a report; send them by SAMP.
 
     Parameters
@@ -32,7 +32,12 @@ class VettingExports(pn.viewable.Viewer):
         super().__init__()
         self.bundle = bundle
         self.verdicts: Verdicts | None = None
-        self._worker: LatestWins[Verdicts, str] | None = None
+        self._sending: Job[Verdicts, str] = self.job(
+            lambda verdicts: send(verdicts.file, verdicts.candidates),
+            lambda verdicts, words: self._say(words),
+            "lines samp",
+            self._failed,
+        )
         self.downloads = [
             pmui.FileDownload(
                 label=name,
@@ -72,21 +77,6 @@ class VettingExports(pn.viewable.Viewer):
         for button in (*self.downloads, self.samp):
             button.disabled = verdicts.file is None
 
-    def start(self, execute: Execute) -> None:
-        """Send in the background, publishing through `execute`."""
-        self._worker = LatestWins(
-            lambda verdicts: send(verdicts.file, verdicts.candidates),
-            lambda verdicts, words: self._say(words),
-            execute,
-            self._failed,
-            "samp",
-        )
-
-    def close(self) -> None:
-        """Stop; what is being sent is no longer reported."""
-        if self._worker is not None:
-            self._worker.close()
-
     def content(self, name: str) -> io.BytesIO:
         """Return the decisions as the content of a file.
 
@@ -106,13 +96,7 @@ class VettingExports(pn.viewable.Viewer):
         if verdicts is None or verdicts.file is None:
             return
         self._say("Sending.")
-        if self._worker is not None:
-            self._worker.submit(verdicts)
-            return
-        try:
-            self._say(send(verdicts.file, verdicts.candidates))
-        except Exception as problem:
-            self._failed(problem)
+        self._sending.submit(verdicts)
 
     def _say(self, words: str) -> None:
         self.said.object = html.escape(words)

@@ -14,7 +14,8 @@ from ...core.lines import Candidate, Candidates
 from ...core.lines.attached import candidates_of
 from ...core.vetting import STATUSES
 from ..computed.derivatives import DerivativeCache
-from ..session.document_lock import Execute, executor
+from ..session.component import Component
+from ..session.document_lock import Execute
 from ..session.messages import sentence_of
 from ..state.view_state import ViewState
 from .candidate_search import LineSearch
@@ -30,7 +31,7 @@ POLL = 1000
 """How often the page looks for decisions made elsewhere, in milliseconds."""
 
 
-class LinesPage(pn.viewable.Viewer):
+class LinesPage(Component, pn.viewable.Viewer):
     """Candidate features of a bundle, vetted by keyboard or mouse.
 
     Parameters
@@ -65,7 +66,6 @@ class LinesPage(pn.viewable.Viewer):
         self._vetting = vetting
         self._on_error = on_error
         self._started = False
-        self._execute: Execute | None = None
         self._poll: Any = None
         self._place = 0
         self._writes = 0
@@ -74,11 +74,9 @@ class LinesPage(pn.viewable.Viewer):
         if not state.vetter:
             state.vetter = user_name()
         self._build()
-        self._watchers = [
-            state.param.watch(self._show_chosen, "feature"),
-            state.param.watch(self._show_wavelengths, ["unit", "medium"]),
-            state.param.watch(self._vetter_changed, "vetter"),
-        ]
+        self.watch(state, self._show_chosen, "feature")
+        self.watch(state, self._show_wavelengths, ["unit", "medium"])
+        self.watch(state, self._vetter_changed, "vetter")
         self._begin(candidates)
 
     def _begin(self, candidates: Candidates | None) -> None:
@@ -92,7 +90,7 @@ class LinesPage(pn.viewable.Viewer):
     # ------------------------------------------------------------------------ parts
 
     def _build(self) -> None:
-        self.search = LineSearch(self.bundle, self.take)
+        self.search = self.own(LineSearch(self.bundle, self.take))
         self.bar = VettingBar(
             vetter=self.state.vetter, visible=False, sizing_mode="stretch_width", margin=0
         )
@@ -100,7 +98,7 @@ class LinesPage(pn.viewable.Viewer):
         self.bar.param.watch(self._show_all, ["element", "kind", "status", "least"])
         self.panel = VettingPanel(visible=False, sizing_mode="stretch_width", margin=(8, 0, 0, 0))
         self.panel.on_message = self.receive
-        self.exports = VettingExports(self.bundle)
+        self.exports = self.own(VettingExports(self.bundle))
         self.exports.box.visible = False
         self._left = pn.Column(
             self.bar,
@@ -126,8 +124,7 @@ class LinesPage(pn.viewable.Viewer):
 
     def take(self, candidates: Candidates) -> None:
         """Show a table of candidates from now on."""
-        if self.view is not None:
-            self.view.close()
+        self.disown(self.view)
         if self.verdicts is not None:
             self.verdicts.close()
         self.verdicts = Verdicts(candidates, self.bundle, self.state.vetter, self._vetting)
@@ -137,34 +134,29 @@ class LinesPage(pn.viewable.Viewer):
         for part in (self.bar, self.panel, self.exports.box):
             part.visible = True
         self._show_all()
+        self.own(self.view)
         if self._started:
-            self.view.start(self._execute)
+            self.view.start(self.execute)
         if self.state.feature not in self.verdicts.by_id:
             self._go_to_open()
         self._show_chosen()
 
-    def start(self) -> None:
+    def start(self, execute: Execute | None = None) -> None:
         """Work in the background from now on, for the current document."""
         self._started = True
-        self._execute = executor(pn.state.curdoc)
-        if self._execute is not None and self._poll is None:
-            self.search.start(self._execute)
-            self.exports.start(self._execute)
-            self._poll = pn.state.add_periodic_callback(self._look, period=POLL)
+        super().start(execute)
         if self.view is not None:
-            self.view.start(self._execute)
+            self.view.start(self.execute)
+
+    def on_start(self) -> None:
+        """Look from time to time whether somebody else has decided something."""
+        self._poll = pn.state.add_periodic_callback(self._look, period=POLL)
 
     def close(self) -> None:
         """Stop all work and watching, and close the file of decisions."""
         if self._poll is not None:
             self._poll.stop()
-        self.search.close()
-        self.exports.close()
-        for watcher in self._watchers:
-            self.state.param.unwatch(watcher)
-        self._watchers = []
-        if self.view is not None:
-            self.view.close()
+        super().close()
         if self.verdicts is not None:
             self.verdicts.close()
 

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import param
-from panel.custom import JSComponent
+
+from ..widgets.browser_component import BrowserComponent
 
 
-class VettingBar(JSComponent):
+class VettingBar(BrowserComponent):
     """Name of the vetter, progress, and filters of the table."""
 
     vetter = param.String(default="", doc="Who decides.")

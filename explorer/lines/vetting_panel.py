@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import param
-from panel.custom import JSComponent
+
+from ..widgets.browser_component import BrowserComponent
 
 
-class VettingPanel(JSComponent):
+class VettingPanel(BrowserComponent):
     """Shows a candidate and sends what a vetter does, by keys, buttons or fields.
 
     Every message names the candidate that was on the screen, so that a key pressed while
@@ -37,7 +38,8 @@ class VettingPanel(JSComponent):
         self.on_message: Callable[[dict[str, Any]], None] = lambda message: None
         """Called with each message: ``do`` says what, ``id`` about which candidate."""
 
-    def _handle_msg(self, message: dict[str, Any]) -> None:
+    def receive(self, message: dict[str, Any]) -> None:
+        """Have a message dealt with, and tell the browser that it was."""
         try:
             self.on_message(message)
         finally:

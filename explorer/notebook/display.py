@@ -18,18 +18,18 @@ from bokeh.document import Document
 from bokeh.model import Model
 from bokeh.models.css import ImportedStyleSheet
 from bokeh.models.ui import UIElement
-from panel.custom import JSComponent
 from panel.io.model import apply_changes_without_dispatch
 from panel.io.notebook import replace_inline_css
 from panel.models.esm import ReactiveESM
 from pyviz_comms import Comm
 
 from ..figures.theme import FIGURES
+from ..widgets.browser_component import BrowserComponent
 from .document_comm import Courier, _couriers
 from .kernel import in_kernel
 
 
-class Arrival(JSComponent):
+class Arrival(BrowserComponent):
     """Says when the browser has built a display."""
 
     arrivals = param.Integer(default=0, doc="How many displays have been built.")

@@ -1,10 +1,4 @@
-"""Latest-wins scheduling: never compute what nobody will see.
-
-A slider sends values faster than a model answers. :class:`LatestWins` keeps one
-computation in flight in a worker thread. When it is done, its result is published
-under the document lock, and the newest value that came in meanwhile is next; the
-values between are dropped. The last value is always published.
-"""
+"""Jobs: compute in a thread, publish under the lock of the document."""
 
 from __future__ import annotations
 
@@ -13,21 +7,20 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 import torch
-from panel.reactive import Syncable
 
 from .document_lock import Execute
 
 Value = TypeVar("Value")
 Result = TypeVar("Result")
 
-# An event that comes while a change of anything on the page waits its 50 ms is put off by Panel
-# 1.9 and dealt with later, together with that change, but without the lock of the document. A
-# click and a key within 50 ms then fail where they change a figure. Panel asks this attribute.
-Syncable._event_coroutine.lock = True  # type: ignore[attr-defined]
 
+class Job(Generic[Value, Result]):
+    """Compute what is asked for and publish it, in the background once it has been started.
 
-class LatestWins(Generic[Value, Result]):
-    """Compute in one worker thread, newest value first, and publish what comes out.
+    A slider sends values faster than a model answers. A job keeps one computation in flight.
+    When it is done, its result is published under the document lock, and the newest value
+    that came in meanwhile is next; the values between are dropped. The last value is always
+    published.
 
     Parameters
     ----------
@@ -35,42 +28,53 @@ class LatestWins(Generic[Value, Result]):
         ``compute(value) -> result``; runs in the worker thread, where torch uses
         one thread so that sessions do not fight for cores.
     publish : callable
-        ``publish(value, result)``; runs through `execute`. The next computation
-        starts when it has returned, so at most one result waits to be published.
-    execute : callable
-        Runs a function under the document lock, see :func:`under_lock`. The
-        function may run at once or later, in any thread.
-    on_error : callable, optional
-        ``on_error(exception)`` for what `compute` or `publish` raised; runs through
-        `execute`. The scheduler lives on. Without it the exception is raised in
-        the thread that publishes.
+        ``publish(value, result)``; runs where the document may be changed. The next
+        computation starts when it has returned, so at most one result waits to be published.
     name : str
         Name of the worker thread.
+    on_error : callable, optional
+        ``on_error(exception)`` for what `compute` or `publish` raised; runs where the document
+        may be changed. The job lives on. Without it the exception is raised where results are
+        published.
+    every : bool
+        Whether each value is computed, in the order in which they came, and none is dropped.
 
     Notes
     -----
-    The thread starts with the first value and is a daemon: it never keeps a
-    process alive.
+    Until :meth:`start` a value is computed and published before :meth:`submit` returns. The
+    thread starts with the first value and is a daemon: it never keeps a process alive.
+
+    Examples
+    --------
+    >>> squares = Job(lambda x: x * x, lambda x, square: print(x, square), "squares")
+    >>> squares.submit(3)
+    3 9
     """
 
     def __init__(
         self,
         compute: Callable[[Value], Result],
         publish: Callable[[Value, Result], None],
-        execute: Execute,
+        name: str = "job",
         on_error: Callable[[Exception], None] | None = None,
-        name: str = "latest-wins",
+        every: bool = False,
     ) -> None:
+        self.name = name
         self._compute = compute
         self._publish = publish
-        self._execute = execute
         self._on_error = on_error
-        self._name = name
+        self._every = every
+        self._execute: Execute | None = None
         self._changed = threading.Condition()
-        self._pending: list[Value] = []  # empty, or the one newest value
+        self._pending: list[Value] = []
         self._working = False
         self._closed = False
         self._thread: threading.Thread | None = None
+
+    @property
+    def started(self) -> bool:
+        """True when values are computed in the background."""
+        return self._execute is not None
 
     @property
     def idle(self) -> bool:
@@ -89,19 +93,41 @@ class LatestWins(Generic[Value, Result]):
         """True after :meth:`close`."""
         return self._closed
 
+    @property
+    def running(self) -> bool:
+        """True while the worker thread is alive."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self, execute: Execute) -> None:
+        """Compute in a thread from now on.
+
+        Parameters
+        ----------
+        execute : callable
+            Runs a function under the document lock, see
+            :func:`~spectrabridge.explorer.session.document_lock.under_lock`. The function may
+            run at once or later, in any thread.
+        """
+        self._execute = execute
+
     def submit(self, value: Value) -> None:
-        """Ask for `value`; a value still waiting is dropped. Returns at once.
+        """Ask for `value`; a value still waiting is dropped. Return at once after a start.
 
         After :meth:`close` nothing happens.
         """
         with self._changed:
             if self._closed:
                 return
-            self._pending = [value]
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+            self._pending = [*self._pending, value] if self._every else [value]
+            if self._execute is None:
+                nested, self._working = self._working, True
+            elif self._thread is None:
+                self._thread = threading.Thread(target=self._work, name=self.name, daemon=True)
                 self._thread.start()
             self._changed.notify_all()
+        # What is submitted while a result is published comes after it.
+        if self._execute is None and not nested:
+            self._work_at_once()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block until idle or closed; return whether that happened within `timeout` seconds."""
@@ -121,6 +147,17 @@ class LatestWins(Generic[Value, Result]):
             self._pending = []
             self._changed.notify_all()
 
+    def _work_at_once(self) -> None:
+        try:
+            while self._pending:
+                value = self._pending.pop(0)
+                try:
+                    self._publish(value, self._compute(value))
+                except Exception as problem:
+                    self._report(problem)
+        finally:
+            self._working = False
+
     def _work(self) -> None:
         torch.set_num_threads(1)
         while True:
@@ -128,7 +165,7 @@ class LatestWins(Generic[Value, Result]):
                 self._changed.wait_for(lambda: self._closed or self._pending)
                 if self._closed:
                     return
-                value = self._pending.pop()
+                value = self._pending.pop(0)
                 self._working = True
             try:
                 result = self._compute(value)
@@ -157,6 +194,7 @@ class LatestWins(Generic[Value, Result]):
                     done = True
                     self._changed.notify_all()
 
+        assert self._execute is not None
         try:
             self._execute(run)
         except Exception as problem:  # the document is gone, or cannot take callbacks

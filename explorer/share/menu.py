@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import param
-from panel.custom import JSComponent
+
+from ..widgets.browser_component import BrowserComponent
 
 
-class ShareMenu(JSComponent):
+class ShareMenu(BrowserComponent):
     """A menu of links, pictures, tables and pages; sets the query of the page's address.
 
     Set :attr:`on_ask` to answer what the browser cannot make itself, by :meth:`give`,
@@ -34,18 +35,18 @@ class ShareMenu(JSComponent):
         self.on_ask: Callable[[str, str], None] = lambda want, format_: None
         """Called with what is wanted, and in which format."""
 
-    def _handle_msg(self, message: Any) -> None:
-        if isinstance(message, dict):
-            self.on_ask(str(message.get("want", "")), str(message.get("format", "")))
+    def receive(self, message: dict[str, Any]) -> None:
+        """Have a question answered."""
+        self.on_ask(str(message.get("want", "")), str(message.get("format", "")))
 
     def give(self, name: str, content: bytes, kind: str) -> None:
         """Let the browser save a file of a media type."""
-        self._send_msg({"kind": "file", "name": name, "type": kind, "content": content})
+        self.send({"kind": "file", "name": name, "type": kind, "content": content})
 
     def give_text(self, kind: str, text: str) -> None:
         """Let the browser copy a text: a ``link``, as a query, or ``python``."""
-        self._send_msg({"kind": kind, "text": text})
+        self.send({"kind": kind, "text": text})
 
     def tell(self, sentence: str) -> None:
         """Say something in the menu."""
-        self._send_msg({"kind": "problem", "text": sentence})
+        self.send({"kind": "problem", "text": sentence})

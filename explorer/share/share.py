@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Protocol
 
 import panel as pn
@@ -16,7 +16,9 @@ from ...core.io.table_writer import FORMATS, file_of
 from ..computed.split_directions import Instrument
 from ..figures.theme import surface
 from ..pages import Page
-from ..session.document_lock import after, executor
+from ..session.background import Job
+from ..session.component import Component
+from ..session.document_lock import after
 from ..session.messages import sentence_of
 from ..sidebar.observed_panel import ObservedPanel
 from ..spectrum.view import SpectrumView
@@ -41,6 +43,10 @@ NAMED = 6
 _KINDS = {"ECSV": "text/plain", "VOTable": "application/x-votable+xml", "FITS": "application/fits"}
 
 
+Making = tuple[Callable[[], bytes], Callable[[bytes], None]]
+"""What makes a file, and what gives it to the browser."""
+
+
 class Shown(Protocol):
     """What is asked of the explorer."""
 
@@ -52,7 +58,7 @@ class Shown(Protocol):
     pages: dict[str, Page]
 
 
-class Sharing:
+class Sharing(Component):
     """Keeps the address of the page, and answers what the menu asks for.
 
     Parameters
@@ -64,6 +70,7 @@ class Sharing:
     """
 
     def __init__(self, shown: Shown, tour: bool = True) -> None:
+        super().__init__()
         self.shown = shown
         self.tour = tour
         self.given: frozenset[str] = frozenset()
@@ -71,43 +78,40 @@ class Sharing:
         self.menu = ShareMenu(width=66, height=28, margin=(0, 4))
         self.menu.on_ask = self._asked
         self._state: ViewState | None = None
-        self._watcher: Any = None
         self._document: Any = None
-        self._worker: ThreadPoolExecutor | None = None
+        self._making: Job[Making, bytes] = self.job(
+            lambda asked: asked[0](),
+            lambda asked, made: asked[1](made),
+            "sharing",
+            lambda problem: self.menu.tell(sentence_of(problem)),
+            every=True,
+        )
         self._later: Callable[[], None] | None = None
 
     # ---------------------------------------------------------------------- following
 
     def follow(self, state: ViewState) -> None:
         """Follow a state from now on, and no longer an earlier one."""
-        self._unwatch()
         first = self._state is None
+        if self._state is not None:
+            self.unwatch(self._state)
         self._state = state
-        self._watcher = state.param.watch(self._changed, WATCHED)
+        self.watch(state, self._changed, WATCHED)
         if first:
             # Not the address: who opens a link sees it as it was typed.
             self._show_menu()
         else:
             self._changed()
 
-    def start(self) -> None:
-        """Set the address and work in the background from now on, for the current document."""
+    def on_start(self) -> None:
+        """Set the address of the current document from now on."""
         self._document = pn.state.curdoc
-        if executor(self._document) is not None:
-            self._worker = ThreadPoolExecutor(1, "sharing")
 
     def close(self) -> None:
-        """Stop watching and working."""
-        self._unwatch()
+        """Stop watching and working, for good."""
+        super().close()
         if self._later is not None:
             self._later()
-        if self._worker is not None:
-            self._worker.shutdown(wait=False, cancel_futures=True)
-
-    def _unwatch(self) -> None:
-        if self._state is not None and self._watcher is not None:
-            self._state.param.unwatch(self._watcher)
-            self._watcher = None
 
     def _changed(self, *_: object) -> None:
         if self._later is not None:
@@ -247,12 +251,8 @@ class Sharing:
     # ---------------------------------------------------------------------- answers
 
     def _asked(self, want: str, format_: str) -> None:
-        execute = executor(self._document)
-        if execute is None:
-            self._answer(want, format_)
-        else:
-            # Changes that came before the question are dealt with first.
-            execute(lambda: self._answer(want, format_))
+        # Changes that came before the question are dealt with first.
+        self.run_locked(lambda: self._answer(want, format_))
 
     def _answer(self, want: str, format_: str) -> None:
         try:
@@ -269,29 +269,10 @@ class Sharing:
                 self.menu.give(f"{self._file}.html", self.html().encode(), "text/html")
             elif want == "data" and format_ in FORMATS:
                 name = f"{self._file}.{FORMATS[format_][1]}"
-                self._make(
-                    self.table(format_), lambda made: self.menu.give(name, made, _KINDS[format_])
-                )
+                give = partial(self.menu.give, name, kind=_KINDS[format_])
+                self._making.submit((self.table(format_), give))
         except Exception as problem:
             self.menu.tell(sentence_of(problem))
-
-    def _make(self, make: Callable[[], bytes], give: Callable[[bytes], None]) -> None:
-        """Make something in the background, where there is one, and give it to the browser."""
-        execute = executor(self._document)
-        if self._worker is None or execute is None:
-            give(make())
-            return
-
-        def work() -> None:
-            try:
-                made = make()
-            except Exception as problem:
-                sentence = sentence_of(problem)
-                execute(lambda: self.menu.tell(sentence))
-            else:
-                execute(lambda: give(made))
-
-        self._worker.submit(work)
 
 
 def _example() -> str:

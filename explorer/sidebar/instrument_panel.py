@@ -7,6 +7,7 @@ from typing import Any
 import panel as pn
 
 from ..computed.split_directions import REACH, Instrument
+from ..session.component import Component
 from ..state.view_state import ViewState
 from ..widgets.buttons import plain_button
 from .label_sliders import LabelRow, LabelRows
@@ -21,7 +22,7 @@ ABOUT = (
 """What the sliders do, in words."""
 
 
-class InstrumentPanel(pn.viewable.Viewer):
+class InstrumentPanel(Component, pn.viewable.Viewer):
     """One slider per direction in which the split latents of observed stars vary.
 
     Parameters
@@ -57,7 +58,7 @@ class InstrumentPanel(pn.viewable.Viewer):
             self._moved,
         )
         self.reset = plain_button("Typical", self._reset, "back to the mean of observed stars")
-        self._watcher = state.param.watch(self._sync, "split")
+        self.watch(state, self._sync, "split")
         self._sync()
 
     def _moved(self, name: str, value: float) -> None:
@@ -69,10 +70,6 @@ class InstrumentPanel(pn.viewable.Viewer):
     def _sync(self, *_: Any) -> None:
         values = [*self.state.split, *([0.0] * len(self.names))]
         self.rows.tell(dict(zip(self.names, values, strict=False)))
-
-    def close(self) -> None:
-        """Stop watching the state."""
-        self.state.param.unwatch(self._watcher)
 
     def __panel__(self) -> pn.viewable.Viewable:
         return pn.Column(

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import param
-from panel.custom import JSComponent
 from param.parameterized import discard_events
 
 from ...core.labels import Label
 from ..state.label_text import decimals, short_unit
+from ..widgets.browser_component import BrowserComponent
 
 HEIGHT = 25
 """Pixels of a row."""
@@ -83,7 +83,7 @@ class LabelRow:
         )
 
 
-class LabelRows(JSComponent):
+class LabelRows(BrowserComponent):
     """Name, slider, box and unit of labels, one below the other.
 
     A slider spans the trained range. The box takes values up to the hard limits; outside the

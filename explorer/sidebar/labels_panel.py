@@ -10,6 +10,7 @@ import panel_material_ui as pmui
 import param
 from numpy.typing import NDArray
 
+from ..session.component import Component
 from ..state.label_text import bounds
 from ..state.view_state import ViewState
 from .label_sliders import LabelRow, LabelRows
@@ -27,7 +28,7 @@ INSTRUMENT = "split"
 """Title of the tab of what the instrument adds."""
 
 
-class LabelsPanel(pn.viewable.Viewer):
+class LabelsPanel(Component, pn.viewable.Viewer):
     """Sliders and boxes of all labels, and the presets.
 
     Parameters
@@ -89,10 +90,8 @@ class LabelsPanel(pn.viewable.Viewer):
         )
         # Panel makes a pane for the header of each tab, though none has one.
         self.tabs._headers = []
-        self._watchers = [
-            state.param.watch(self._sync, "labels"),
-            state.param.watch(self._show_ranges, "settled"),
-        ]
+        self.watch(state, self._sync, "labels")
+        self.watch(state, self._show_ranges, "settled")
         self._show_ranges()
 
     def _grouped(self) -> dict[str, list[str]]:
@@ -176,12 +175,6 @@ class LabelsPanel(pn.viewable.Viewer):
             e.label: f"{e.title} trained {e.low:.3g} to {e.high:.3g}"
             for e in self.state.extrapolations
         }
-
-    def close(self) -> None:
-        """Stop watching the state."""
-        for watcher in self._watchers:
-            self.state.param.unwatch(watcher)
-        self._watchers = []
 
     def choose(self, preset: Preset | None) -> None:
         """Show a preset star; None goes back to the labels that the model starts with."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,17 @@ import panel_material_ui as pmui
 
 from ...core.spectra import Spectra, WavelengthGrid
 from ..computed.observed_star import ObservedStar, open_star
-from ..session.document_lock import executor
+from ..session.background import Job
+from ..session.component import Component
 from ..state.view_state import ViewState
 from ..widgets.choice import Choice
 from ..widgets.file_drop import FileDrop
 
+Reading = tuple[Callable[[], ObservedStar], int]
+"""What makes a star, and the row to choose of it."""
 
-class ObservedPanel(pn.viewable.Viewer):
+
+class ObservedPanel(Component, pn.viewable.Viewer):
     """Open files, choose a star and one of its spectra.
 
     Parameters
@@ -44,8 +47,13 @@ class ObservedPanel(pn.viewable.Viewer):
         self.state = state
         self.grid = grid
         self._on_choice = on_choice
-        self._on_error = on_error
-        self._reader: ThreadPoolExecutor | None = None
+        self._reading: Job[Reading, ObservedStar] = self.job(
+            lambda asked: asked[0](),
+            lambda asked, star: self.add(star, asked[1]),
+            "files",
+            on_error,
+            every=True,
+        )
         self.stars: dict[str, ObservedStar] = {}
         """Opened stars by key, in the order of opening."""
         self.drop = FileDrop(
@@ -81,20 +89,7 @@ class ObservedPanel(pn.viewable.Viewer):
         )
         self.star.param.watch(self._star_chosen, "value")
         self.row.param.watch(self._row_chosen, "value")
-        self._watcher = state.param.watch(self._show, ["star", "row"])
-
-    def start(self) -> None:
-        """Read files in the background from now on, for the current document."""
-        execute = executor(pn.state.curdoc)
-        if execute is not None:
-            self._reader = ThreadPoolExecutor(1, "files")
-            self._execute = execute
-
-    def close(self) -> None:
-        """Stop reading and watching."""
-        if self._reader:
-            self._reader.shutdown(wait=False, cancel_futures=True)
-        self.state.param.unwatch(self._watcher)
+        self.watch(state, self._show, ["star", "row"])
 
     def open_example(self, row: int = 0) -> None:
         """Open the star that comes with the package, and choose one of its spectra."""
@@ -109,24 +104,7 @@ class ObservedPanel(pn.viewable.Viewer):
 
     def bring(self, make: Callable[[], ObservedStar], row: int = 0) -> None:
         """Make a star in the background, keep it, and choose it and one of its spectra."""
-        if self._reader is None:
-            try:
-                self.add(make(), row)
-            except Exception as problem:
-                self._on_error(problem)
-            return
-        execute = self._execute
-
-        def read() -> None:
-            try:
-                star = make()
-            except Exception as problem:
-                failure = problem
-                execute(lambda: self._on_error(failure))
-            else:
-                execute(lambda: self.add(star, row))
-
-        self._reader.submit(read)
+        self._reading.submit((make, row))
 
     def add(self, star: ObservedStar, row: int = 0) -> None:
         """Keep a star and choose it and a row; a file of the same name is replaced."""

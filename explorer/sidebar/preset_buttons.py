@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import param
-from panel.custom import JSComponent
 
+from ..widgets.browser_component import BrowserComponent
 from .presets import Preset
 
 RESET = ("Reset", "return to the labels that the model starts with")
 """Label and description of the last button."""
 
 
-class PresetButtons(JSComponent):
+class PresetButtons(BrowserComponent):
     """Small buttons side by side, one component for all of them.
 
     Parameters
@@ -46,7 +46,8 @@ class PresetButtons(JSComponent):
         """Do what a button does; the last one resets."""
         self._on_choose(self._presets[number] if number < len(self._presets) else None)
 
-    def _handle_msg(self, message: Any) -> None:
-        number = message.get("pressed") if isinstance(message, dict) else None
+    def receive(self, message: dict[str, Any]) -> None:
+        """Do what the button that was pressed does."""
+        number = message.get("pressed")
         if isinstance(number, int) and 0 <= number <= len(self._presets):
             self.press(number)

@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 import param
-from panel.custom import JSComponent
 
 from ...core.spectra.wavelength import convert
 from ..figures.label_placement import place, text_width
 from ..figures.theme import element_colour, surface
 from ..figures.wavelength_axis import Wavelengths
 from ..state.view_state import ViewState
+from ..widgets.browser_component import BrowserComponent
 from .known_lines import KnownLines, known_lines
 
 ROWS = 2
@@ -22,7 +22,7 @@ SIZE = 11.0
 """Size of the names in pixels."""
 
 
-class StripNames(JSComponent):
+class StripNames(BrowserComponent):
     """Names and ticks at places given in pixels; a click on a name is told."""
 
     names = param.List(default=[], doc="A list [centre, row, text, colour, line] for each name.")
@@ -35,8 +35,9 @@ class StripNames(JSComponent):
         super().__init__(**params)
         self._on_click = on_click
 
-    def _handle_msg(self, message: Any) -> None:
-        line = message.get("line") if isinstance(message, dict) else None
+    def receive(self, message: dict[str, Any]) -> None:
+        """Tell which name was clicked."""
+        line = message.get("line")
         if isinstance(line, int) and self._on_click is not None:
             self._on_click(line)
 

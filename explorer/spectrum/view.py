@@ -19,8 +19,8 @@ from ..computed.population_distance import Likeness
 from ..computed.split_directions import Instrument
 from ..figures.theme import ADAPTED, TRUTH, surface
 from ..figures.wavelength_axis import DIGITS, UNIT_SYMBOLS
-from ..session.background import LatestWins
-from ..session.document_lock import after, executor
+from ..session.component import Component
+from ..session.document_lock import after
 from ..state.view_state import ViewState
 from ..widgets.buttons import STYLE
 from ..widgets.curve_legend import CurveLegend
@@ -50,7 +50,7 @@ Asked = tuple[NDArray[np.float64], tuple[float, ...]]
 """Labels, and positions along the directions of the instrument."""
 
 
-class SpectrumView(pn.viewable.Viewer):
+class SpectrumView(Component, pn.viewable.Viewer):
     """Emulated, adapted, true and observed spectra; their difference; derivatives.
 
     Parameters
@@ -71,8 +71,8 @@ class SpectrumView(pn.viewable.Viewer):
     Notes
     -----
     The first frame is computed at once. Later ones come from a worker thread through
-    :class:`~spectrabridge.explorer.scheduler.LatestWins`; derivatives follow when a
-    move has settled.
+    :class:`~spectrabridge.explorer.session.background.Job`; derivatives follow when a move
+    has settled.
     """
 
     def __init__(
@@ -88,7 +88,6 @@ class SpectrumView(pn.viewable.Viewer):
         self.model = model
         self.state = state
         self.derivatives = derivatives or DerivativeCache(model)
-        self._on_error = on_error
         self._instrument = instrument
         self._likeness = likeness
         self._found: Derivatives | None = None
@@ -98,19 +97,24 @@ class SpectrumView(pn.viewable.Viewer):
         self.identification = Identification()
         self._build_controls()
         self._paint_theme()
-        self._scheduler: LatestWins[Asked, Frame] | None = None
-        self._slow: LatestWins[NDArray, tuple[Derivatives, str]] | None = None
+        self._spectra = self.job(
+            self._compute, lambda asked, frame: self._publish(frame), "spectra", on_error
+        )
+        self._slow = self.job(
+            self._know,
+            lambda values, known: self._publish_derivatives(*known),
+            "derivatives",
+            on_error,
+        )
         self._late: Callable[[], None] = lambda: None
         """Calls off that the derivatives are said to take a while."""
-        self._watchers = [
-            state.param.watch(self._moved, ["labels", "split"]),
-            state.param.watch(self._settled, "settled"),
-            state.param.watch(self._opened, "page"),
-            state.param.watch(self._show_unit, ["unit", "medium"]),
-            state.param.watch(self.figures.wavelengths.follow, ["chip", "window"]),
-            state.param.watch(self._chosen, "element"),
-            state.param.watch(self._paint_theme, "dark"),
-        ]
+        self.watch(state, self._moved, ["labels", "split"])
+        self.watch(state, self._settled, "settled")
+        self.watch(state, self._opened, "page")
+        self.watch(state, self._show_unit, ["unit", "medium"])
+        self.watch(state, self.figures.wavelengths.follow, ["chip", "window"])
+        self.watch(state, self._chosen, "element")
+        self.watch(state, self._paint_theme, "dark")
         self._show_range()
 
     @property
@@ -124,7 +128,7 @@ class SpectrumView(pn.viewable.Viewer):
         self.chip = chip_choice(self.state, self.model.grid)
         self.unit = unit_choice(self.state)
         self.medium = medium_choice(self.state)
-        self.zooms = ZoomButtons(self.state, width=52, height=24, margin=0)
+        self.zooms = self.own(ZoomButtons(self.state, width=52, height=24, margin=0))
         self.element = element_choice(self.state, self.model.labels)
         self.line_toggle = _toggle("known lines", "click one")
         self.line_toggle.param.watch(self._show_strip, "value")
@@ -252,49 +256,19 @@ class SpectrumView(pn.viewable.Viewer):
 
     # Moves
 
-    def start(self) -> None:
-        """Compute from now on in the background, for the current document.
-
-        Without it, and outside servers and notebooks, every move is computed at once.
-        """
-        execute = executor(pn.state.curdoc)
-        if execute is None or self._scheduler:
-            return
+    def on_start(self) -> None:
+        """Get the first derivatives."""
         self._document = pn.state.curdoc
-        self._scheduler = LatestWins(
-            self._compute,
-            lambda asked, frame: self._publish(frame),
-            execute,
-            self._on_error,
-            "spectra",
-        )
-        self._slow = LatestWins(
-            self._know,
-            lambda values, known: self._publish_derivatives(*known),
-            execute,
-            self._on_error,
-            "derivatives",
-        )
         # The first derivatives load parts of torch, which takes seconds: not before the
         # page is up.
         pn.state.onload(self._settled)
-
-    def close(self) -> None:
-        """Stop the background work and the watching; the figures stay as they are."""
-        for scheduler in (self._scheduler, self._slow):
-            if scheduler:
-                scheduler.close()
-        self.zooms.close()
-        for watcher in self._watchers:
-            self.state.param.unwatch(watcher)
-        self._watchers = []
 
     _missed = False
 
     @property
     def _unseen(self) -> bool:
         """Whether another page is open, so that nothing need be computed or sent."""
-        return self._scheduler is not None and not self.state.shows("spectrum")
+        return self.execute is not None and not self.state.shows("spectrum")
 
     def _opened(self, *_: object) -> None:
         """Catch up with moves that were made on other pages."""
@@ -306,10 +280,8 @@ class SpectrumView(pn.viewable.Viewer):
     def _moved(self, *_: object) -> None:
         if self._unseen:
             self._missed = True
-        elif self._scheduler:
-            self._scheduler.submit(self._asked)
         else:
-            self._publish(self._compute(self._asked))
+            self._spectra.submit(self._asked)
 
     @property
     def _asked(self) -> Asked:
@@ -323,7 +295,7 @@ class SpectrumView(pn.viewable.Viewer):
     def _settled(self, *_: object) -> None:
         if self._unseen:
             self._missed = True
-        elif self._scheduler is None or self._scheduler.idle:
+        elif self._spectra.idle:
             self._follow()
         else:
             # The spectra first: they are what is looked at.
@@ -336,12 +308,9 @@ class SpectrumView(pn.viewable.Viewer):
         self._follow_next = False
         self.figures.fit_flux()
         self.strip.draw()  # other lines are strong at other temperatures
-        if self._slow:
-            self._late()
-            self._late = after(self._document, BUSY_MS, self._say_busy)
-            self._slow.submit(self.state.values)
-        else:
-            self._publish_derivatives(*self._know(self.state.values))
+        self._late()
+        self._late = after(self._document, BUSY_MS, self._say_busy)
+        self._slow.submit(self.state.values)
 
     _document: Any = None
 
@@ -351,7 +320,7 @@ class SpectrumView(pn.viewable.Viewer):
     def _publish(self, frame: Frame) -> None:
         self.figures.show_frame(frame)
         self._show_range()
-        if self._follow_next and (self._scheduler is None or not self._scheduler.waiting):
+        if self._follow_next and not self._spectra.waiting:
             self._follow()
 
     _like = ""

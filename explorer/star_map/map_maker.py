@@ -6,23 +6,24 @@ import threading
 import time
 from collections.abc import Callable
 
-import torch
-
 from ...core.bundle import Bundle
 from ...core.embedding import Embedding, make_embedding, stars_of_bundle
-from ..session.document_lock import Execute
+from ..session.component import Component
 from .open_maps import keep_map
 
 SMALL = 800
 """Stars of a map that is made while somebody waits."""
+
+PROGRESS_SECONDS = 0.25
+"""Time between two reports of the progress, in seconds."""
 
 
 class _StoppedError(Exception):
     """Somebody has asked to stop."""
 
 
-class MapMaker:
-    """Makes a small map of a bundle in a thread.
+class MapMaker(Component):
+    """Makes a small map of a bundle.
 
     Parameters
     ----------
@@ -43,40 +44,41 @@ class MapMaker:
         on_done: Callable[[Embedding | None], None],
         on_error: Callable[[Exception], None],
     ) -> None:
+        super().__init__()
         self._bundle = bundle
-        self._on_progress, self._on_done, self._on_error = on_progress, on_done, on_error
+        self._on_progress = on_progress
+        self._making = self.job(
+            self._make, lambda stop, embedding: on_done(embedding), "map", on_error, every=True
+        )
         self._stop = threading.Event()
         self._told = 0.0
+
+    def make(self) -> None:
+        """Make a map; before the start the work is done when this returns."""
+        self._stop = threading.Event()
+        self._making.submit(self._stop)
 
     def stop(self) -> None:
         """Stop as soon as possible."""
         self._stop.set()
 
-    def start(self, execute: Execute | None) -> None:
-        """Begin; without `execute` the work is done when this returns."""
-        if execute is None:
-            self._work(lambda function: function())
-            return
-        threading.Thread(target=self._work, args=(execute,), name="map", daemon=True).start()
+    def close(self) -> None:
+        """Stop for good."""
+        self.stop()
+        super().close()
 
-    def _work(self, execute: Execute) -> None:
-        torch.set_num_threads(1)
-
+    def _make(self, stop: threading.Event) -> Embedding | None:
         def report(what: str, done: int, total: int) -> None:
-            if self._stop.is_set():
+            if stop.is_set():
                 raise _StoppedError
             now = time.monotonic()
-            if now - self._told > 0.25:
+            if now - self._told > PROGRESS_SECONDS:
                 self._told = now
-                execute(lambda: self._on_progress(what, done / total))
+                self.run_locked(lambda: self._on_progress(what, done / total))
 
         try:
             made = make_embedding(self._bundle, stars_of_bundle(self._bundle, SMALL), report=report)
         except _StoppedError:
-            execute(lambda: self._on_done(None))
-        except Exception as problem:
-            failure = problem
-            execute(lambda: self._on_error(failure))
-        else:
-            keep_map(self._bundle, made)
-            execute(lambda: self._on_done(made))
+            return None
+        keep_map(self._bundle, made)
+        return made

@@ -8,14 +8,14 @@ import panel as pn
 
 from ...core.bundle import Bundle
 from ...core.embedding import PANELS, Embedding
-from ..session.document_lock import Execute
+from ..session.component import Component
 from ..session.messages import sentence_of
 from ..widgets.buttons import plain_button
 from .map_maker import MapMaker
 from .text import empty_html, progress_html
 
 
-class MapMaking(pn.viewable.Viewer):
+class MapMaking(Component, pn.viewable.Viewer):
     """Makes a small map of a bundle when asked to.
 
     Parameters
@@ -32,9 +32,9 @@ class MapMaking(pn.viewable.Viewer):
         super().__init__()
         self.bundle = bundle
         self._on_made = on_made
-        self._maker: MapMaker | None = None
-        self.execute: Execute | None = None
-        """Runs functions under the document lock; without it the work is done at once."""
+        self._maker = self.own(
+            MapMaker(bundle, lambda *part: self._part(*part), self._made, self._failed)
+        )
         self.notice = pn.pane.HTML(empty_html(bundle.name, problem), margin=0, styles=_NOTICE)
         self.make = plain_button("Make a small map", self.begin)
         self.stop = plain_button("Stop", self.end)
@@ -45,13 +45,11 @@ class MapMaking(pn.viewable.Viewer):
         """Make a small map, in the background where there is one."""
         self.make.disabled, self.stop.visible = True, True
         self.progress.object = progress_html("spectra", 0)
-        self._maker = MapMaker(self.bundle, self._part, self._made, self._failed)
-        self._maker.start(self.execute)
+        self._maker.make()
 
     def end(self) -> None:
         """Stop as soon as possible."""
-        if self._maker:
-            self._maker.stop()
+        self._maker.stop()
 
     def _part(self, what: str, part: float) -> None:
         steps = ["spectra", *PANELS.values()]
@@ -60,7 +58,6 @@ class MapMaking(pn.viewable.Viewer):
 
     def _made(self, embedding: Embedding | None) -> None:
         self.make.disabled, self.stop.visible = False, False
-        self._maker = None
         if embedding is None:
             self.progress.object = "Stopped."
         else:

@@ -14,8 +14,9 @@ from ...core.bundle import Bundle
 from ...core.embedding import Embedding
 from ...core.errors import SpectrabridgeError
 from ..computed.observed_star import ObservedStar
-from ..session.background import LatestWins
-from ..session.document_lock import Execute, under_lock
+from ..session.background import Job
+from ..session.component import Component
+from ..session.document_lock import after
 from ..session.messages import sentence_of
 from ..state.view_state import ViewState
 from ..widgets.data_table import DataTable
@@ -49,7 +50,7 @@ Rows = NDArray[np.int64]
 OnStar = Callable[[Mapping[str, float] | None, ObservedStar | None], None]
 
 
-class MapPage(pn.viewable.Viewer):
+class MapPage(Component, pn.viewable.Viewer):
     """Three linked panels; tap a star, circle stars, search, place stars of one's own.
 
     Parameters
@@ -78,27 +79,33 @@ class MapPage(pn.viewable.Viewer):
         model = self.model = bundle.model
         self.state = state or ViewState(model.labels, model.reference, bundle=bundle.name)
         self._on_star = on_star
-        self._execute: Execute | None = None
         self.embedding: Embedding | None = None
         self.row: int | None = None
         self.selected: Rows | None = None
         self.board: MapBoard | None = None
-        self._curves: LatestWins[tuple[str, Any], Curves] | None = None
-        self._choosing: LatestWins[Callable[[], Rows], Rows] | None = None
-        self._sending: LatestWins[Rows, str] | None = None
-        self.making: MapMaking | None = None
-        self.placing = Placing(bundle, self.state, opened, self._show_placed)
-        side = self.side = MapControls(
-            self._download, self._soon(lambda: self.select(None)), self._send
+        self._curves = self.job(self._compute, self._publish, "map spectra", self._on_error)
+        self._choosing: Job[Callable[[], Rows], Rows] = self.job(
+            lambda inside: inside(),
+            lambda inside, rows: self.select(rows),
+            "map selection",
+            self._on_error,
         )
-        side.colour.param.watch(self._soon(self._recolour), "value")
-        side.search.param.watch(self._soon(self._search), "enter_pressed")
-        self.spectrum = MapSpectrum(model.grid, self.state)
+        self._sending = self.job(
+            self._sent, lambda rows, words: self._say_sent(words), "map samp", self._on_error
+        )
+        self.making: MapMaking | None = None
+        self.placing = self.own(
+            Placing(bundle, self.state, opened, self._show_placed, self._on_error)
+        )
+        side = self.side = MapControls(
+            self._download, self.locked(lambda: self.select(None)), self._send
+        )
+        side.colour.param.watch(self.locked(self._recolour), "value")
+        side.search.param.watch(self.locked(self._search), "enter_pressed")
+        self.spectrum = self.own(MapSpectrum(model.grid, self.state))
         self.view = pn.Column(sizing_mode="stretch_both", margin=0)
-        self._watchers = [
-            self.state.param.watch(self._soon(self._paint), "dark"),
-            self.state.param.watch(self._soon(self._mapped), "mapped"),
-        ]
+        self.watch(self.state, self.locked(self._paint), "dark")
+        self.watch(self.state, self.locked(self._mapped), "mapped")
         problem = ""
         try:
             found = shared_map(bundle)
@@ -109,23 +116,8 @@ class MapPage(pn.viewable.Viewer):
         else:
             self.open_map(found)
 
-    def _soon(self, function: Callable[[], None]) -> Callable[..., None]:
-        """Return a callback for widgets that runs a function under the document lock.
-
-        Panel holds no lock while it handles an event that came with a change which it had
-        put off, as Enter does after typing; figures may only be changed under the lock.
-        """
-
-        def later(*_: object) -> None:
-            if self._execute is None:
-                function()
-            else:
-                self._execute(function)
-
-        return later
-
     def _show_empty(self, problem: str) -> None:
-        self.making = MapMaking(self.bundle, problem, self.open_map)
+        self.making = self.own(MapMaking(self.bundle, problem, self.open_map))
         self.view[:] = [self.making]
 
     # ------------------------------------------------------------------------ a map
@@ -145,14 +137,14 @@ class MapPage(pn.viewable.Viewer):
             sizing_mode="stretch_height",
             styles={"flex": "1 1 360px", "min-width": "0"},
         )
-        self.table.param.watch(self._soon(self._row_chosen), "chosen")
-        self.board = MapBoard(embedding, self.choose, self.circled, self._soon)
+        self.table.param.watch(self.locked(self._row_chosen), "chosen")
+        self.disown(self.board)
+        self.board = MapBoard(embedding, self.choose, self.circled, self._on_error)
         self.view[:] = [self.board.bar, self.board, self.board.words, self._lower()]
         self.side.lay_out()
         self._show_selection()
         self._paint()
-        if self._execute is not None:
-            self.board.start(self._execute, self._on_error)
+        self.own(self.board)
         self.placing.embedding = embedding
         self.placing.look()
         # A star that was chosen before there was a map moves no sliders: they stay.
@@ -213,10 +205,7 @@ class MapPage(pn.viewable.Viewer):
             self.choose(row, quietly)
 
     def _draw(self, what: tuple[str, Any]) -> None:
-        if self._curves:
-            self._curves.submit(what)
-        else:
-            self._publish(what, self._compute(what))
+        self._curves.submit(what)
 
     def _compute(self, what: tuple[str, Any]) -> Curves:
         kind, which = what
@@ -228,10 +217,10 @@ class MapPage(pn.viewable.Viewer):
         self.spectrum.draw(curves)
         kind, row = what
         if kind == "selection":
-            self._soon(self._show_selection)()
+            self.locked(self._show_selection)()
         elif self._on_star is not None and row != self._untold:
             # Not before this is sent: other pages have time.
-            self._soon(lambda: self._tell(row))()
+            self.locked(lambda: self._tell(row))()
 
     def _tell(self, row: int) -> None:
         """Let other pages show a star, unless another one has been chosen meanwhile."""
@@ -269,10 +258,7 @@ class MapPage(pn.viewable.Viewer):
 
     def circled(self, inside: Callable[[], Rows]) -> None:
         """Select the stars that `inside` returns, found in the background."""
-        if self._choosing:
-            self._choosing.submit(inside)
-        else:
-            self.select(inside())
+        self._choosing.submit(inside)
 
     def select(self, rows: Rows | None) -> None:
         """Select stars; None for none at all. The table follows when the stars are shown."""
@@ -324,11 +310,8 @@ class MapPage(pn.viewable.Viewer):
     def _send(self) -> None:
         if self.selected is None:
             return
-        if self._sending:
-            self.side.chosen_words.object = "Sending\u2026"
-            self._sending.submit(self.selected)
-        else:
-            self.side.chosen_words.object = self._sent(self.selected)
+        self.side.chosen_words.object = "Sending\u2026"
+        self._sending.submit(self.selected)
 
     def _say_sent(self, words: str) -> None:
         self.side.chosen_words.object = words
@@ -350,51 +333,10 @@ class MapPage(pn.viewable.Viewer):
     def _on_error(self, problem: Exception) -> None:
         self.side.found.object = sentence_of(problem)
 
-    def start(self) -> None:
-        """Work in the background from now on, for the current document."""
-        document = pn.state.curdoc
-        if document is None or document.session_context is None or self._execute:
-            return
-        execute = self._execute = under_lock(document)
-        if self.making is not None:
-            self.making.execute = execute
-        self._curves = LatestWins(
-            self._compute, self._publish, execute, self._on_error, "map spectra"
-        )
-        self._choosing = LatestWins(
-            lambda inside: inside(),
-            lambda inside, rows: self.select(rows),
-            execute,
-            self._on_error,
-            "map selection",
-        )
-        self._sending = LatestWins(
-            self._sent,
-            lambda rows, words: self._say_sent(words),
-            execute,
-            self._on_error,
-            "map samp",
-        )
-        self.placing.start(execute, self._on_error)
-        # After the first pictures, which should not have to share the processor.
-        document.add_timeout_callback(self.placing.prepare, READY_AFTER)
-        if self.board is not None:
-            self.board.start(execute, self._on_error)
-
-    def close(self) -> None:
-        """Stop all work and watching."""
-        if self.making is not None:
-            self.making.end()
-        for worker in (self._curves, self._choosing, self._sending):
-            if worker:
-                worker.close()
-        self.placing.close()
-        if self.board is not None:
-            self.board.close()
-        self.spectrum.close()
-        for watcher in self._watchers:
-            self.state.param.unwatch(watcher)
-        self._watchers = []
+    def on_start(self) -> None:
+        """Get ready for a star to be placed, after the first pictures."""
+        # They should not have to share the processor.
+        after(pn.state.curdoc, READY_AFTER, self.placing.prepare)
 
     @property
     def parts(self) -> tuple[pn.Column, pn.Column]:

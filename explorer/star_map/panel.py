@@ -23,8 +23,7 @@ from bokeh.plotting import figure
 from numpy.typing import NDArray
 
 from ..figures.theme import paint, surface
-from ..session.background import LatestWins
-from ..session.document_lock import Execute
+from ..session.component import Component
 from ..workarounds.fast_repaint import drop_spare_glyphs
 from .rasteriser import View, inside_box, inside_polygon, palette, rasterise
 
@@ -93,7 +92,7 @@ class Painted:
     selected: NDArray[np.uint8]
 
 
-class StarMap:
+class StarMap(Component):
     """A figure of one panel.
 
     Parameters
@@ -108,6 +107,8 @@ class StarMap:
         ``on_tap(row)`` when a star is tapped.
     on_select : callable
         ``on_select(find)`` when stars are circled; ``find()`` returns their rows.
+    on_error : callable, optional
+        ``on_error(exception)`` for what goes wrong in the background.
     """
 
     def __init__(
@@ -117,11 +118,13 @@ class StarMap:
         pointer: ColumnDataSource,
         on_tap: Callable[[int], None],
         on_select: Callable[[Callable[[], NDArray[np.int64]]], None],
+        on_error: Callable[[Exception], None] | None = None,
     ) -> None:
+        super().__init__()
         self.key, self.points = key, points
         self._on_tap, self._on_select = on_tap, on_select
         self._last: tuple[Picture, NDArray[np.uint8]] | None = None
-        self._scheduler: LatestWins[Picture, Painted] | None = None
+        self._pictures = self.job(self._paint, self._publish, f"map {key}", on_error)
         self._values: NDArray[np.float32] = np.zeros(len(points), np.float32)
         self._selected: NDArray[np.int64] | None = None
         self.on_picture: Callable[[NDArray[np.int64] | None], None] = lambda selected: None
@@ -255,17 +258,6 @@ class StarMap:
 
     # --------------------------------------------------------------------- pictures
 
-    def start(self, execute: Execute, on_error: Callable[[Exception], None] | None) -> None:
-        """Make pictures in a thread from now on."""
-        self._scheduler = LatestWins(
-            self._paint, self._publish, execute, on_error, f"map {self.key}"
-        )
-
-    def close(self) -> None:
-        """Make no more pictures."""
-        if self._scheduler:
-            self._scheduler.close()
-
     def show(self, values: NDArray[np.float32], selected: NDArray[np.int64] | None) -> None:
         """Show stars with these values, and some of them as selected."""
         self._values, self._selected = values, selected
@@ -278,10 +270,7 @@ class StarMap:
             return
         self._stale = False
         asked = Picture(self._values, self._selected, self.view)
-        if self._scheduler:
-            self._scheduler.submit(asked)
-        else:
-            self._publish(asked, self._paint(asked))
+        self._pictures.submit(asked)
 
     def refresh(self) -> None:
         """Draw if something has changed while the panel was hidden."""

@@ -16,7 +16,7 @@ from bokeh.models.widgets import Div
 from numpy.typing import NDArray
 
 from ...core.embedding import PANELS, Embedding
-from ..session.document_lock import Execute
+from ..session.component import Component
 from ..widgets.buttons import plain_button
 from ..widgets.view_controls import GROUP, word
 from .colours import Colouring, colours_of, panel_title_html, unknown_colour
@@ -36,7 +36,7 @@ HINT = (
 _FOLDER = Path(__file__).parent
 
 
-class MapBoard(pn.viewable.Viewer):
+class MapBoard(Component, pn.viewable.Viewer):
     """Panels of a map.
 
     Parameters
@@ -60,15 +60,16 @@ class MapBoard(pn.viewable.Viewer):
         embedding: Embedding,
         on_tap: Callable[[int], None],
         on_select: Callable[[Callable[[], NDArray[np.int64]]], None],
-        soon: Callable[[Callable[[], None]], Callable[..., None]] = lambda function: function,
+        on_error: Callable[[Exception], None] | None = None,
     ) -> None:
         super().__init__()
-        self._soon = soon
         self.embedding = embedding
         self._on_select = on_select
         self.pointer = ColumnDataSource({"panel": [""], "x": [np.nan], "y": [np.nan]})
         self.maps = {
-            key: StarMap(key, embedding.panels[key], self.pointer, on_tap, on_select)
+            key: self.own(
+                StarMap(key, embedding.panels[key], self.pointer, on_tap, on_select, on_error)
+            )
             for key in PANELS
         }
         for key, panel in self.maps.items():
@@ -78,8 +79,8 @@ class MapBoard(pn.viewable.Viewer):
         self.pointer.on_change("data", self._pointed)
         self._near: int | None = None
         self._build()
-        self.param.watch(lambda event: self._soon(self._show_panel)(), "panel")
-        self.param.watch(lambda event: self._soon(self._show_drag)(), "drag")
+        self.watch(self, self.locked(self._show_panel), "panel")
+        self.watch(self, self.locked(self._show_drag), "drag")
 
     def _build(self) -> None:
         self.titles = {
@@ -117,9 +118,9 @@ class MapBoard(pn.viewable.Viewer):
         self._tool.js_on_change("tags", switch)
         # Ties it to the document.
         self.pointer.js_on_change("name", CustomJS(args={"tool": self._tool}, code=""))
-        self.closer = plain_button("+", self._soon(lambda: self._zoom(1 / STEP)), "zoom in")
-        self.wider = plain_button("\u2212", self._soon(lambda: self._zoom(STEP)), "zoom out")
-        self.whole = plain_button("Whole map", self._soon(self.fit))
+        self.closer = plain_button("+", self.locked(lambda: self._zoom(1 / STEP)), "zoom in")
+        self.wider = plain_button("\u2212", self.locked(lambda: self._zoom(STEP)), "zoom out")
+        self.whole = plain_button("Whole map", self.locked(self.fit))
         self.in_view = plain_button(
             "Select shown", self._select_shown, "stars in view in all panels shown"
         )
@@ -144,18 +145,6 @@ class MapBoard(pn.viewable.Viewer):
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self.row
-
-    # ------------------------------------------------------------------------- work
-
-    def start(self, execute: Execute, on_error: Callable[[Exception], None]) -> None:
-        """Make pictures in threads from now on."""
-        for panel in self.maps.values():
-            panel.start(execute, on_error)
-
-    def close(self) -> None:
-        """Make no more pictures."""
-        for panel in self.maps.values():
-            panel.close()
 
     # ------------------------------------------------------------------------ panels
 

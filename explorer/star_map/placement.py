@@ -10,8 +10,7 @@ import torch
 from ...core.bundle import Bundle
 from ...core.embedding import Embedding, Placement
 from ...core.spectra import Spectra
-from ..session.background import LatestWins
-from ..session.document_lock import Execute
+from ..session.component import Component
 from ..state.view_state import MAPPED, ViewState
 from .open_maps import placer_of
 from .text import placed_html
@@ -20,7 +19,7 @@ Opened = tuple[str, Spectra]
 """A star's name and its one spectrum, normalised, on the grid of the model."""
 
 
-class Placing:
+class Placing(Component):
     """Watches which star is open and places it on the map.
 
     Parameters
@@ -34,6 +33,8 @@ class Placing:
     on_placed : callable
         ``on_placed(words, places)``: what to say, and the place in every panel; an empty
         text and no places if there is no star.
+    on_error : callable, optional
+        ``on_error(exception)`` for what goes wrong in the background.
     """
 
     def __init__(
@@ -42,34 +43,22 @@ class Placing:
         state: ViewState,
         opened: Callable[[str], Opened | None] | None,
         on_placed: Callable[[str, Mapping[str, Any]], None],
+        on_error: Callable[[Exception], None] | None = None,
     ) -> None:
+        super().__init__()
         self.bundle, self.state = bundle, state
         self._opened, self._on_placed = opened, on_placed
         self.embedding: Embedding | None = None
-        self._worker: LatestWins[Opened | None, Placement | None] | None = None
+        self._placements = self.job(self._place, self._publish, "map placing", on_error)
         self._page = "spectrum"
         self._shown: Opened | None = None
-        self._watchers = [
-            state.param.watch(self._changed, ["star", "row", "fitted"]),
-            state.param.watch(self.look, "page"),
-        ]
-
-    def start(self, execute: Execute, on_error: Callable[[Exception], None]) -> None:
-        """Place stars in a thread from now on."""
-        self._worker = LatestWins(self._place, self._publish, execute, on_error, "placing")
+        self.watch(state, self._changed, ["star", "row", "fitted"])
+        self.watch(state, self.look, "page")
 
     def prepare(self) -> None:
         """Get ready for the first star, in the thread, if none has been asked for yet."""
-        if self._worker and self._shown is None:
-            self._worker.submit(None)
-
-    def close(self) -> None:
-        """Stop work and watching."""
-        if self._worker:
-            self._worker.close()
-        for watcher in self._watchers:
-            self.state.param.unwatch(watcher)
-        self._watchers = []
+        if self._shown is None:
+            self._placements.submit(None)
 
     def _changed(self, *events: Any) -> None:
         if self.state.star != MAPPED or events[0].name == "fitted":
@@ -86,10 +75,7 @@ class Placing:
         if star is None or (self._shown is not None and star[1] is self._shown[1]):
             return
         self._shown = star
-        if self._worker:
-            self._worker.submit(star)
-        else:
-            self._publish(star, self._place(star))
+        self._placements.submit(star)
 
     def _place(self, star: Opened | None) -> Placement | None:
         if self.embedding is None:

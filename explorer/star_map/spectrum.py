@@ -13,6 +13,7 @@ from bokeh.models.ranges import Range1d
 from ...core.spectra import WavelengthGrid
 from ..figures.theme import ADAPTED, paint, surface
 from ..figures.wavelength_axis import Wavelengths, wavelength_figure
+from ..session.component import Component
 from ..state.view_state import ViewState
 from ..widgets.curve_legend import CurveLegend
 from ..widgets.view_controls import chip_choice, word
@@ -24,7 +25,7 @@ HINT = "Tap a star to see its spectrum."
 NAMES = ("observed", "adapted", "emulated")
 
 
-class MapSpectrum(pn.viewable.Viewer):
+class MapSpectrum(Component, pn.viewable.Viewer):
     """A figure of the curves of a star or a selection.
 
     Parameters
@@ -58,17 +59,9 @@ class MapSpectrum(pn.viewable.Viewer):
         self.legend = CurveLegend(margin=0, width=256)
         self.legend.param.watch(self._hide, "hidden")
         self.title = pn.pane.HTML(HINT, margin=0, sizing_mode="stretch_width", styles=_TITLE)
-        self._watchers = [
-            state.param.watch(self._show_wavelengths, ["unit", "medium"]),
-            state.param.watch(self.wavelengths.follow, ["chip", "window"]),
-        ]
+        self.watch(state, self._show_wavelengths, ["unit", "medium"])
+        self.watch(state, self.wavelengths.follow, ["chip", "window"])
         self._show_axis()
-
-    def close(self) -> None:
-        """Stop watching."""
-        for watcher in self._watchers:
-            self.state.param.unwatch(watcher)
-        self._watchers = []
 
     def draw(self, curves: Curves) -> None:
         """Show curves; ranges that are only a little too wide stay."""

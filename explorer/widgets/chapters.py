@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import param
-from panel.custom import JSComponent
+
+from .browser_component import BrowserComponent
 
 
-class Chapters(JSComponent):
+class Chapters(BrowserComponent):
     """Titles on the left, text on the right; a click on a title goes there.
 
     The HTML must come from this package, with whatever is not its own escaped.

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import param
-from panel.custom import JSComponent
+
+from .browser_component import BrowserComponent
 
 
-class Choice(JSComponent):
+class Choice(BrowserComponent):
     """Choose one of a few things by name.
 
     The browser sends keys, not titles, so a choice made while the list changes is

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import param
-from panel.custom import JSComponent
+
+from .browser_component import BrowserComponent
 
 
-class CurveLegend(JSComponent):
+class CurveLegend(BrowserComponent):
     """Names of curves with their strokes; a click, or the space bar, hides a curve."""
 
     curves = param.List(default=[], doc="A list [name, colour, dashed] for each curve.")

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, ClassVar, TypedDict
 
 import param
-from panel.custom import JSComponent
+
+from .browser_component import BrowserComponent
 
 MOST_CHANGED = 40
 """Rows that are sent one by one, until all are sent anew."""
@@ -55,7 +56,7 @@ class Row(TypedDict):
     mark: str
 
 
-class DataTable(JSComponent):
+class DataTable(BrowserComponent):
     """Rows of text that stay quick when there are thousands: only those in view are drawn.
 
     A click on a title sorts. With the focus in the table the arrow keys, Page Up, Page

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import param
-from panel.custom import JSComponent
+
+from .browser_component import BrowserComponent
 
 
-class FileDrop(JSComponent):
+class FileDrop(BrowserComponent):
     """A drop zone that hands over one file after the other.
 
     Set :attr:`on_file` and :attr:`on_problem` to receive them. Files arrive in pieces
@@ -35,7 +36,8 @@ class FileDrop(JSComponent):
         """Called with name and sentence for each such file; tells the sentence if not set."""
         self._pieces: dict[str, list[bytes]] = {}
 
-    def _handle_msg(self, message: dict[str, Any]) -> None:
+    def receive(self, message: dict[str, Any]) -> None:
+        """Take a piece of a file, or what the browser says is wrong with one."""
         name = str(message.get("name", "the file"))
         problem = message.get("problem")
         if problem == "large":

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import param
-from panel.custom import JSComponent
+
+from .browser_component import BrowserComponent
 
 
-class Navigation(JSComponent):
+class Navigation(BrowserComponent):
     """Names of pages; a click, or Enter, opens one.
 
     What takes longer than a third of a second is shown by a bar along the top of the page.

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import param
-from panel.custom import JSComponent
+
+from .browser_component import BrowserComponent
 
 
-class StatusLine(JSComponent):
+class StatusLine(BrowserComponent):
     """Cursor readout, extrapolation and the time from a move to its paint.
 
     The readout and the time come from the figures, in the browser, by document events

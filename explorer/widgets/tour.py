@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import param
-from panel.custom import JSComponent
+
+from .browser_component import BrowserComponent
 
 STEPS: list[list[str]] = [
     [
@@ -55,7 +56,7 @@ KEYS: list[list[str]] = [
 """Keys, and what they do."""
 
 
-class Tour(JSComponent):
+class Tour(BrowserComponent):
     """A button that shows keys and tour; the tour comes by itself on the first visit.
 
     The browser remembers that it has been shown.

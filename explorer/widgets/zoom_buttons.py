@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import param
-from panel.custom import JSComponent
 
+from ..session.component import Component
 from ..state.view_state import ViewState
+from .browser_component import BrowserComponent
 
 
-class ZoomButtons(JSComponent):
+class ZoomButtons(Component, BrowserComponent):
     """Previous and next zoom, also by the keys ``[`` and ``]``."""
 
     back = param.Boolean(default=False, doc="Whether there is an earlier view.")
@@ -24,7 +25,7 @@ class ZoomButtons(JSComponent):
         super().__init__(**params)
         self._state = state
         if state is not None:
-            self._watcher = state.param.watch(self._show, ["chip", "window"])
+            self.watch(state, self._show, ["chip", "window"])
             self._show()
 
     def _show(self, *_: object) -> None:
@@ -32,12 +33,8 @@ class ZoomButtons(JSComponent):
             back, forth = self._state.zooms.can_go
             self.param.update(back=back, forth=forth)
 
-    def _handle_msg(self, message: Any) -> None:
-        if self._state is not None and isinstance(message, dict):
-            self._state.zooms.go(-1 if message.get("step", 1) < 0 else 1)
-            self._show()
-
-    def close(self) -> None:
-        """Stop watching the state."""
+    def receive(self, message: dict[str, Any]) -> None:
+        """Go a step back or forth."""
         if self._state is not None:
-            self._state.param.unwatch(self._watcher)
+            self._state.zooms.go(-1 if message.get("step") == -1 else 1)
+            self._show()

@@ -230,10 +230,10 @@ def test_pieces_of_a_file_are_put_together():
     drop.on_file = lambda name, content: files.append((name, content))
     drop.on_problem = problems.append
     for piece, data in enumerate([b"abc", b"de"]):
-        drop._handle_msg({"name": "a", "size": 5, "piece": piece, "pieces": 2, "data": data})
-    drop._handle_msg({"name": "empty", "size": 0, "piece": 0, "pieces": 1, "data": b""})
-    drop._handle_msg({"name": "huge", "size": 10**12, "problem": "large"})
-    drop._handle_msg({"name": "folder", "size": 0, "problem": "unreadable"})
+        drop.take_message({"name": "a", "size": 5, "piece": piece, "pieces": 2, "data": data})
+    drop.take_message({"name": "empty", "size": 0, "piece": 0, "pieces": 1, "data": b""})
+    drop.take_message({"name": "huge", "size": 10**12, "problem": "large"})
+    drop.take_message({"name": "folder", "size": 0, "problem": "unreadable"})
     assert files == [("a", b"abcde"), ("empty", b"")]
     assert problems[0].startswith("huge is larger than 100 MB")
     assert "folder cannot be read" in problems[1]
@@ -242,9 +242,9 @@ def test_pieces_of_a_file_are_put_together():
 def test_a_file_dropped_again_starts_anew():
     drop, files = FileDrop(), []
     drop.on_file = lambda name, content: files.append(content)
-    drop._handle_msg({"name": "a", "size": 4, "piece": 0, "pieces": 2, "data": b"lost"})
+    drop.take_message({"name": "a", "size": 4, "piece": 0, "pieces": 2, "data": b"lost"})
     for piece, data in enumerate([b"ab", b"cd"]):
-        drop._handle_msg({"name": "a", "size": 4, "piece": piece, "pieces": 2, "data": data})
+        drop.take_message({"name": "a", "size": 4, "piece": piece, "pieces": 2, "data": data})
     assert files == [b"abcd"]
 
 

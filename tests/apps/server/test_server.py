@@ -218,9 +218,9 @@ def test_what_is_too_large_is_not_kept() -> None:
     drop.on_refused = lambda name, sentence: refused.append(name)
     # A browser that was told to send it all the same.
     for piece in range(4):
-        drop._handle_msg({"name": "a", "piece": piece, "pieces": 4, "data": b"1234"})
+        drop.take_message({"name": "a", "piece": piece, "pieces": 4, "data": b"1234"})
     assert (files, refused) == ([], ["a"])
     assert drop._pieces == {}
     for piece in range(2):
-        drop._handle_msg({"name": "a", "piece": piece, "pieces": 2, "data": b"1234"})
+        drop.take_message({"name": "a", "piece": piece, "pieces": 2, "data": b"1234"})
     assert files == [("a", b"12341234")]

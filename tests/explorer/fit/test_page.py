@@ -241,7 +241,7 @@ def test_the_page_follows_unit_theme_and_chip(bundle, content, page):
 
 
 def test_files_that_do_not_arrive_get_a_row(page):
-    page.drop._handle_msg({"name": "big.fits", "size": 10**10, "problem": "large"})
+    page.drop.take_message({"name": "big.fits", "size": 10**10, "problem": "large"})
     assert texts(page.table.rows[0])[0] == "big.fits"
     assert "larger than 100 MB" in page.queue.stars["big.fits#0"].problem
 

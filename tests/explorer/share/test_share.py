@@ -138,13 +138,13 @@ def test_what_cannot_be_saved_is_said(bundles):
     explorer = Explorer(page="fit")
     sent = []
     explorer.sharing.menu._send_msg = sent.append
-    explorer.sharing.menu._handle_msg({"want": "data", "format": "FITS"})
+    explorer.sharing.menu.take_message({"want": "data", "format": "FITS"})
     assert sent[-1]["text"] == "There are no stars yet. Drop spectra onto the page."
     for rubbish in ({"want": "rm"}, {}, {"want": "data", "format": "exe"}, [], None, 7):
-        explorer.sharing.menu._handle_msg(rubbish)
+        explorer.sharing.menu.take_message(rubbish)
     explorer.state.page = "spectrum"
-    explorer.sharing.menu._handle_msg({"want": "data", "format": "ECSV"})
+    explorer.sharing.menu.take_message({"want": "data", "format": "ECSV"})
     assert sent[-1]["name"] == "spectrabridge-fake-lines-spectrum.ecsv"
-    explorer.sharing.menu._handle_msg({"want": "link"})
+    explorer.sharing.menu.take_message({"want": "link"})
     assert sent[-1] == {"kind": "link", "text": "bundle=fake-lines"}
     explorer.close()

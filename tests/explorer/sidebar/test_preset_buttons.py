@@ -11,12 +11,12 @@ def test_each_button_chooses_its_star_and_the_last_resets():
     bar = PresetButtons(PRESETS, chosen.append)
     assert [label for label, _ in bar.buttons] == [*(p.name for p in PRESETS), "Reset"]
     for number in range(len(bar.buttons)):
-        bar._handle_msg({"pressed": number})
+        bar.take_message({"pressed": number})
     assert chosen == [*PRESETS, None]
 
 
 @pytest.mark.parametrize("message", [{"pressed": 99}, {"pressed": -1}, {"pressed": "0"}, {}, None])
 def test_what_is_no_button_is_passed_over(message):
     chosen = []
-    PresetButtons(PRESETS, chosen.append)._handle_msg(message)
+    PresetButtons(PRESETS, chosen.append).take_message(message)
     assert chosen == []

@@ -71,7 +71,7 @@ def test_a_click_on_a_name_identifies_and_marks_the_line(view, state):
     state.window = (15891.0, 15895.0)
     view.strip.draw()
     line = next(n[4] for n in view.strip.view.names if n[2] == "Si I")
-    view.strip.view._handle_msg({"line": line})
+    view.strip.view.take_message({"line": line})
     assert "Si I 15892.7" in view.identification.box.object
     assert view.figures.marks[0].location == pytest.approx(15892.77, abs=0.05)
     state.unit = "nm"
