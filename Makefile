@@ -29,7 +29,7 @@ help:
 	@echo "make test       install what the tests need, a browser too, and run every check and test"
 	@echo "make synthesis  the tests of the synthesis, with pysme installed beside the rest"
 	@echo "make quick      the tests that take seconds: nothing marked slow, no browser"
-	@echo "make lint       ruff (rules and format) and mypy"
+	@echo "make lint       ruff (rules and format), mypy, and tools/house.py: what imports what"
 	@echo "make gallery    take the pictures of the documentation again"
 	@echo "make wheel      build dist/spectrabridge-*.whl"
 	@echo "make clean      remove $(VENV) and everything else that make leaves behind"
@@ -55,6 +55,7 @@ quick: $(TEST_READY)
 lint: $(TEST_READY) types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python tools/house.py --only circles rooms_without_a_floor explorer_modules_at_top
 
 # `mypy core explorer apps`, but through a folder that is always called spectrabridge: mypy names
 # the package after the folder it lies in and refuses names like spectrabridge-main.

@@ -49,10 +49,26 @@ class _Program(click.Group):
             ctx.exit(1)
 
 
+def _print_citation(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
+    if asked and not ctx.resilient_parsing:
+        from ..core.citation import bibtex
+
+        click.echo(bibtex())
+        ctx.exit()
+
+
 @click.group(
     cls=_Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
 @click.version_option(__version__, prog_name="spectrabridge")
+@click.option(
+    "--cite",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_citation,
+    help="Print BibTeX of spectrabridge and of the paper behind it, and exit.",
+)
 @click.option("--debug", is_flag=True, help="Show a traceback when something fails.")
 def main(debug: bool) -> None:
     """See what stellar models are missing."""

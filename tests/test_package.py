@@ -25,6 +25,7 @@ from spectrabridge.core.version import __version__
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("core", "explorer", "apps")
+AT_ROOT = ("__init__.py", "CITATION.cff", "py.typed")  # beside the parts in the package
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 CACHES = ("__pycache__", "*.egg-info", ".ipynb_checkpoints", ".DS_Store", "*.pyc")
 
@@ -267,7 +268,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheel built from a copy of the sources, so that no old build can leak into it."""
     copy = tmp_path_factory.mktemp("sources") / "copy"
     copy.mkdir()
-    for name in ("pyproject.toml", "README.md", "LICENSE", "__init__.py"):
+    for name in ("pyproject.toml", "README.md", "LICENSE", *AT_ROOT):
         shutil.copy(ROOT / name, copy / name)
     for name in (*PARTS, "tests", "benchmarks", "notebooks"):
         if (ROOT / name).is_dir():
@@ -292,7 +293,7 @@ class TestWheel:
         info = f"spectrabridge-{__version__}.dist-info/"
         assert f"{info}licenses/LICENSE" in names
         contents = {name for name in names if not name.startswith(info)}
-        expected = {"spectrabridge/__init__.py"}
+        expected = {f"spectrabridge/{name}" for name in AT_ROOT}
         for part in PARTS:
             for path in (ROOT / part).rglob("*"):
                 inside = path.relative_to(ROOT)
@@ -334,6 +335,7 @@ class TestWheel:
         (site / "dependencies.pth").write_text("\n".join(shared), encoding="utf-8")
 
         assert __version__ in run(scripts / "spectrabridge", "--version").split()
+        assert f"version = {{{__version__}}}" in run(scripts / "spectrabridge", "--cite")
         code = (
             "import spectrabridge, numpy as np\n"
             "from spectrabridge.core.bundle import open_bundle\n"

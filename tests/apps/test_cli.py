@@ -22,6 +22,7 @@ from spectrabridge.core.bundle import open_bundle, verify_bundle
 from spectrabridge.core.emulator import Emulator, EmulatorTraining, train_emulator
 from spectrabridge.core.labels import APOGEE_LABELS, draws
 from spectrabridge.core.spectra import APSTAR_GRID, Spectra
+from spectrabridge.core.version import __version__
 
 
 def run(*words: str | Path) -> Result:
@@ -77,7 +78,7 @@ def emulator_folder(grid_file: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 
 def test_version_and_help() -> None:
-    assert "0.1.0" in run("--version").output
+    assert __version__ in run("--version").output
     for verb in ("train-emulator", "train-adaptation", "evaluate", "bundles", "serve"):
         result = run(verb, "--help")
         assert result.exit_code == 0
