@@ -93,9 +93,9 @@ def _ascii(text: str) -> str:
     """Return text with accents as LaTeX commands."""
     out = ""
     for character in unicodedata.normalize("NFC", text):
-        base, *marks = unicodedata.normalize("NFD", character)
-        if len(marks) == 1 and marks[0] in _LATEX_ACCENTS:
-            out += f"{{\\{_LATEX_ACCENTS[marks[0]]}{base}}}"
+        apart = unicodedata.normalize("NFD", character)
+        if len(apart) == 2 and apart[1] in _LATEX_ACCENTS:
+            out += f"{{\\{_LATEX_ACCENTS[apart[1]]}{apart[0]}}}"
         else:
             out += character
     return out
