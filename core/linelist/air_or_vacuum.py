@@ -10,16 +10,16 @@ from ..spectra.wavelength import air_to_vacuum, vacuum_to_air
 from .line_list import LineList
 from .shipped import shipped_lines
 
-TOLERANCE = 0.05
+MATCH_ANGSTROM = 0.05
 """Angstrom within which two lists give the same line."""
 
-FEWEST_MATCHES = 5
+MIN_MATCHES = 5
 """Matches below which no medium is named."""
 
-LEAST_EXCESS = 3.0
+MIN_MATCH_RATIO = 3.0
 """A medium must match this many times as many lines as the other one."""
 
-_ENERGY = 0.02
+_MATCH_EV = 0.02
 """eV within which excitation energies agree."""
 
 
@@ -82,7 +82,7 @@ def guess_medium(lines: LineList, stated: str = "vacuum") -> MediumGuess:
             counts[medium] = _matches(part, wavelength, reference)
     best = max(counts, key=lambda key: counts[key])
     other = min(counts.values())
-    sure = counts[best] >= FEWEST_MATCHES and counts[best] >= LEAST_EXCESS * max(other, 1)
+    sure = counts[best] >= MIN_MATCHES and counts[best] >= MIN_MATCH_RATIO * max(other, 1)
     figures = (
         f"{counts['vacuum']} of {n} lines between 15,000 and 17,040 angstrom match the shipped "
         f"list if their wavelengths are read as vacuum, {counts['air']} if as air"
@@ -107,9 +107,9 @@ def _matches(lines: LineList, wavelength: np.ndarray, reference: LineList) -> in
         if not theirs.size:
             continue
         waves, energies = reference.wl_vac[theirs], reference.ep[theirs]
-        start = np.searchsorted(waves, wavelength[ours] - TOLERANCE)
-        stop = np.searchsorted(waves, wavelength[ours] + TOLERANCE)
+        start = np.searchsorted(waves, wavelength[ours] - MATCH_ANGSTROM)
+        stop = np.searchsorted(waves, wavelength[ours] + MATCH_ANGSTROM)
         for line, a, b in zip(ours, start, stop, strict=True):
-            if b > a and np.abs(energies[a:b] - lines.ep[line]).min() < _ENERGY:
+            if b > a and np.abs(energies[a:b] - lines.ep[line]).min() < _MATCH_EV:
                 total += 1
     return total

@@ -10,34 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import LineListError
+from .isotopes import ISOTOPE_FRACTION
 from .solar_abundances import DISSOCIATION_ENERGY, SOLAR_ABUNDANCE
 from .species import Species
 
 EV_PER_CM = 1.239841984e-4
 """Energy of one wavenumber (cm^-1) in eV."""
-
-OXYGEN_FRACTION = {16: 0.99757, 17: 0.00038, 18: 0.00205}
-"""Isotopes of oxygen in the Sun (Asplund et al. 2009, table 3)."""
-
-IRON_56_FRACTION = 0.9175
-"""Part of iron that is of mass 56 (Asplund et al. 2009, table 3)."""
-
-SOLAR_FRACTION: dict[str, dict[int, float]] = {
-    "H": {1: 1.0, 2: 2e-5},
-    "C": {12: 0.98894, 13: 0.01106},
-    "N": {14: 0.99771, 15: 0.00229},
-    "O": OXYGEN_FRACTION,
-    "Mg": {24: 0.7899, 25: 0.1000, 26: 0.1101},
-    "Si": {28: 0.92230, 29: 0.04683, 30: 0.03087},
-    "Ca": {40: 0.96941, 42: 0.00647, 43: 0.00135, 44: 0.02086, 46: 0.00004, 48: 0.00187},
-    "Ti": {46: 0.0825, 47: 0.0744, 48: 0.7372, 49: 0.0541, 50: 0.0518},
-    "V": {50: 0.0025, 51: 0.9975},
-    "Cr": {50: 0.04345, 52: 0.83789, 53: 0.09501, 54: 0.02365},
-    "Fe": {54: 0.05845, 56: 0.91754, 57: 0.02119, 58: 0.00282},
-    "Zr": {90: 0.5145, 91: 0.1122, 92: 0.1715, 94: 0.1738, 96: 0.0280},
-    "Al": {27: 1.0},
-}
-"""Isotopes of the Sun (Asplund et al. 2009, table 3) for molecules whose lines say theirs."""
 
 _PRESSURE_TERM = -8.0
 _PARTITION_TERM = -2.5
@@ -83,7 +61,7 @@ class LineList:
     ------
     LineListError
         If arrays differ in length, a wavelength is not a positive number of angstrom, a
-        species is unknown, or a value is infinite.
+        species or an isotope is unknown, or a value is infinite.
     """
 
     species: NDArray[np.str_]
@@ -137,7 +115,7 @@ class LineList:
                 raise LineListError(
                     f"Species are written as 'Fe 1'; found {name!r}, expected {found.name!r}."
                 )
-            found.of_isotopologue(key)
+            found.of_isotopologue(key).require_isotopes()
 
     def __len__(self) -> int:
         return int(self.wl_vac.size)
@@ -198,10 +176,10 @@ class LineList:
         return self.select(keep)
 
     def with_isotope_fractions(self, c12c13: float) -> LineList:
-        """Add the logarithm of each isotopologue's fraction to log gf.
+        """Return the list with the logarithm of each isotopologue's fraction in log gf.
 
-        Carbon has the ratio given; oxygen and iron are those of the Sun. Lines of other
-        elements and lines that do not say their isotopes stay as they are.
+        Carbon has the ratio given; all other elements are those of the Sun. Lines that do
+        not say their isotopes stay as they are, and nuclei that do not count as 1.
 
         Parameters
         ----------
@@ -221,19 +199,26 @@ class LineList:
                 "again would count them twice."
             )
         f12 = c12c13 / (1 + c12c13)
-        tables = {"C": {12: f12, 13: 1 - f12}, "O": OXYGEN_FRACTION, "Fe": {56: IRON_56_FRACTION}}
-        return replace(self, loggf=self.loggf + self.log_fractions(tables), fractions_included=True)
+        fractions = self.log_fractions({"C": {12: f12, 13: 1 - f12}})
+        return replace(self, loggf=self.loggf + fractions, fractions_included=True)
 
-    def log_fractions(self, tables: dict[str, dict[int, float]] | None = None) -> NDArray:
+    def log_fractions(self, changed: dict[str, dict[int, float]] | None = None) -> NDArray:
         """Return log10 of the fraction of each line's isotopologue, shape ``(n_lines,)``.
 
         Parameters
         ----------
-        tables : dict of dict, optional
-            Fractions by element and mass number; those of the Sun if not given. What is
-            not in the tables counts as 1.
+        changed : dict of dict, optional
+            Fractions by element and mass number, for elements that are not as in the Sun.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> lines = LineList(["Ni 1", "Ni 1"], [7390.0, 7391.0], [-2.0, -2.0], [1.9, 1.9],
+        ...                  isotopologue=["058", ""])
+        >>> np.round(lines.log_fractions(), 3).tolist()
+        [-0.167, 0.0]
         """
-        tables = SOLAR_FRACTION if tables is None else tables
+        table = ISOTOPE_FRACTION | (changed or {})
         out = np.zeros(len(self))
         for key in np.unique(self.isotopologue):
             if not key:
@@ -241,11 +226,11 @@ class LineList:
             here = self.isotopologue == key
             for name in np.unique(self.species[here]):
                 species = Species.parse(str(name)).of_isotopologue(str(key))
-                total = sum(
-                    np.log10(tables.get(symbol, {}).get(mass, 1.0))
+                out[here & (self.species == name)] = sum(
+                    np.log10(table[symbol][mass])
                     for symbol, mass in zip(species.symbols, species.masses, strict=True)
+                    if mass and symbol in table
                 )
-                out[here & (self.species == name)] = total
         return out
 
     def strength(self, teff: float = 4750.0) -> NDArray[np.float64]:

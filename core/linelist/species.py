@@ -21,6 +21,7 @@ from functools import lru_cache
 from typing import Any
 
 from ..errors import LineListError
+from .isotopes import ISOTOPE_FRACTION, is_isotope
 
 _SYMBOLS = """
 H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr
@@ -144,6 +145,11 @@ class Species:
         pairs = sorted(self._nuclei(), key=lambda pair: ATOMIC_NUMBER[pair[0]])
         return "".join(f"{mass:03d}" for _, mass in pairs)
 
+    def require_isotopes(self) -> None:
+        """Raise a LineListError if a nucleus has a mass number that no isotope has."""
+        if not all(not m or _can_be(s, m) for s, m in self._nuclei()):
+            raise _no_isotope(self.isotope_title, self.symbols)
+
     @property
     def title(self) -> str:
         """Name for people: ``Fe I``, ``CN``."""
@@ -234,28 +240,54 @@ class Species:
 
     @classmethod
     def from_moog(cls, code: Any) -> Species:
-        """Read a code of MOOG: ``26.1``, ``607.01214``, ``10108.0``, ``56.1137``."""
-        text = (f"{code:.6f}" if isinstance(code, float) else str(code)).strip()
+        """Return the species of a code of MOOG: ``26.1``, ``607.01214``, ``56.1137``.
+
+        The digit behind the point is the charge. Mass numbers follow: two digits for each
+        nucleus of a molecule in order of atomic number; for an atom three, as MOOG's source
+        (Inlines.f) has it, or two, as Sneden's lists have them for light elements: 7Li is
+        ``3.0007`` or ``3.007``, 60Ni ``28.0060``. Zeros at the end may be missing. Of the
+        readings that these leave, only one is an isotope.
+
+        Raises
+        ------
+        LineListError
+            If there is no such species, or none of its isotopes has such a mass.
+
+        Examples
+        --------
+        >>> Species.from_moog("3.007").isotopologue, Species.from_moog("28.006").isotopologue
+        ('007', '060')
+        """
+        text = str(float(code) if isinstance(code, float) else code).strip()
         found = re.fullmatch(r"(\d{1,8})(?:\.(\d*))?", text)
         if not found:
             raise _unknown(text)
         decimals = (found.group(2) or "").rstrip("0")
         symbols = _symbols_of_code(found.group(1), text)
         ion = int(decimals[:1] or 0) + 1
-        width = 3 if len(symbols) == 1 else 2
-        digits = decimals[1:]
+        digits, n = decimals[1:], len(symbols)
         if not digits:
             return _conventional(symbols, ion)
-        if len(digits) > width * len(symbols):
-            raise _unknown(text)
-        # Zeros at the end may have been lost: 608.012 is short for 608.0120.
-        digits = digits.ljust(width * len(symbols), "0")
-        masses = [int(digits[i : i + width]) for i in range(0, len(digits), width)]
-        return _conventional(symbols, ion, masses)
+        for width in (3, 2) if n == 1 else (2, 3):
+            if len(digits) > width * n:
+                continue
+            padded = digits.ljust(width * n, "0")
+            masses = [int(padded[i : i + width]) for i in range(0, len(padded), width)]
+            if all(not m or _can_be(s, m) for s, m in zip(symbols, masses, strict=True)):
+                return _conventional(symbols, ion, masses)
+        raise _no_isotope(text, symbols)
 
     @classmethod
     def from_turbospectrum(cls, code: Any, ion: int = 1) -> Species:
-        """Read a code of Turbospectrum with the stage of ionisation beside it."""
+        """Return the species of a code of Turbospectrum, the stage of ionisation beside it.
+
+        Three digits for each nucleus stand behind the point: ``607.012014``, ``56.137``.
+
+        Raises
+        ------
+        LineListError
+            If there is no such species, or none of its isotopes has such a mass.
+        """
         text = str(code).strip().strip("'").strip()
         found = re.fullmatch(r"0*(\d{1,8})(?:\.(\d*))?", text)
         if not found:
@@ -265,6 +297,8 @@ class Species:
         if len(digits) > 3 * len(symbols) and digits[3 * len(symbols) :].strip("0"):
             raise _unknown(text)
         masses = [int(digits[i : i + 3]) for i in range(0, 3 * len(symbols), 3)]
+        if not all(not m or _can_be(s, m) for s, m in zip(symbols, masses, strict=True)):
+            raise _no_isotope(text, symbols)
         return _conventional(symbols, int(ion), masses)
 
 
@@ -287,11 +321,27 @@ def _symbols_of_code(digits: str, text: str) -> tuple[str, ...]:
 def _conventional(
     symbols: tuple[str, ...], ion: int = 1, masses: list[int] | None = None
 ) -> Species:
-    """Species in the order of its usual formula, from nuclei in order of atomic number."""
+    """Return a species in the order of its usual formula, from nuclei in any order."""
     formula = _FORMULAS.get(_by_number(symbols))
     ordered = _atoms(formula) if formula else symbols
-    key = "".join(f"{m:03d}" for m in masses) if masses else ""
+    pairs = zip(symbols, masses or (0,) * len(symbols), strict=True)
+    key = "".join(f"{m:03d}" for _, m in sorted(pairs, key=lambda pair: ATOMIC_NUMBER[pair[0]]))
     return Species(ordered, ion).of_isotopologue(key)
+
+
+def _can_be(symbol: str, mass: int) -> bool:
+    """Return whether an element can have a mass number; any near its own if none is stable."""
+    number = ATOMIC_NUMBER[symbol]
+    return is_isotope(symbol, mass) and (symbol == "H" or number < mass <= 3 * number)
+
+
+def _no_isotope(text: str, symbols: tuple[str, ...]) -> LineListError:
+    known = "; ".join(
+        f"{symbol} has {', '.join(map(str, ISOTOPE_FRACTION[symbol]))}"
+        for symbol in dict.fromkeys(symbols)
+        if symbol in ISOTOPE_FRACTION
+    )
+    return LineListError(f"There are no such isotopes as in {text!r}: {known}.")
 
 
 @lru_cache(maxsize=4096)

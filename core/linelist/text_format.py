@@ -12,16 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import LineListError
+from ..files import read_limited
 from ..spectra.wavelength import air_to_vacuum, vacuum_to_air
 from .line_list import LineList
 
 Medium = Literal["air", "vacuum"]
 Unknown = Literal["refuse", "comment"]
 
-LARGEST_FILE = 1_000_000_000
+MAX_LINE_LIST_BYTES = 1_000_000_000
 """Bytes of a line list that is read."""
 
-SHORTEST_AIR = 2000.0
+MIN_AIR_ANGSTROM = 2000.0
 """Wavelengths below this are in vacuum in every line list."""
 
 
@@ -75,22 +76,13 @@ def read_text(source: str | Path | bytes, name: str = "") -> tuple[str, str]:
     LineListError
         If it cannot be read, is empty, too large or no text.
     """
-    if isinstance(source, bytes):
-        content, name = source, name or "the line list"
-    else:
-        path = Path(source)
-        name = name or path.name
-        try:
-            if path.stat().st_size > LARGEST_FILE:
-                raise LineListError(
-                    f"{name} is larger than {LARGEST_FILE / 1e9:g} GB; cut it to the wavelengths "
-                    "that are needed."
-                )
-            content = path.read_bytes()
-        except OSError as problem:
-            raise LineListError(
-                f"{path} cannot be read: {problem.strerror or problem}."
-            ) from problem
+    content, name = read_limited(
+        source,
+        name or ("the line list" if isinstance(source, bytes) else ""),
+        "a line list",
+        max_bytes=MAX_LINE_LIST_BYTES,
+        error=LineListError,
+    )
     if b"\x00" in content[:10_000]:
         raise LineListError(f"{name} is not text; expected a line list.")
     if not content.strip():
@@ -128,8 +120,8 @@ def to_vacuum(wavelength: NDArray[np.float64], medium: str) -> NDArray[np.float6
     values = np.asarray(wavelength, dtype=np.float64)
     if medium == "vacuum" or not values.size:
         return values
-    safe = np.maximum(values, SHORTEST_AIR)
-    return np.where(values < SHORTEST_AIR, values, air_to_vacuum(safe))
+    safe = np.maximum(values, MIN_AIR_ANGSTROM)
+    return np.where(values < MIN_AIR_ANGSTROM, values, air_to_vacuum(safe))
 
 
 def from_vacuum(wavelength: NDArray[np.float64], medium: str) -> NDArray[np.float64]:
@@ -137,8 +129,19 @@ def from_vacuum(wavelength: NDArray[np.float64], medium: str) -> NDArray[np.floa
     values = np.asarray(wavelength, dtype=np.float64)
     if medium == "vacuum" or not values.size:
         return values
-    air = vacuum_to_air(np.maximum(values, SHORTEST_AIR))
-    return np.where(air < SHORTEST_AIR, values, air)
+    air = vacuum_to_air(np.maximum(values, MIN_AIR_ANGSTROM))
+    return np.where(air < MIN_AIR_ANGSTROM, values, air)
+
+
+def line_count(which: NDArray[np.bool_]) -> str:
+    """Return how many lines a mask picks, in words: ``1 line``, ``5 lines``."""
+    n = int(np.sum(which))
+    return "1 line" if n == 1 else f"{n} lines"
+
+
+def are_lines(which: NDArray[np.bool_]) -> str:
+    """Return the same with a verb: ``1 line is``, ``5 lines are``."""
+    return f"{line_count(which)} {'is' if np.sum(which) == 1 else 'are'}"
 
 
 def comments_of(lines: LineList, comments: Sequence[str] | None) -> list[str]:

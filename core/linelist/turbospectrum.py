@@ -25,10 +25,12 @@ from .text_format import (
     Medium,
     Unknown,
     Written,
+    are_lines,
     check_medium,
     comments_of,
     from_vacuum,
     left_out_text,
+    line_count,
     number,
     read_text,
     to_vacuum,
@@ -40,8 +42,8 @@ _BLOCK = re.compile(r"^\s*'\s*(\d+(?:\.\d*)?)\s*'\s*(\d+)\s+(\d+)\s*$")
 NO_DAMPING = "damping not known"
 NO_RADIATIVE = "classical radiative width"
 
-CLASSICAL = 2.223e15
-"""Classical radiative width in s^-1 times the square of the wavelength in angstrom (Gray 2005, The
+CLASSICAL_WIDTH = 2.223e15
+"""Classical radiative width, s^-1, times the square of the wavelength in angstrom (Gray 2005, The
 Observation and Analysis of Stellar Photospheres, eq. 11.13)."""
 
 _NAMES = ("wavelength", "excitation energy", "log gf", "fdamp", "statistical weight", "raddmp")
@@ -112,6 +114,13 @@ def read_turbospectrum(
     vacuum = any("vac" in title.lower() for title in titles)
     stated = medium or ("vacuum" if vacuum else "air")
     assumed = "" if medium or vacuum else ", assumed"
+    isotopes = np.array([bool(s.isotopologue) for s in species])
+    notes = [f"{name}, Turbospectrum format, wavelengths in {stated}{assumed}"]
+    if isotopes.any():
+        notes.append(
+            f"log gf of {line_count(isotopes)} with isotopes read as without the isotope's "
+            "fraction, which Turbospectrum applies itself"
+        )
     with np.errstate(divide="ignore"):
         radiative = np.where(table[:, 5] > 1, np.log10(np.maximum(table[:, 5], 1e-30)), 0.0)
     return LineList(
@@ -124,7 +133,7 @@ def read_turbospectrum(
         gamma_stark=table[:, 6],
         vdw=table[:, 3],
         j_up=np.where(table[:, 4] > 1, (table[:, 4] - 1) / 2, np.nan),
-        source=f"{name}, Turbospectrum format, wavelengths in {stated}{assumed}",
+        source="; ".join(notes),
     )
 
 
@@ -142,6 +151,27 @@ def _line(row: str, name: str, place: int) -> list[float]:
     if NO_RADIATIVE in row:
         out[5] = 0.0
     return out
+
+
+def _line_text(lines: LineList, i: int, species: Species, comment: str) -> str:
+    """Return the row of a line behind its wavelength; its text says what is not known."""
+    said = [species.isotope_title, *([comment] if comment else [])]
+    damping, weight = float(lines.vdw[i]), 1.0
+    if damping == 0 and not species.is_molecule:
+        damping = 1.0
+        said.append(NO_DAMPING)
+    if np.isfinite(lines.j_up[i]):
+        weight = 2 * float(lines.j_up[i]) + 1
+    if lines.gamma_rad[i]:
+        radiative = 10.0 ** float(lines.gamma_rad[i])
+    else:
+        radiative = CLASSICAL_WIDTH / float(lines.wl_vac[i]) ** 2
+        said.append(NO_RADIATIVE)
+    stark = f"{lines.gamma_stark[i]:7.3f} " if lines.gamma_stark[i] else ""
+    return (
+        f"{lines.ep[i]:7.4f} {lines.loggf[i]:8.3f} {damping:8.3f} {weight:6.1f} {radiative:9.2E} "
+        f"{stark}'x' 'x'   0.0    1.0 '{'; '.join(said)}'"
+    )
 
 
 def turbospectrum_text(
@@ -198,24 +228,8 @@ def turbospectrum_text(
         if reason:
             continue
         species = lines.species_of(i)
-        known = [words[i]] if words[i] else []
-        damping, weight = float(lines.vdw[i]), 1.0
-        if damping == 0 and not species.is_molecule:
-            damping = 1.0
-            known.append(NO_DAMPING)
-        if np.isfinite(lines.j_up[i]):
-            weight = 2 * float(lines.j_up[i]) + 1
-        if lines.gamma_rad[i]:
-            radiative = 10.0 ** float(lines.gamma_rad[i])
-        else:
-            radiative = CLASSICAL / float(lines.wl_vac[i]) ** 2
-            known.append(NO_RADIATIVE)
-        stark = f"{lines.gamma_stark[i]:7.3f} " if lines.gamma_stark[i] else ""
-        text = "; ".join([species.isotope_title, *known])
-        blocks.setdefault(species, []).append(
-            f"{wavelength[i]:11.4f} {lines.ep[i]:7.4f} {lines.loggf[i]:8.3f} {damping:8.3f} "
-            f"{weight:6.1f} {radiative:9.2E} {stark}'x' 'x'   0.0    1.0 '{text}'"
-        )
+        row = _line_text(lines, i, species, words[i])
+        blocks.setdefault(species, []).append(f"{wavelength[i]:11.4f} {row}")
     out = []
     for species in sorted(blocks, key=lambda s: (s.is_molecule, s.turbospectrum, s.ion)):
         rows = blocks[species]
@@ -224,7 +238,7 @@ def turbospectrum_text(
         out += [f"'{species.isotope_title}{vacuum}'", *rows]
     notes = ["What is not known is said in the text of each line."]
     if any(reasons):
-        notes.append(f"{sum(map(bool, reasons))} lines are left out; see the list of them.")
+        notes.append(f"{are_lines(np.array(reasons) != '')} left out; see the list of them.")
     left = left_out_text(lines, reasons, words, "Turbospectrum", medium)
     return Written("\n".join(out) + "\n" if out else "", left, tuple(notes))
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import LineListError
 from .line_list import EV_PER_CM, LineList
@@ -24,10 +25,12 @@ from .text_format import (
     Medium,
     Unknown,
     Written,
+    are_lines,
     check_medium,
     comments_of,
     from_vacuum,
     left_out_text,
+    line_count,
     number,
     read_text,
     to_vacuum,
@@ -37,8 +40,11 @@ from .text_format import (
 UNKNOWN_J = 99.0
 """Angular momenta and Lande factors that are not known; VALD does so for Lande factors."""
 
-RYDBERG = 13.598
+RYDBERG_EV = 13.598
 """Energy that ionises hydrogen, eV."""
+
+UNKNOWN_GF = 90.0
+"""log gf above this are not known."""
 
 _WAVELENGTH = re.compile(r"WL_(air|vac)\((A|nm|um|cm\^-1)\)", re.IGNORECASE)
 _DATA = re.compile(r"^\s*'([A-Za-z0-9]+ +\d+)'\s*,(.*)$")
@@ -73,8 +79,9 @@ def read_vald(source: str | Path | bytes, medium: str | None = None, *, name: st
     Returns
     -------
     LineList
-        Solar isotope fractions are taken out of log gf if the extract says that they are
-        in. Where it does not say, they are taken to be in, VALD's default.
+        Solar isotope fractions are taken out of log gf, for every element and molecule, if
+        the extract says that they are in. Where it does not say, they are taken to be in,
+        VALD's default, and `source` says so.
 
     Raises
     ------
@@ -102,11 +109,41 @@ def read_vald(source: str | Path | bytes, medium: str | None = None, *, name: st
         raise LineListError(
             f"{name} is an extract of VALD in short format; ask VALD for the long format."
         )
-    per_cm = "E_low(cm" in title.replace(" ", "")
-    columns: dict[str, list[Any]] = {
-        key: [] for key in ("wl", "gf", "ep", "j_low", "j_up", "rad", "stark", "vdw", "e_up")
-    }
-    species: list[Species] = []
+    columns, species, end = _read_rows(rows, name)
+    ev = EV_PER_CM if "E_low(cm" in title.replace(" ", "") else 1.0
+    energy, upper = columns["ep"] * ev, columns["e_up"] * ev
+    gf = np.where(columns["gf"] > UNKNOWN_GF, np.nan, columns["gf"])
+    low, up = _hydrogen_levels(species, energy), _hydrogen_levels(species, upper)
+    lines = LineList(
+        species=np.array([s.name for s in species]),
+        isotopologue=np.array([s.isotopologue for s in species]),
+        wl_vac=to_vacuum(_angstrom(columns["wl"], header.group(2)), stated),
+        loggf=gf,
+        ep=energy,
+        gamma_rad=columns["rad"],
+        gamma_stark=columns["stark"],
+        vdw=columns["vdw"],
+        h_n_low=low,
+        h_n_up=up,
+        j_low=np.where(columns["j_low"] < UNKNOWN_J, columns["j_low"], np.nan),
+        j_up=np.where(columns["j_up"] < UNKNOWN_J, columns["j_up"], np.nan),
+    )
+    notes = [f"{name}, VALD long format, wavelengths in {stated}"]
+    said = _SCALED.search(rows[end]) if end < len(rows) else None
+    with_isotopes = lines.isotopologue != ""
+    if with_isotopes.any() and (said is None or said.group(1) is None):
+        lines = replace(lines, loggf=lines.loggf - lines.log_fractions())
+        assumed = "" if said else " (the file does not say that they are in; VALD's default)"
+        notes.append(
+            f"solar isotope fractions taken out of log gf of {line_count(with_isotopes)}{assumed}"
+        )
+    return replace(lines, source="; ".join(notes))
+
+
+def _read_rows(
+    rows: list[str], name: str
+) -> tuple[dict[str, NDArray[np.float64]], list[Species], int]:
+    """Return the columns of all lines, their species, and the row in which the notes start."""
     starts = [i for i, row in enumerate(rows) if _DATA.match(row)]
     if not starts:
         raise LineListError(f"{name} holds no line in VALD's long format.")
@@ -118,7 +155,9 @@ def read_vald(source: str | Path | bytes, medium: str | None = None, *, name: st
             f"{name} says that {promised.group(1)} lines were selected and holds {len(starts)}: it "
             "was cut short. Fetch it again, or correct the number in its first row."
         )
-    for place, i in enumerate(starts):
+    species: list[Species] = []
+    table: list[list[float]] = []
+    for i, stop in zip(starts, [*starts[1:], end], strict=True):
         found = _DATA.match(rows[i])
         assert found is not None
         parts = [part.strip() for part in found.group(2).rstrip().rstrip(",").split(",")]
@@ -127,46 +166,21 @@ def read_vald(source: str | Path | bytes, medium: str | None = None, *, name: st
                 f"Expected 13 columns in line {i + 1} of {name} (VALD's long format); found "
                 f"{len(parts) + 1}."
             )
-        values = [number(part, name, i + 1, _NAMES[k]) for k, part in enumerate(parts[:12])]
-        for key, k in _PLACES.items():
-            columns[key].append(values[k])
-        stop = starts[place + 1] if place + 1 < len(starts) else end
+        table.append([number(part, name, i + 1, _NAMES[k]) for k, part in enumerate(parts[:12])])
         try:
             species.append(_with_isotopes(Species.parse(found.group(1)), rows[i + 1 : stop]))
         except LineListError as problem:
             raise LineListError(f"Line {i + 1} of {name}: {problem}") from problem
-    wavelength = _angstrom(np.array(columns["wl"]), header.group(2))
-    energy = np.array(columns["ep"]) * (EV_PER_CM if per_cm else 1.0)
-    upper = np.array(columns["e_up"]) * (EV_PER_CM if per_cm else 1.0)
-    gf = np.array(columns["gf"])
-    gf[gf > 90] = np.nan
-    hydrogen = np.array([s.name == "H 1" for s in species])
-    levels = np.zeros((2, len(species)), dtype=np.int16)
-    for k, level in enumerate((energy, upper)):
-        bound = hydrogen & (level < RYDBERG - 1e-3)
-        levels[k, bound] = np.rint(np.sqrt(RYDBERG / (RYDBERG - level[bound])))
-    said = _SCALED.search("\n".join(rows[end : end + 1]))
-    scaled = said is None or said.group(1) is None
-    notes = [f"{name}, VALD long format, wavelengths in {stated}"]
-    j_low, j_up = (np.array(columns[k]) for k in ("j_low", "j_up"))
-    lines = LineList(
-        species=np.array([s.name for s in species]),
-        isotopologue=np.array([s.isotopologue for s in species]),
-        wl_vac=to_vacuum(wavelength, stated),
-        loggf=gf,
-        ep=energy,
-        gamma_rad=np.array(columns["rad"]),
-        gamma_stark=np.array(columns["stark"]),
-        vdw=np.array(columns["vdw"]),
-        h_n_low=levels[0],
-        h_n_up=levels[1],
-        j_low=np.where(j_low < UNKNOWN_J, j_low, np.nan),
-        j_up=np.where(j_up < UNKNOWN_J, j_up, np.nan),
-    )
-    if scaled and (lines.isotopologue != "").any():
-        lines = replace(lines, loggf=lines.loggf - lines.log_fractions())
-        notes.append("solar isotope fractions taken out of log gf")
-    return replace(lines, source="; ".join(notes))
+    values = np.array(table)
+    return {key: values[:, k] for key, k in _PLACES.items()}, species, end
+
+
+def _hydrogen_levels(species: list[Species], energy: NDArray[np.float64]) -> NDArray[np.int16]:
+    """Return the principal quantum number of each level of hydrogen; 0 for other species."""
+    out = np.zeros(len(species), dtype=np.int16)
+    bound = np.array([s.name == "H 1" for s in species]) & (energy < RYDBERG_EV - 1e-3)
+    out[bound] = np.rint(np.sqrt(RYDBERG_EV / (RYDBERG_EV - energy[bound])))
+    return out
 
 
 _NAMES = (
@@ -199,7 +213,9 @@ def _with_isotopes(species: Species, rows: list[str]) -> Species:
         masses.setdefault(symbol, []).append(mass or (1 if symbol == "H" else 0))
     if sorted(s for s, _ in nuclei) != sorted(species.symbols):
         return species
-    return Species(species.symbols, species.ion, tuple(masses[s].pop(0) for s in species.symbols))
+    found = Species(species.symbols, species.ion, tuple(masses[s].pop(0) for s in species.symbols))
+    found.require_isotopes()
+    return found
 
 
 def _isotope_text(species: Species) -> str:
@@ -270,7 +286,7 @@ def vald_text(
         notes.append("J is 99.0 where it is not known; codes that use J must not be given them")
     notes.append("damping of 0.000 and Lande factors of 99.000 are not known")
     if any(reasons):
-        notes.append(f"{sum(map(bool, reasons))} lines are comments only, listed below")
+        notes.append(f"{are_lines(np.array(reasons) != '')} in comments only, listed below")
     left = left_out_text(lines, reasons, words, "VALD's format", medium)
     text = _HEADER.format(medium="air" if medium == "air" else "vac") + "\n".join(rows) + "\n"
     text += "* oscillator strengths were NOT scaled by the solar isotopic ratios.\n References:\n"

@@ -149,7 +149,7 @@ def test_vald_extract() -> None:
     assert lines.vdw[0] == -7.33
     assert (lines.j_low[0], lines.j_up[1]) == (6.0, 39.0)
     # Solar fractions of 13C and 16O are taken out.
-    assert lines.loggf[1] == pytest.approx(-5.951 - np.log10(0.01106 * 0.99757), abs=1e-6)
+    assert lines.loggf[1] == pytest.approx(-5.951 - np.log10(0.011062 * 0.997621), abs=1e-6)
     assert "taken out" in lines.source
     assert read_vald(vald(scaled="NOT ")).loggf[1] == -5.951
     assert read_vald(vald("vac")).wl_vac[0] == 16400.045
@@ -199,6 +199,29 @@ def test_moog_in_fixed_columns_and_in_free_format() -> None:
     energies = MOOG.replace("     5.000 ", " 40000.000 ")
     assert read_moog(energies.encode()).ep[0] == pytest.approx(4.9594, abs=1e-3)
     assert "cm^-1" in read_moog(energies.encode()).source
+
+
+def test_moog_damping_is_c6_or_a_width_or_a_factor() -> None:
+    numbers = ["4.400e-31", "-30.3570", "3.000e-08", "-7.5229", "2.500", "-0.500", "0.0", "1.0e+06"]
+    rows = "".join(
+        f"{15000.5 + i:10.3f}{26.0:10.1f}{5.0:10.3f}{-1.5:10.3f}{text:>10s}\n"
+        for i, text in enumerate(numbers)
+    )
+    lines = read_moog(("a title\n" + rows).encode())
+    c6 = np.log10(17 * 4.4e-31**0.4 * (2.1175e12 * (1 / 55.9 + 1 / 1.008)) ** 0.3)
+    expected = [c6, c6, -7.5229, -7.5229, 2.5**0.4, 10**-0.2, 0.0, 0.0]
+    assert lines.vdw == pytest.approx(expected, abs=2e-4)
+    for words in ("2 lines read as C6", "1 line read as widths", "2 lines read as factors"):
+        assert f"damping of {words}" in lines.source
+    assert "damping of 1 line left out" in lines.source
+
+
+def test_moog_is_given_factors_and_says_how_many_lines_stay_blank() -> None:
+    lines = read_moog(MOOG.encode())
+    given = replace(lines, vdw=np.array([2.5, 278.25, -7.2, -3.0]))
+    written = moog_text(given)
+    assert "damping of 2 lines is left blank" in " ".join(written.notes)
+    assert read_moog(written.text.encode()).vdw == pytest.approx([2.5, 0.0, -7.2, 0.0], abs=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -294,5 +317,5 @@ def test_unknown_options_are_refused(options: dict[str, Any]) -> None:
 def test_unknown_formats_are_refused(tmp_path: Path) -> None:
     with pytest.raises(LineListError, match="none of the formats"):
         read_lines(b"some text\nand more of it\n")
-    with pytest.raises(LineListError, match="cannot be read"):
+    with pytest.raises(LineListError, match="There is no file"):
         read_lines(tmp_path / "missing")

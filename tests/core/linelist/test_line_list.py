@@ -44,10 +44,10 @@ def test_between_and_of() -> None:
 def test_isotope_fractions() -> None:
     lines = small().with_isotope_fractions(4.0)
     by = dict(zip(lines.wl_vac, lines.loggf, strict=True))
-    assert by[16000.0] == pytest.approx(-2 + np.log10(0.8))
-    assert by[16020.0] == pytest.approx(-2 + np.log10(0.2))
+    assert by[16000.0] == pytest.approx(-2 + np.log10(0.8 * 0.99771))
+    assert by[16020.0] == pytest.approx(-2 + np.log10(0.2 * 0.99771))
     assert by[16010.0] == -1.0
-    assert by[16030.0] == pytest.approx(-5 + np.log10(0.99757))
+    assert by[16030.0] == pytest.approx(-5 + np.log10(0.997621 * 0.99998))
     with pytest.raises(LineListError, match="count them twice"):
         lines.with_isotope_fractions(4.0)
     with pytest.raises(LineListError, match="above 0"):

@@ -51,7 +51,7 @@ def test_elements_are_those_of_the_formula() -> None:
 def test_codes_as_floats_keep_their_isotopes() -> None:
     assert Species.from_moog(607.01214) == Species.parse("12C14N")
     assert Species.from_turbospectrum("0607.013014", 1) == Species.parse("13C14N")
-    assert Species.from_moog("608.0122") == Species.from_moog("608.01220")
+    assert Species.from_moog("114.0013") == Species.from_moog("114.00130")
 
 
 @pytest.mark.parametrize("text", ["Xx 1", "fe 1", "", "0.1", "99.0", "Fe 0", "Fe X", "12", "C1"])
@@ -72,3 +72,55 @@ def test_impossible_ions_and_masses_are_refused() -> None:
         Species.parse("CN").of_isotopologue("012")
     with pytest.raises(LineListError, match="Expected 2 mass numbers"):
         Species(("C", "N"), 1, (12,))
+
+
+@pytest.mark.parametrize(
+    ("code", "isotopologue"),
+    [
+        ("3.007", "007"),
+        ("3.0007", "007"),
+        ("3.00700", "007"),
+        ("3.006", "006"),
+        ("5.01", "010"),
+        ("5.001", "010"),
+        ("12.024", "024"),
+        ("20.004", "040"),
+        ("22.0048", "048"),
+        ("28.0058", "058"),
+        ("28.006", "060"),
+        ("28.00600", "060"),
+        ("29.0063", "063"),
+        ("56.1134", "134"),
+        ("63.1151", "151"),
+        ("82.0208", "208"),
+        (3.0007, "007"),
+        (28.0060, "060"),
+        ("43.0099", "099"),
+        ("112.00124", "001024"),
+        ("822.01648", "016048"),
+        ("840.0169", "016090"),
+        ("10108.0010116", "001001016"),
+        (10108.0010116, "001001016"),
+        ("607.0012014", "012014"),
+        ("26.00000", ""),
+    ],
+)
+def test_isotopes_of_moog_have_two_digits_or_three(code: str | float, isotopologue: str) -> None:
+    assert Species.from_moog(code).isotopologue == isotopologue
+
+
+@pytest.mark.parametrize("code", ["3.070", "28.0059", "56.1038", "607.01220", "6.0014"])
+def test_isotopes_that_there_are_not_are_refused(code: str) -> None:
+    with pytest.raises(LineListError, match="no such isotopes"):
+        Species.from_moog(code)
+
+
+def test_isotopes_that_there_are_not_are_refused_in_other_notations() -> None:
+    with pytest.raises(LineListError, match=r"no such isotopes.*Li has 6, 7"):
+        Species.from_turbospectrum("3.070")
+    with pytest.raises(LineListError, match="no such isotopes"):
+        Species.parse("Ni 1").of_isotopologue("059").require_isotopes()
+
+
+def test_a_code_may_name_its_nuclei_in_any_order() -> None:
+    assert Species.from_moog("801.01601") == Species.parse("16OH")
