@@ -18,11 +18,12 @@ INSTALL_PYSME := $(BIN)/python -m pip install --disable-pip-version-check --no-d
 MADE := $(VENV)/stamp-made
 RUN_READY := $(VENV)/stamp-run
 TEST_READY := $(VENV)/stamp-test
+DOCS_READY := $(VENV)/stamp-docs
 # Files stay whole: tests of one file share what takes long to make.
 SPREAD = -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help explorer test synthesis quick lint types browser gallery wheel clean
+.PHONY: help explorer test synthesis quick lint types browser gallery docs docs-linkcheck wheel clean
 
 help:
 	@echo "make explorer   install into $(VENV), serve the explorer and print its address"
@@ -31,6 +32,8 @@ help:
 	@echo "make quick      the tests that take seconds: nothing marked slow, no browser"
 	@echo "make lint       ruff (rules and format), mypy, and tools/house.py: what imports what"
 	@echo "make gallery    take the pictures of the documentation again"
+	@echo "make docs       build the manual into docs/_build/html, without a network"
+	@echo "make docs-linkcheck  the same, and follow every link inside it and from the README"
 	@echo "make wheel      build dist/spectrabridge-*.whl"
 	@echo "make clean      remove $(VENV) and everything else that make leaves behind"
 
@@ -67,7 +70,15 @@ browser: $(TEST_READY)
 	@$(BIN)/python .ci/browser.py > $(VENV)/browser
 
 gallery: $(TEST_READY) browser
-	SPECTRABRIDGE_BROWSER="$$(cat $(VENV)/browser)" $(BIN)/python docs/gallery.py
+	SPECTRABRIDGE_BROWSER="$$(cat $(VENV)/browser)" $(BIN)/python tools/gallery.py
+
+# A warning is an error: a name that is gone, a page that nobody links to.
+docs: $(DOCS_READY)
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "The manual is in docs/_build/html/index.html"
+
+docs-linkcheck: docs
+	$(BIN)/python tools/check_links.py docs/_build/html
 
 wheel: $(TEST_READY)
 	rm -rf build
@@ -75,6 +86,7 @@ wheel: $(TEST_READY)
 
 clean:
 	rm -rf $(VENV) build dist spectrabridge.egg-info .pytest_cache .mypy_cache .ruff_cache test-results
+	rm -rf docs/_build docs/reference/api docs/tutorials/notebooks
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(MADE):
@@ -90,4 +102,8 @@ $(RUN_READY): $(MADE) pyproject.toml constraints.txt
 
 $(TEST_READY): $(MADE) pyproject.toml constraints.txt
 	$(INSTALL) -e ".[test]"
+	@touch $(RUN_READY) $@
+
+$(DOCS_READY): $(MADE) pyproject.toml constraints.txt
+	$(INSTALL) -e ".[docs]"
 	@touch $(RUN_READY) $@

@@ -44,7 +44,7 @@ class TestNotebook:
     @pytest.mark.slow
     @pytest.mark.timeout(600)
     def test_runs_from_scratch(self, path: Path) -> None:
-        maker = runpy.run_path(str(ROOT / "docs" / "notebooks.py"))
+        maker = runpy.run_path(str(ROOT / "tools" / "notebooks.py"))
         done = maker["run"](path, seconds=300)
         pictures = [
             output

@@ -241,7 +241,7 @@ class TestMetadata:
 
     def test_constraints_satisfy_the_bounds(self) -> None:
         pinned = pins()
-        for requirement in requirements("test"):
+        for requirement in requirements("test", "docs"):
             name = canonicalize_name(requirement.name)
             assert name in pinned, f"{name} is not pinned in constraints.txt"
             assert requirement.specifier.contains(pinned[name]), f"{requirement} {pinned[name]}"

@@ -1,6 +1,6 @@
 """Take the pictures of the documentation: every page of the explorer, light and dark.
 
-    make gallery        (or: python docs/gallery.py [--browser PATH] [--only KEY])
+    make gallery        (or: python tools/gallery.py [--browser PATH] [--only KEY])
 
 Starts the explorer on a free port, opens each page in a headless browser as a user would,
 and writes docs/gallery/KEY.png, and KEY-dark.png for the dark theme. Decisions go to a
@@ -33,7 +33,7 @@ from spectrabridge.core.vetting.line_table import Settled
 from spectrabridge.explorer.lines.report import line_report_html
 from spectrabridge.explorer.state.view_state import TITLES
 
-FOLDER = Path(__file__).parent / "gallery"
+FOLDER = Path(__file__).parents[1] / "docs" / "gallery"
 SIZE = {"width": 1280, "height": 720}
 SHOWN = 12
 """Candidate features on the picture of lines."""
