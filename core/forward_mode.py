@@ -18,7 +18,13 @@ _alone = Lock()
 
 
 def silu_slope(x: Tensor) -> Tensor:
-    """Return the derivative of the activation SiLU."""
+    """Return the derivative of the activation SiLU.
+
+    Examples
+    --------
+    >>> silu_slope(torch.tensor([0.0, 10.0])).round(decimals=3).tolist()
+    [0.5, 1.0]
+    """
     gate = torch.sigmoid(x)
     return gate * (1 + x * (1 - gate))
 
@@ -41,6 +47,13 @@ def along(
     -------
     value : Tensor, shape ``(..., n, q)``
     slopes : Tensor, shape ``(..., n, k, q)``
+
+    Examples
+    --------
+    >>> at = torch.tensor([[1.0, 2.0]])
+    >>> value, slopes = along(lambda x: x.square(), at, torch.tensor([[[1.0, 1.0]]]))
+    >>> value.tolist(), slopes.tolist()
+    ([[1.0, 4.0]], [[[2.0, 4.0]]])
     """
 
     def one(direction: Tensor) -> Tensor:
@@ -52,6 +65,13 @@ def along(
 
 
 def along_unit_vectors(function: Callable[[Tensor], Tensor], at: Tensor) -> tuple[Tensor, Tensor]:
-    """Return values of a batched function and its derivatives by each of its inputs."""
+    """Return values of a batched function and its derivatives by each of its inputs.
+
+    Examples
+    --------
+    >>> at = torch.tensor([[1.0, 2.0]])
+    >>> along_unit_vectors(lambda x: x.square(), at)[1].tolist()
+    [[[2.0, 0.0], [0.0, 4.0]]]
+    """
     n, d = at.shape
     return along(function, at, torch.eye(d, device=at.device).expand(n, d, d))

@@ -177,5 +177,12 @@ class LearntAtmospheres:
 
 @lru_cache(maxsize=1)
 def shipped_atmospheres() -> LearntAtmospheres:
-    """Return the shipped function: Teff 3500-6500 K, log g 0-4.5, [Fe/H] -2 to 0.5."""
+    """Return the shipped function: Teff 3500-6500 K, log g 0-4.5, [Fe/H] -2 to 0.5.
+
+    Examples
+    --------
+    >>> giant = shipped_atmospheres()(4750.0, 2.5, 0.0)
+    >>> giant.n_layers, bool((giant.temperature[1:] > 2000).all())
+    (49, True)
+    """
     return LearntAtmospheres.load(_FILE)

@@ -111,7 +111,18 @@ class Structure:
         rhox: ArrayLike,
         source: str = "",
     ) -> Structure:
-        """Return the structure with given pressures in dyn cm^-2; the gas includes electrons."""
+        """Return the structure with given pressures in dyn cm^-2; the gas includes electrons.
+
+        Examples
+        --------
+        >>> depth = np.linspace(1, 2, 5)
+        >>> layers = Structure.from_pressures(
+        ...     4750, 2.5, 0.0, temperature=4000 * depth, electron_pressure=depth,
+        ...     gas_pressure=1e4 * depth, rhox=depth,
+        ... )
+        >>> layers.n_layers
+        5
+        """
         kt = BOLTZMANN * np.asarray(temperature, dtype=np.float64)
         electrons = np.asarray(electron_pressure, dtype=np.float64) / kt
         atoms = np.asarray(gas_pressure, dtype=np.float64) / kt - electrons

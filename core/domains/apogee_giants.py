@@ -33,8 +33,7 @@ from torch import Tensor
 from ..emulator.emulator import Emulator, in_batches
 from ..emulator.training import EmulatorTraining, train_emulator
 from ..errors import SpectrumError, TrainingError
-from ..labels import draws
-from ..labels.label_set import ELEMENTS, LabelSet
+from ..labels import ELEMENTS, LabelSet, draws
 from ..spectra.continuum import normalise
 from ..spectra.spectra import Spectra
 from ..spectra.wavelength import APOGEE_GRID, WavelengthGrid

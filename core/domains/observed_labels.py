@@ -14,8 +14,7 @@ from scipy.spatial import cKDTree
 
 from ..emulator.emulator import Emulator
 from ..errors import LabelError, TrainingError
-from ..labels import draws
-from ..labels.label_set import LabelSet, canonical
+from ..labels import LabelSet, canonical, draws
 from ..spectra.spectra import Spectra
 
 FEWEST_LABELLED = 30

@@ -23,29 +23,30 @@ from ..spectra.wavelength import SPEED_OF_LIGHT
 from .flags import Evidence, flags_of
 from .forward_model import Forward
 from .initial_labels import StartReader, draw_like
-from .levenberg import Minimum, Problem, minimise
+from .levenberg import Minimum, better_of, cheapest, minimise
 from .population import LabelSpace, Population
 from .preparation import Prepared, prepare
+from .problem import Problem
 from .result import LabelFits
 from .settings import FitSettings
-from .velocity import MOST_PIXELS, log_step, shift, to_velocity
+from .velocity import MAX_SHIFT_PIXELS, log_step, shift, to_velocity
 
-PREPARED_AT_ONCE = 512
+STARS_PREPARED_AT_ONCE = 512
 """Stars normalised and searched for a velocity at a time."""
 
-NEGLIGIBLE = 0.02
+NEGLIGIBLE_SHIFT_PIXELS = 0.02
 """Shifts of derivatives by less than this many pixels are left out."""
 
-VELOCITY_UNIT = 0.25
+VELOCITY_UNIT_PIXELS = 0.25
 """Unit, in pixels, of the coordinate of the velocity."""
 
 VELOCITY_SPREAD = 4.0
 """Width of the prior of that coordinate, which keeps it from running off in empty spectra."""
 
-LEAST_SPLIT_UNIT = 0.1
+SMALLEST_SPLIT_UNIT = 0.1
 """Smallest unit of fitted split latents; else it is their spread over the training stars."""
 
-SPLIT_REACH = 4.0
+MAX_SPLIT_UNITS = 4.0
 """Fitted split latents stay within so many units of the typical ones."""
 
 Progress = Callable[[int, int], None]
@@ -101,12 +102,12 @@ class Fitter:
         self._on_device = self.space.to(model.device)
         self._typical = model.adapter.split_mean.flatten().to(model.device)
         spread = model.adapter.split_std.flatten().to(model.device)
-        self._split_unit = spread.clamp_min(LEAST_SPLIT_UNIT)
+        self._split_unit = spread.clamp_min(SMALLEST_SPLIT_UNIT)
 
     # ------------------------------------------------------------------ whole sets
 
     def prepare(self, spectra: Spectra) -> Prepared:
-        """Return spectra as they are fitted; see :func:`~.prepare.prepare`."""
+        """Return spectra as they are fitted; see :func:`~.preparation.prepare`."""
         return prepare(spectra, self.model, self._templates, self.settings.search)
 
     def fit(self, spectra: Spectra, progress: Progress | None = None) -> LabelFits:
@@ -116,7 +117,7 @@ class Fitter:
         ----------
         spectra : Spectra
             On the model's grid or the apStar grid, normalised or not; see
-            :func:`~spectrabridge.core.fitting.prepare.prepare`.
+            :func:`~spectrabridge.core.fitting.preparation.prepare`.
         progress : callable, optional
             See :data:`Progress`.
 
@@ -130,8 +131,8 @@ class Fitter:
             spectra.ids, self.model.labels, self.settings, self.model.grid.n_pixels, self.n_split
         )
         # Preparing takes many times the memory of the spectra, so it goes in blocks.
-        for first in range(0, n, PREPARED_AT_ONCE):
-            ready = self.prepare(spectra[first : first + PREPARED_AT_ONCE])
+        for first in range(0, n, STARS_PREPARED_AT_ONCE):
+            ready = self.prepare(spectra[first : first + STARS_PREPARED_AT_ONCE])
             rows = np.flatnonzero(ready.usable)
             for start in range(0, len(rows), size):
                 some = rows[start : start + size]
@@ -158,10 +159,10 @@ class Fitter:
             self._start(space.coordinates(space.labels(x.to(device))))
             for x in self._reader(flux, ivar)
         ]
-        best = minimise(problem, _cheapest(problem, guesses), s.iterations)
+        best = minimise(problem, cheapest(problem, guesses), s.iterations)
         for i in range(1, s.starts):
             other = draw_like(self._stars, self.space, len(rows), s.seed + i).to(device)
-            best = _better(best, minimise(problem, self._start(other), s.iterations))
+            best = better_of(best, minimise(problem, self._start(other), s.iterations))
         if s.member_spread:
             # Networks disagree most far from the solution, so it takes a first fit to know.
             labels, latents, _ = self._parts(best.x, split)
@@ -189,7 +190,7 @@ class Fitter:
         k = len(self.space.names)
         if self.n_split:
             split = self._typical + x[:, k:-1] * self._split_unit
-        return self._on_device.labels(x[:, :k]), split, x[:, -1] * VELOCITY_UNIT
+        return self._on_device.labels(x[:, :k]), split, x[:, -1] * VELOCITY_UNIT_PIXELS
 
     def _problem(self, flux: Tensor, ivar: Tensor, split: Tensor | None) -> Problem:
         """Return what is to be minimised for a batch."""
@@ -212,10 +213,10 @@ class Fitter:
                 by = torch.cat([by, torch.zeros_like(by[:, :1])], 1)
             if not s.velocity:
                 return by
-            far = pixels.abs() > NEGLIGIBLE
+            far = pixels.abs() > NEGLIGIBLE_SHIFT_PIXELS
             if far.any():
                 by = shift(by, pixels * far, grid)
-            by[:, -1] = VELOCITY_UNIT * shift(flux, pixels, grid, derivative=True)
+            by[:, -1] = VELOCITY_UNIT_PIXELS * shift(flux, pixels, grid, derivative=True)
             return by
 
         def every(labels: Tensor, split: float, velocity: float) -> Tensor:
@@ -223,7 +224,7 @@ class Fitter:
             rest[-1] = velocity
             return torch.cat([labels.to(rest), rest])
 
-        most = MOST_PIXELS / VELOCITY_UNIT
+        most = MAX_SHIFT_PIXELS / VELOCITY_UNIT_PIXELS
         precision = torch.eye(k + m + 1, dtype=torch.float64, device=device)
         precision[:k, :k] = self.population.precision.to(device)
         precision[-1, -1] = VELOCITY_SPREAD**-2
@@ -232,8 +233,8 @@ class Fitter:
             ivar,
             value,
             slopes,
-            low=every(space.low, -SPLIT_REACH, -most),
-            high=every(space.high, SPLIT_REACH, most),
+            low=every(space.low, -MAX_SPLIT_UNITS, -most),
+            high=every(space.high, MAX_SPLIT_UNITS, most),
             free=every(space.free.float(), 1.0, float(s.velocity)) > 0,
             centre=every(self.population.centre, 0.0, 0.0),
             precision=precision,
@@ -281,14 +282,14 @@ class Fitter:
             total = _plain(pixels) + shifted
             out.velocity[rows] = to_velocity(total, self._step)
         if s.velocity:
-            error = found.covariance[:, -1, -1].clamp_min(0).sqrt() * VELOCITY_UNIT
+            error = found.covariance[:, -1, -1].clamp_min(0).sqrt() * VELOCITY_UNIT_PIXELS
             out.velocity_error[rows] = _plain(error) * self._step * SPEED_OF_LIGHT
         if latents is not None:
             out.split[rows] = _plain(latents)
         out.model[rows] = (model * continuum).cpu().numpy()
         out.residual[rows] = torch.where(good, residual, torch.nan).cpu().numpy()
         outside = self.population.outside(x.cpu()).tolist()
-        at_edge = (pixels.abs() > 0.99 * MOST_PIXELS).tolist()
+        at_edge = (pixels.abs() > 0.99 * MAX_SHIFT_PIXELS).tolist()
         for i, row in enumerate(rows.tolist()):
             bounds = tuple(
                 label.title
@@ -314,31 +315,6 @@ def _plain(values: Tensor) -> NDArray[np.float64]:
 def _add_variance(ivar: Tensor, variance: Tensor) -> Tensor:
     """Return inverse variances with a variance added; bad pixels stay bad."""
     return torch.where(ivar > 0, 1 / (1 / ivar.clamp_min(1e-12) + variance), ivar)
-
-
-def _cheapest(problem: Problem, guesses: list[Tensor]) -> Tensor:
-    """Return for each star the parameters of the lowest cost; the first of equals."""
-    everyone = torch.arange(len(guesses[0]), device=guesses[0].device)
-    cost = torch.stack([problem.cost(x, everyone) for x in guesses])
-    best = cost.nan_to_num(torch.inf).argmin(0)
-    return torch.stack(guesses)[best, everyone]
-
-
-def _better(a: Minimum, b: Minimum) -> Minimum:
-    """Return for each star the minimum of the lower cost."""
-    won = b.cost < a.cost
-
-    def pick(of_a: Tensor, of_b: Tensor) -> Tensor:
-        return torch.where(won.reshape(-1, *[1] * (of_a.dim() - 1)), of_b, of_a)
-
-    return Minimum(
-        pick(a.x, b.x),
-        pick(a.chi2, b.chi2),
-        pick(a.cost, b.cost),
-        pick(a.covariance, b.covariance),
-        a.evaluations + b.evaluations,
-        pick(a.converged, b.converged),
-    )
 
 
 def population_of(bundle: Bundle) -> NDArray[np.float64]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-BAD_CHI2 = 3.0
+BAD_REDUCED_CHI2 = 3.0
 """A larger reduced chi2 means that the model does not describe the star."""
 
-LITTLE_DATA = 0.5
+LEAST_GOOD_FRACTION = 0.5
 """With fewer of the pixels usable, a fit is flagged."""
 
 FLAGS: dict[str, str] = {
@@ -15,10 +15,10 @@ FLAGS: dict[str, str] = {
     "not_fitted": "too few usable pixels",
     "not_converged": "the fit was still moving when it was stopped",
     "at_bound": "a label or the velocity is at the edge of its range",
-    "bad_chi2": f"reduced chi2 above {BAD_CHI2:g}",
+    "bad_chi2": f"reduced chi2 above {BAD_REDUCED_CHI2:g}",
     "extrapolated": "labels outside the range that the emulator was trained on",
     "outside_population": "unlike any star that the adaptation was trained on",
-    "few_pixels": f"fewer than {LITTLE_DATA:.0%} of the pixels are usable",
+    "few_pixels": f"fewer than {LEAST_GOOD_FRACTION:.0%} of the pixels are usable",
 }
 """Names of flags and what they mean."""
 
@@ -37,7 +37,17 @@ class Evidence:
 
 
 def flags_of(evidence: Evidence) -> tuple[tuple[str, ...], str]:
-    """Return the flags of a fit and a remark that gives their details."""
+    """Return the flags of a fit and a remark that gives their details.
+
+    Examples
+    --------
+    >>> fine = Evidence(
+    ...     converged=True, at_bound=("v_macro",), velocity_at_bound=False, reduced_chi2=1.1,
+    ...     extrapolated=(), outside_population=False, good_part=0.9,
+    ... )
+    >>> flags_of(fine)[0]
+    ('at_bound',)
+    """
     flags, remarks = [], []
     if not evidence.converged:
         flags.append("not_converged")
@@ -45,14 +55,14 @@ def flags_of(evidence: Evidence) -> tuple[tuple[str, ...], str]:
     if bound:
         flags.append("at_bound")
         remarks.append(f"at the edge of their range: {', '.join(bound)}")
-    if not evidence.reduced_chi2 <= BAD_CHI2:
+    if not evidence.reduced_chi2 <= BAD_REDUCED_CHI2:
         flags.append("bad_chi2")
     if evidence.extrapolated:
         flags.append("extrapolated")
         remarks.append(f"emulator extrapolates in {', '.join(evidence.extrapolated)}")
     if evidence.outside_population:
         flags.append("outside_population")
-    if evidence.good_part < LITTLE_DATA:
+    if evidence.good_part < LEAST_GOOD_FRACTION:
         flags.append("few_pixels")
         remarks.append(f"{evidence.good_part:.0%} of the pixels are usable")
     return tuple(flags), "; ".join(remarks)

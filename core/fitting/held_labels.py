@@ -8,14 +8,20 @@ from collections.abc import Iterable
 import numpy as np
 
 from ..errors import FitError
-from ..labels.label_set import Label, LabelSet
-from .population import LOGARITHMIC, MARGIN
+from ..labels import Label, LabelSet
+from .population import LOGARITHMIC_LABELS, RANGE_MARGIN
 
 _PAIR = re.compile(r"\s*([^=\s][^=]*?)\s*=\s*(\S+)\s*")
 
 
 def split_words(text: str) -> list[str]:
-    """Return the parts of a line such as ``vmacro = 4, [Fe/H]=-0.5 C12C13=20``."""
+    """Return the parts of a line such as ``vmacro = 4, [Fe/H]=-0.5 C12C13=20``.
+
+    Examples
+    --------
+    >>> split_words("vmacro = 4, [Fe/H]=-0.5 C12C13=20")
+    ['vmacro=4', '[Fe/H]=-0.5', 'C12C13=20']
+    """
     one = re.sub(r"\blog\s+g\b", "logg", text.strip())  # the only title with a blank
     together = re.sub(r"\s*=\s*", "=", one)
     return [word for word in re.split(r"[\s,;]+", together) if word]
@@ -42,6 +48,12 @@ def held_labels(words: Iterable[str], labels: LabelSet) -> dict[str, float]:
     FitError
         If a word is no such pair, a label is not there or is named twice, a value is not
         finite or lies where a fit would not go either, or no label is left to fit.
+
+    Examples
+    --------
+    >>> from spectrabridge.core.labels import APOGEE_LABELS
+    >>> held_labels(["vmacro=4", "[Fe/H]=-0.5"], APOGEE_LABELS)
+    {'vmacro': 4.0, 'Fe': -0.5}
     """
     out: dict[str, float] = {}
     for word in words:
@@ -77,11 +89,18 @@ def _pair(word: str, labels: LabelSet) -> tuple[Label, float]:
 
 
 def bounds(label: Label) -> tuple[float, float]:
-    """Return how far a label may go in a fit: a little beyond its trained range."""
+    """Return how far a label may go in a fit: a little beyond its trained range.
+
+    Examples
+    --------
+    >>> from spectrabridge.core.labels import APOGEE_LABELS
+    >>> bounds(APOGEE_LABELS["teff"])
+    (3715.0, 5585.0)
+    """
     low, high = label.low, label.high
-    if label.name in LOGARITHMIC:
+    if label.name in LOGARITHMIC_LABELS:
         low, high = np.log(max(low, 1e-3)), np.log(high)
-    reach = MARGIN * (high - low)
-    if label.name in LOGARITHMIC:
+    reach = RANGE_MARGIN * (high - low)
+    if label.name in LOGARITHMIC_LABELS:
         return float(np.exp(low - reach)), float(np.exp(high + reach))
     return float(low - reach), float(high + reach)

@@ -16,13 +16,13 @@ N_EXAMPLES = 1200
 N_COMPONENTS = 40
 """Principal components of these that it reads."""
 
-WIDER = 1.5
+EXAMPLE_SPREAD = 1.5
 """Examples are spread so many times as wide as the population."""
 
-POSSIBLE = (-0.05, 1.3)
+POSSIBLE_FLUX = (-0.05, 1.3)
 """Flux of normalised spectra. Examples that leave it are absurd: the model extrapolates there."""
 
-FEWEST_EXAMPLES = 100
+MIN_EXAMPLES = 100
 """If fewer are possible, impossible ones are used too."""
 
 N_NEAREST = 8
@@ -70,13 +70,13 @@ class StartReader:
         cls, forward: Forward, space: LabelSpace, population: Tensor, seed: int = 0
     ) -> StartReader:
         """Train on spectra of the model at labels like those of a population."""
-        x = draw_like(population, space, N_EXAMPLES, seed, WIDER)
+        x = draw_like(population, space, N_EXAMPLES, seed, EXAMPLE_SPREAD)
         device = forward.device
         flux = torch.cat(
             [forward.flux(space.labels(rows).to(device)).cpu() for rows in x.split(50)]
         )
-        possible = (flux.amin(1) > POSSIBLE[0]) & (flux.amax(1) < POSSIBLE[1])
-        if int(possible.sum()) >= FEWEST_EXAMPLES:
+        possible = (flux.amin(1) > POSSIBLE_FLUX[0]) & (flux.amax(1) < POSSIBLE_FLUX[1])
+        if int(possible.sum()) >= MIN_EXAMPLES:
             x, flux = x[possible], flux[possible]
         mean = flux.mean(0)
         k = min(N_COMPONENTS, len(flux) // 4, flux.shape[1] // 4)

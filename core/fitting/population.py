@@ -12,16 +12,16 @@ from torch import Tensor
 from ..errors import FitError
 from ..labels.label_set import LabelSet
 
-MARGIN = 0.05
+RANGE_MARGIN = 0.05
 """Labels may leave their range by this part of it on either side."""
 
-LOGARITHMIC = ("c12c13",)
+LOGARITHMIC_LABELS = ("c12c13",)
 """Labels that are fitted as logarithms, because that is how emulators read them."""
 
-MAIN = ("teff", "logg", "Fe")
+MAIN_LABELS = ("teff", "logg", "Fe")
 """Labels by which it is judged whether a star belongs to the population."""
 
-BEYOND = 1.2
+OUTSIDE_DISTANCE_RATIO = 1.2
 """A star is outside the population if its distance is so many times the largest there."""
 
 
@@ -74,7 +74,7 @@ class LabelSpace:
         FitError
             If a fixed label does not exist or its value is not finite.
         """
-        logarithmic = torch.tensor([n in LOGARITHMIC for n in labels.names])
+        logarithmic = torch.tensor([n in LOGARITHMIC_LABELS for n in labels.names])
         low, high = (
             torch.tensor(np.array(x), dtype=torch.float32) for x in (labels.low, labels.high)
         )
@@ -85,8 +85,8 @@ class LabelSpace:
         width = bend(high) - bend(low)
         unit = 0.1 * width
         centre = bend(population.cpu().float()).mean(0)
-        bottom = (bend(low) - MARGIN * width - centre) / unit
-        top = (bend(high) + MARGIN * width - centre) / unit
+        bottom = (bend(low) - RANGE_MARGIN * width - centre) / unit
+        top = (bend(high) + RANGE_MARGIN * width - centre) / unit
         held, free = torch.zeros(len(labels)), torch.ones(len(labels), dtype=torch.bool)
         for name, value in (fixed or {}).items():
             if name not in labels.names:
@@ -165,7 +165,7 @@ class Population:
         precision = torch.zeros(k, k, dtype=torch.float64)
         if widening is not None:
             precision = torch.linalg.inv(widening * covariance)
-        main = tuple(i for i, n in enumerate(space.names) if n in MAIN)
+        main = tuple(i for i, n in enumerate(space.names) if n in MAIN_LABELS)
         rows = list(main)
         inverse = (
             torch.linalg.inv(covariance[rows][:, rows]) if main else torch.zeros(0, 0).double()
@@ -181,4 +181,8 @@ class Population:
 
     def outside(self, x: Tensor) -> Tensor:
         """Return True for coordinates clearly further out than any star of the population."""
-        return self.distance(x) > BEYOND * self.reach if self.main else torch.zeros(len(x)).bool()
+        return (
+            self.distance(x) > OUTSIDE_DISTANCE_RATIO * self.reach
+            if self.main
+            else torch.zeros(len(x)).bool()
+        )

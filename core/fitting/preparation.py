@@ -17,7 +17,7 @@ from ..spectra.wavelength import SPEED_OF_LIGHT
 from .forward_model import Forward
 from .velocity import find_shift, log_step, shift_pixels
 
-FEWEST_PIXELS = 300
+MIN_USABLE_PIXELS = 300
 """A star with fewer usable pixels is not fitted."""
 
 
@@ -76,7 +76,7 @@ def prepare(
         )
     n = len(spectra)
     shifted = np.zeros(n, np.int64)
-    usable = (spectra.ivar > 0).sum(axis=1) >= FEWEST_PIXELS
+    usable = (spectra.ivar > 0).sum(axis=1) >= MIN_USABLE_PIXELS
     # Other continua are named by a text.
     done = isinstance(spectra.provenance.get("continuum"), Mapping)
     if search and usable.any():
@@ -98,10 +98,10 @@ def prepare(
             flux=shift_pixels(spectra.flux, shifted, 1.0),
             ivar=shift_pixels(spectra.ivar, shifted, 0.0),
         )
-        usable &= (moved.ivar > 0).sum(axis=1) >= FEWEST_PIXELS
+        usable &= (moved.ivar > 0).sum(axis=1) >= MIN_USABLE_PIXELS
         # Continuum pixels are those of the rest frame, so a moved star needs its own fit.
         spectra, done = moved, False
     out = (spectra if done else normalise(spectra)).on_chips()
     # A continuum can only be found where there is light.
-    usable &= (out.ivar > 0).sum(axis=1) >= FEWEST_PIXELS
+    usable &= (out.ivar > 0).sum(axis=1) >= MIN_USABLE_PIXELS
     return Prepared(out, shifted, usable)

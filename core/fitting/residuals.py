@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..spectra.wavelength import WavelengthGrid
 
-REACH = 6.0
+MAX_Z_SCORE = 6.0
 """Z-scores beyond this, either way, are counted in the outermost bins."""
 
 N_BINS = 96
@@ -31,6 +31,14 @@ class ResidualDensity:
         Pixels.
     counts : ndarray of int, shape ``(N_BINS, n_pixels)``
         How many residuals fell into each bin.
+
+    Examples
+    --------
+    >>> from spectrabridge.core.spectra import WavelengthGrid
+    >>> density = ResidualDensity(WavelengthGrid([15000, 15001]))
+    >>> density.add(np.array([[0.5, -0.5], [1.5, np.nan]]))
+    >>> density.n_stars, density.mean
+    (2, 0.5)
     """
 
     grid: WavelengthGrid
@@ -50,13 +58,15 @@ class ResidualDensity:
     @property
     def edges(self) -> NDArray[np.float64]:
         """Edges of the bins of z-scores, ``(N_BINS + 1,)``."""
-        return np.linspace(-REACH, REACH, N_BINS + 1)
+        return np.linspace(-MAX_Z_SCORE, MAX_Z_SCORE, N_BINS + 1)
 
     def add(self, residual: NDArray[Any]) -> None:
         """Count the residuals ``(n_stars, n_pixels)`` of some stars; NaN counts nowhere."""
         z = np.atleast_2d(np.asarray(residual, np.float64))
         known = np.isfinite(z)
-        bins = np.floor((np.where(known, z, 0) + REACH) / (2 * REACH) * N_BINS).astype(int)
+        bins = np.floor((np.where(known, z, 0) + MAX_Z_SCORE) / (2 * MAX_Z_SCORE) * N_BINS).astype(
+            int
+        )
         bins = bins.clip(0, N_BINS - 1)
         pixel = np.broadcast_to(np.arange(z.shape[1]), z.shape)
         np.add.at(self.counts, (bins[known], pixel[known]), 1)
@@ -91,7 +101,7 @@ class ResidualDensity:
     def distribution(self) -> NDArray[np.float64]:
         """Return the density of all residuals in the bins, ``(N_BINS,)``: its integral is 1."""
         total = self.counts.sum(axis=1)
-        width = 2 * REACH / N_BINS
+        width = 2 * MAX_Z_SCORE / N_BINS
         return total / max(1, total.sum()) / width
 
     def figures(self) -> dict[str, float]:

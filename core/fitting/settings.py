@@ -55,6 +55,12 @@ class FitSettings:
         Stars fitted at a time; bounds the memory.
     seed : int
         Of further starts.
+
+    Examples
+    --------
+    >>> settings = FitSettings(prior="none", fixed={"vmacro": 4})
+    >>> settings.spectrum, settings.fixed
+    ('adapted', {'vmacro': 4.0})
     """
 
     spectrum: Kind = "adapted"

@@ -17,13 +17,13 @@ from torch import Tensor
 from ..errors import GridError
 from ..spectra.wavelength import SPEED_OF_LIGHT, WavelengthGrid
 
-TAPS = 7
+N_TAPS = 7
 """Pixels that an interpolated value is made of."""
 
-MOST_PIXELS = 1.5
+MAX_SHIFT_PIXELS = 1.5
 """Largest shift of the model, either way; the interpolation is good that far."""
 
-LEAST_CORRELATION = 0.05
+LEAST_CORRELATION_GAIN = 0.05
 """A velocity found by correlation counts if it is so much better than none."""
 
 
@@ -34,6 +34,12 @@ def log_step(grid: WavelengthGrid) -> float:
     ------
     GridError
         If it is not the same all over the chips.
+
+    Examples
+    --------
+    >>> from spectrabridge.core.spectra import APOGEE_GRID
+    >>> round(log_step(APOGEE_GRID) * SPEED_OF_LIGHT, 3)
+    4.142
     """
     steps = np.concatenate([np.diff(np.log(grid.wavelength[c.pixels])) for c in grid.chips])
     step = float(np.median(steps))
@@ -47,21 +53,28 @@ def log_step(grid: WavelengthGrid) -> float:
 
 
 def to_velocity(pixels: NDArray[np.float64], step: float) -> NDArray[np.float64]:
-    """Return velocities in km/s, receding positive, of shifts in pixels."""
+    """Return velocities in km/s, receding positive, of shifts in pixels.
+
+    Examples
+    --------
+    >>> from spectrabridge.core.spectra import APOGEE_GRID
+    >>> to_velocity(np.array([-1.0, 2.0]), log_step(APOGEE_GRID)).round(2).tolist()
+    [-4.14, 8.28]
+    """
     return np.asarray(SPEED_OF_LIGHT * np.expm1(pixels * step))
 
 
 @lru_cache(maxsize=1)
 def _polynomials() -> Tensor:
     """Return Lagrange's polynomials through the taps: row j holds the powers of the j-th."""
-    nodes = np.arange(TAPS) - TAPS // 2
+    nodes = np.arange(N_TAPS) - N_TAPS // 2
     return torch.tensor(np.linalg.inv(np.vander(nodes, increasing=True)).T, dtype=torch.float32)
 
 
 def _weights(pixels: Tensor, derivative: bool) -> Tensor:
-    """Return the weight of each tap, ``(n, TAPS)``, for spectra moved by some pixels."""
+    """Return the weight of each tap, ``(n, N_TAPS)``, for spectra moved by some pixels."""
     x = -pixels[:, None]
-    powers = torch.arange(TAPS, device=pixels.device)
+    powers = torch.arange(N_TAPS, device=pixels.device)
     if derivative:
         terms = -powers * x ** (powers - 1).clamp_min(0)
     else:
@@ -72,7 +85,7 @@ def _weights(pixels: Tensor, derivative: bool) -> Tensor:
 def shift(values: Tensor, pixels: Tensor, grid: WavelengthGrid, derivative: bool = False) -> Tensor:
     """Move spectra to longer wavelengths by a part of a pixel.
 
-    Lagrange interpolation through :data:`TAPS` pixels, chip by chip; beyond the end of a
+    Lagrange interpolation through :data:`N_TAPS` pixels, chip by chip; beyond the end of a
     chip its last value is repeated.
 
     Parameters
@@ -80,15 +93,15 @@ def shift(values: Tensor, pixels: Tensor, grid: WavelengthGrid, derivative: bool
     values : Tensor, shape ``(n_stars, ..., n_pixels)``
         Spectra.
     pixels : Tensor, shape ``(n_stars,)``
-        By how much, at most :data:`MOST_PIXELS`.
+        By how much, at most :data:`MAX_SHIFT_PIXELS`.
     grid : WavelengthGrid
         Gives the chips.
     derivative : bool
         Return the derivative by `pixels` instead.
     """
-    half = TAPS // 2
+    half = N_TAPS // 2
     weights = _weights(pixels, derivative)
-    weights = weights.reshape(len(pixels), *[1] * (values.dim() - 2), TAPS)
+    weights = weights.reshape(len(pixels), *[1] * (values.dim() - 2), N_TAPS)
     out = torch.zeros_like(values)
     for chip in grid.chips:
         part = values[..., chip.pixels]
@@ -97,7 +110,7 @@ def shift(values: Tensor, pixels: Tensor, grid: WavelengthGrid, derivative: bool
         padded = torch.cat([ends[0], part, ends[1]], -1)
         n = part.shape[-1]
         target = out[..., chip.pixels]
-        for j in range(TAPS):
+        for j in range(N_TAPS):
             target.addcmul_(padded[..., j : j + n], weights[..., j : j + 1])
     return out
 
@@ -156,7 +169,7 @@ def find_shift(
         quality = cross / np.sqrt(np.maximum(own * theirs, 1e-12))
         peak = quality.argmax(axis=1)
         height = quality[np.arange(n), peak]
-        worth = height > quality[:, most] + LEAST_CORRELATION
+        worth = height > quality[:, most] + LEAST_CORRELATION_GAIN
         shifts = np.where(worth, lags[peak], 0)
         better = height > best
         best[better], found[better] = height[better], shifts[better]
@@ -166,7 +179,13 @@ def find_shift(
 def shift_pixels(
     values: NDArray[np.float32], pixels: NDArray[np.int64], fill: float
 ) -> NDArray[np.float32]:
-    """Move rows to shorter wavelengths by whole pixels; what comes in is `fill`."""
+    """Move rows to shorter wavelengths by whole pixels; what comes in is `fill`.
+
+    Examples
+    --------
+    >>> shift_pixels(np.array([[1, 2, 3, 4]], np.float32), np.array([1]), fill=0).tolist()
+    [[2.0, 3.0, 4.0, 0.0]]
+    """
     out = np.full_like(values, fill)
     for row, by in enumerate(pixels.tolist()):
         if by > 0:

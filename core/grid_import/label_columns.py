@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import LabelError
-from ..labels.label_set import APOGEE_LABELS, LabelSet, canonical
+from ..labels import APOGEE_LABELS, LabelSet, canonical
 
 ALPHA_ELEMENTS = ("O", "Mg", "Si", "S", "Ca", "Ti")
 

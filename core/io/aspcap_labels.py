@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..labels.label_set import ELEMENTS
+from ..labels import ELEMENTS
 
 UNKNOWN = -999.0
 """Values from here down mean "not known"; the survey writes -9999, and NaN since DR16."""

@@ -20,7 +20,8 @@ import numpy as np
 
 from ..errors import SpectrumError
 from ..labels.label_set import LabelSet
-from ..spectra.spectra import SCHEMA, Spectra, SpectraFile
+from ..spectra.hdf5_layout import SCHEMA
+from ..spectra.spectra import Spectra, SpectraFile
 from ..spectra.wavelength import WavelengthGrid
 
 

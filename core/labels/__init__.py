@@ -1,6 +1,7 @@
 """Stellar labels: their names, units and ranges, and draws of them."""
 
-from .label_set import APOGEE_LABELS, ELEMENT_NAMES, ELEMENTS, Label, LabelSet, canonical
+from .label import ELEMENT_NAMES, ELEMENTS, Label, canonical
+from .label_set import APOGEE_LABELS, LabelSet
 
 __all__ = [
     "APOGEE_LABELS",

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from ..errors import LabelError
-from .label_set import APOGEE_LABELS, ELEMENTS, LabelSet
+from .label import ELEMENTS
+from .label_set import APOGEE_LABELS, LabelSet
 
 ALPHA_ELEMENTS = ("O", "Mg", "Si", "S", "Ca", "Ti")
 
@@ -34,6 +35,12 @@ def ordinary_giant(labels: LabelSet = APOGEE_LABELS) -> dict[str, float]:
 
     4750 K, log g 2.5, 12C/13C 15; v_turb and v_macro by the relations that
     :func:`giant_branch` scatters about.
+
+    Examples
+    --------
+    >>> giant = ordinary_giant()
+    >>> giant["teff"], giant["logg"], giant["Fe"]
+    (4750.0, 2.5, 0.0)
     """
     values = dict.fromkeys(labels.names, 0.0)
     return values | {
@@ -73,6 +80,12 @@ def giant_branch(n: int, generator: torch.Generator, labels: LabelSet = APOGEE_L
     ------
     LabelError
         If the label set is another one, or its ranges are not those of giants.
+
+    Examples
+    --------
+    >>> stars = giant_branch(200, torch.Generator().manual_seed(1))
+    >>> stars.shape, bool((stars[:, 0] < 5500).all())
+    (torch.Size([200, 25]), True)
     """
     _require_apogee(labels)
     device = generator.device
@@ -105,18 +118,7 @@ def giant_branch(n: int, generator: torch.Generator, labels: LabelSet = APOGEE_L
     vturb = 2.478 - 0.325 * logg + 0.25 * normal(n)
     vmacro = 10 ** (0.741 - 0.0998 * logg - 0.225 * feh + 0.08 * normal(n))
 
-    enhanced = 0.18 * ((feh < -0.2) & (uniform(n) < 0.4))
-    poor = (0.02 - 0.15 * feh + 0.05 * normal(n) + enhanced).clamp(-0.1, 0.4)
-    alpha = torch.where(feh < 0.1, poor, 0.03 * normal(n))
-    over_iron = 0.07 * normal(n, len(ELEMENTS))
-    for element in ALPHA_ELEMENTS:
-        over_iron[:, ELEMENTS.index(element)] += alpha
-    dredge_up = 0.3 * uniform(n)
-    over_iron[:, ELEMENTS.index("C")] += 0.3 * alpha - 0.5 * dredge_up
-    over_iron[:, ELEMENTS.index("N")] += dredge_up
-    over_iron = over_iron.clamp(-0.3, 0.45)
-    over_iron[:, ELEMENTS.index("Fe")] = 0
-
+    over_iron = _giant_mixture(feh, uniform, normal)
     span = math.log(high[at("c12c13")].item() / low[at("c12c13")].item())
     ratio = low[at("c12c13")] * torch.exp(span * uniform(n))
     out = torch.cat(
@@ -130,6 +132,25 @@ def giant_branch(n: int, generator: torch.Generator, labels: LabelSet = APOGEE_L
     return torch.minimum(torch.maximum(out, low), high)
 
 
+def _giant_mixture(
+    feh: Tensor, uniform: Callable[..., Tensor], normal: Callable[..., Tensor]
+) -> Tensor:
+    """Return [X/Fe] of giants, ``(n, n_elements)``, from [Fe/H] and two random sources."""
+    n = len(feh)
+    enhanced = 0.18 * ((feh < -0.2) & (uniform(n) < 0.4))
+    poor = (0.02 - 0.15 * feh + 0.05 * normal(n) + enhanced).clamp(-0.1, 0.4)
+    alpha = torch.where(feh < 0.1, poor, 0.03 * normal(n))
+    over_iron = 0.07 * normal(n, len(ELEMENTS))
+    for element in ALPHA_ELEMENTS:
+        over_iron[:, ELEMENTS.index(element)] += alpha
+    dredge_up = 0.3 * uniform(n)
+    over_iron[:, ELEMENTS.index("C")] += 0.3 * alpha - 0.5 * dredge_up
+    over_iron[:, ELEMENTS.index("N")] += dredge_up
+    over_iron = over_iron.clamp(-0.3, 0.45)
+    over_iron[:, ELEMENTS.index("Fe")] = 0
+    return over_iron
+
+
 def box(n: int, generator: torch.Generator, labels: LabelSet = APOGEE_LABELS) -> Tensor:
     """Draw labels uniformly over the trained range, [X/Fe] within 0.3 dex.
 
@@ -140,6 +161,13 @@ def box(n: int, generator: torch.Generator, labels: LabelSet = APOGEE_LABELS) ->
     ------
     LabelError
         If the label set is another one.
+
+    Examples
+    --------
+    >>> stars = box(200, torch.Generator().manual_seed(1))
+    >>> iron, magnesium = APOGEE_LABELS.columns(["Fe", "Mg"])
+    >>> bool(((stars[:, magnesium] - stars[:, iron]).abs() <= 0.3001).all())
+    True
     """
     _require_apogee(labels)
     device = generator.device

@@ -1,4 +1,4 @@
-"""Stellar labels: what they are called, their units, and the range they live in.
+"""Sets of stellar labels: arrays of label values have one column for each.
 
 A label is one number that describes a star to the simulator. The 25 labels of
 O'Briain et al. (2020, section 3.1), inherited from Ting et al. (2019), are
@@ -8,7 +8,6 @@ O'Briain et al. (2020, section 3.1), inherited from Ting et al. (2019), are
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -17,145 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import LabelError
-
-ELEMENTS: tuple[str, ...] = (
-    "C",
-    "N",
-    "O",
-    "Na",
-    "Mg",
-    "Al",
-    "Si",
-    "P",
-    "S",
-    "K",
-    "Ca",
-    "Ti",
-    "V",
-    "Cr",
-    "Mn",
-    "Fe",
-    "Co",
-    "Ni",
-    "Cu",
-    "Ge",
-)
-"""The 20 elements of the paper, in order of atomic number."""
-
-ELEMENT_NAMES: dict[str, str] = {
-    "C": "carbon",
-    "N": "nitrogen",
-    "O": "oxygen",
-    "Na": "sodium",
-    "Mg": "magnesium",
-    "Al": "aluminium",
-    "Si": "silicon",
-    "P": "phosphorus",
-    "S": "sulphur",
-    "K": "potassium",
-    "Ca": "calcium",
-    "Ti": "titanium",
-    "V": "vanadium",
-    "Cr": "chromium",
-    "Mn": "manganese",
-    "Fe": "iron",
-    "Co": "cobalt",
-    "Ni": "nickel",
-    "Cu": "copper",
-    "Ge": "germanium",
-}
-
-
-@dataclass(frozen=True)
-class Label:
-    """One stellar label.
-
-    Parameters
-    ----------
-    name : str
-        Short name, as in the column of a grid: ``teff``, ``Mg``.
-    unit : str
-        Physical unit, empty for a pure number.
-    low, high : float
-        Range covered by the training grid, in `unit`.
-    description : str
-        A few words for a person.
-    tex : str
-        Name in LaTeX mathematics, without the dollar signs.
-    group : str
-        ``stellar``, ``alpha``, ``iron-peak``, ``light`` or ``other``.
-    step : float
-        A step that changes the spectrum visibly but not by much.
-    element : str
-        Chemical symbol if the label is an abundance [X/H], else empty.
-    """
-
-    name: str
-    unit: str
-    low: float
-    high: float
-    description: str
-    tex: str
-    group: str
-    step: float
-    element: str = ""
-
-    @property
-    def title(self) -> str:
-        """Name as shown to users: ``[Mg/H]`` for an abundance, else the name."""
-        return f"[{self.element}/H]" if self.element else _TITLES.get(self.name, self.name)
-
-
-_TITLES = {
-    "teff": "T_eff",
-    "logg": "log g",
-    "vturb": "v_turb",
-    "c12c13": "12C/13C",
-    "vmacro": "v_macro",
-}
-
-_ALIASES = {
-    "t_eff": "teff",
-    "temperature": "teff",
-    "log_g": "logg",
-    "log g": "logg",
-    "gravity": "logg",
-    "v_turb": "vturb",
-    "vmicro": "vturb",
-    "v_micro": "vturb",
-    "xi": "vturb",
-    "v_macro": "vmacro",
-    "v_broad": "vmacro",
-    "vbroad": "vmacro",
-    "c12/c13": "c12c13",
-    "12c/13c": "c12c13",
-    "c12_c13": "c12c13",
-}
-
-
-def canonical(name: str) -> str:
-    """Return the short name behind a spelling: ``[Mg/H]``, ``MG_H`` and ``mg`` are ``Mg``.
-
-    Parameters
-    ----------
-    name : str
-        A label name as found in a file or typed by a person.
-
-    Returns
-    -------
-    str
-        The short name, or `name` stripped of blanks if it is not a known spelling.
-    """
-    plain = name.strip()
-    lower = plain.lower()
-    if lower in _ALIASES:
-        return _ALIASES[lower]
-    if lower in _TITLES:
-        return lower
-    found = re.fullmatch(r"\[?([A-Za-z]{1,2})(?:[/_]h)?\]?", plain, flags=re.IGNORECASE)
-    if found and found.group(1).capitalize() in ELEMENTS:
-        return found.group(1).capitalize()
-    return plain
+from .label import ELEMENT_NAMES, ELEMENTS, Label, canonical
 
 
 @dataclass(frozen=True)
@@ -171,6 +32,14 @@ class LabelSet:
     ------
     LabelError
         If there is no label or a name occurs twice.
+
+    Examples
+    --------
+    >>> labels = APOGEE_LABELS
+    >>> len(labels), labels.names[:4], "[Mg/H]" in labels
+    (25, ('teff', 'logg', 'vturb', 'C'), True)
+    >>> labels["teff"].low, labels["teff"].high, labels["teff"].unit
+    (3800, 5500, 'K')
     """
 
     labels: tuple[Label, ...]
@@ -224,6 +93,11 @@ class LabelSet:
         ------
         LabelError
             If the set has no such label.
+
+        Examples
+        --------
+        >>> APOGEE_LABELS.index("[Fe/H]")
+        18
         """
         try:
             return self._index[canonical(name)]
@@ -254,6 +128,12 @@ class LabelSet:
         LabelError
             If names are missing or unknown, the last axis has another length, or a
             value is not finite.
+
+        Examples
+        --------
+        >>> from spectrabridge.core.labels.draws import ordinary_giant
+        >>> APOGEE_LABELS.array(ordinary_giant())[:3].tolist()
+        [4750.0, 2.5, 1.67]
         """
         if isinstance(values, Mapping):
             given = {self.index(name): float(value) for name, value in values.items()}
@@ -278,7 +158,15 @@ class LabelSet:
         return out
 
     def mapping(self, values: ArrayLike) -> dict[str, float]:
-        """Return one star's values by label name; the inverse of :meth:`array`."""
+        """Return one star's values by label name; the inverse of :meth:`array`.
+
+        Examples
+        --------
+        >>> from spectrabridge.core.labels.draws import ordinary_giant
+        >>> values = APOGEE_LABELS.array(ordinary_giant())
+        >>> APOGEE_LABELS.mapping(values)["teff"]
+        4750.0
+        """
         row = self.array(values)
         if row.ndim != 1:
             raise LabelError(f"Expected the labels of one star; found shape {row.shape}.")
@@ -308,6 +196,13 @@ class LabelSet:
 
         An emulator may extrapolate all the same, because it reads abundances as [X/Fe]:
         :meth:`~spectrabridge.core.model.Model.extrapolations` tells.
+
+        Examples
+        --------
+        >>> from spectrabridge.core.labels.draws import ordinary_giant
+        >>> hot = APOGEE_LABELS.array(ordinary_giant() | {"teff": 6000.0})
+        >>> APOGEE_LABELS.describe_outside(hot)
+        'T_eff 6000 (trained 3800 to 5500)'
         """
         row = self.array(values)
         parts = [
@@ -342,6 +237,13 @@ class LabelSet:
         ------
         LabelError
             If a label is not among `names`.
+
+        Examples
+        --------
+        >>> names = ["Fe", "teff", "logg"]
+        >>> two = LabelSet((APOGEE_LABELS["teff"], APOGEE_LABELS["Fe"]))
+        >>> two.reordering(names)
+        [1, 0]
         """
         found = {canonical(str(name)): i for i, name in enumerate(names)}
         missing = [name for name in self.names if name not in found]

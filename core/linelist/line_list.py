@@ -62,6 +62,14 @@ class LineList:
     LineListError
         If arrays differ in length, a wavelength is not a positive number of angstrom, a
         species or an isotope is unknown, or a value is infinite.
+
+    Examples
+    --------
+    >>> lines = LineList(["Fe 1", "Mg 1"], [15800.0, 15770.1], [-1.0, 0.2], [5.6, 6.6])
+    >>> lines
+    LineList(2 lines, 15770.1-15800.0 A vacuum, 2 species)
+    >>> len(lines.of("Mg I")), len(lines.between(15790, 15810))
+    (1, 1)
     """
 
     species: NDArray[np.str_]
@@ -190,6 +198,12 @@ class LineList:
         ------
         LineListError
             If the ratio is not above 0, or the fractions are in log gf already.
+
+        Examples
+        --------
+        >>> line = LineList(["CN 1"], [15300.0], [-1.5], [0.9], isotopologue=["013014"])
+        >>> line.with_isotope_fractions(9.0).loggf.round(2).tolist()
+        [-2.5]
         """
         if not (np.isfinite(c12c13) and c12c13 > 0):
             raise LineListError(f"12C/13C must be a number above 0; found {c12c13}.")
@@ -299,6 +313,13 @@ def join(lists: list[LineList], source: str = "") -> LineList:
     ------
     LineListError
         If no list is given, or only some hold isotopologue fractions in log gf.
+
+    Examples
+    --------
+    >>> one = LineList(["Fe 1"], [15800.0], [-1.0], [5.6])
+    >>> two = LineList(["Mg 1"], [15770.15], [0.2], [6.6])
+    >>> join([one, two]).species.tolist()
+    ['Mg 1', 'Fe 1']
     """
     if not lists:
         raise LineListError("Expected at least one line list; found none.")

@@ -235,6 +235,11 @@ class Species:
         ------
         LineListError
             If there is no such species.
+
+        Examples
+        --------
+        >>> Species.parse("Fe II").name, Species.parse("26.1").name
+        ('Fe 2', 'Fe 2')
         """
         return text if isinstance(text, Species) else _parse(str(text))
 

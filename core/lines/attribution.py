@@ -20,33 +20,33 @@ from .contrast import Contrast
 from .extent import Extent
 from .signature import Signatures, signatures
 
-DRAWS = 100
+N_DRAWS = 100
 """Sets of shares drawn for each feature."""
 
-BLEND = 0.4
+BLEND_SHARE = 0.4
 """No species has this part of the response: a blend."""
 
-NEGLIGIBLE = 0.3
+NEGLIGIBLE_SHARE = 0.3
 """Shares below this part of the largest are taken for noise."""
 
-UNEXPLAINED = 0.5
+UNEXPLAINED_SHARE = 0.5
 """Part of the response, squared, that no sum of species accounts for: unknown, if it is also
-:data:`BAD_FIT` times as large as its errors make it."""
+:data:`BAD_FIT_RATIO` times as large as its errors make it."""
 
-BAD_FIT = 2.0
+BAD_FIT_RATIO = 2.0
 
 MODEL_ERROR = 0.1
 """Error of a species' response, as a part of its largest component: lines of one species do not
 all respond alike."""
 
-TRUST = 0.6
+LARGEST_SHARE_WEIGHT = 0.6
 """Weight of how often a species has the largest share, against its mean share.
 
 The former says how sure the networks are; the latter that a line may belong to the lesser
 of two species. Chosen on hidden lines, see :mod:`.scoring`.
 """
 
-LEAST = 0.02
+LEAST_PROBABILITY = 0.02
 """Answers of lower probability are left out."""
 
 
@@ -116,12 +116,12 @@ def _answers(
         return (Answer("unknown", 1.0),)
     sigma = np.sqrt(error**2 + (MODEL_ERROR * size) ** 2)
     # Errors are common to the groups: the networks are the same in all stars.
-    drawn = rng.standard_normal((DRAWS, 1, mean.shape[1])) * error + mean
+    drawn = rng.standard_normal((N_DRAWS, 1, mean.shape[1])) * error + mean
     design = (known.values / sigma[:, None, :]).transpose(0, 2, 1).reshape(-1, len(known.names))
     counts: dict[str, float] = {}
     for one in drawn:
         for name, weight in _weights(*shares(one, sigma, design), known.names).items():
-            counts[name] = counts.get(name, 0.0) + weight / DRAWS
+            counts[name] = counts.get(name, 0.0) + weight / N_DRAWS
     return ranked(counts)
 
 
@@ -141,7 +141,7 @@ def shares(
     """
     target = (response / sigma).reshape(-1)
     found, rest = nnls(design, target)
-    fits = rest**2 < max(UNEXPLAINED * float(target @ target), BAD_FIT * len(target))
+    fits = rest**2 < max(UNEXPLAINED_SHARE * float(target @ target), BAD_FIT_RATIO * len(target))
     return found, bool(fits)
 
 
@@ -150,17 +150,19 @@ def _weights(found: NDArray[np.float64], fits: bool, names: Sequence[str]) -> di
     if found.max() <= 0 or not fits:
         return {"unknown": 1.0}
     best = int(found.argmax())
-    part = np.where(found < NEGLIGIBLE * found[best], 0, found)
+    part = np.where(found < NEGLIGIBLE_SHARE * found[best], 0, found)
     part /= part.sum()
-    out = {names[i]: (1 - TRUST) * float(part[i]) for i in np.flatnonzero(part).tolist()}
-    first = names[best] if part[best] >= BLEND else "blend"
-    out[first] = out.get(first, 0.0) + TRUST
+    out = {
+        names[i]: (1 - LARGEST_SHARE_WEIGHT) * float(part[i]) for i in np.flatnonzero(part).tolist()
+    }
+    first = names[best] if part[best] >= BLEND_SHARE else "blend"
+    out[first] = out.get(first, 0.0) + LARGEST_SHARE_WEIGHT
     return out
 
 
 def ranked(probabilities: dict[str, float]) -> tuple[Answer, ...]:
     """Return answers by probability, the unlikely ones left out and the rest scaled to 1."""
-    kept = {k: v for k, v in probabilities.items() if v >= LEAST}
+    kept = {k: v for k, v in probabilities.items() if v >= LEAST_PROBABILITY}
     total = sum(kept.values())
     order = sorted(kept, key=lambda k: (-kept[k], k))
     return tuple(Answer(k, round(kept[k] / total, 3)) for k in order)

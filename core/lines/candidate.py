@@ -35,7 +35,7 @@ UNDECIDED = ("blend", "unknown")
 
 SCHEMA = 1
 
-LARGEST = 1 << 28
+LARGEST_FILE_BYTES = 1 << 28
 """Bytes of a table of candidates that is read, at most; a small file may unpack to any size."""
 
 _MALFORMED = (
@@ -285,8 +285,8 @@ class Candidates(Sequence[Candidate]):
         try:
             if content[:2] == b"\x1f\x8b":
                 with gzip.open(io.BytesIO(content)) as file:
-                    content = file.read(LARGEST + 1)
-                if len(content) > LARGEST:
+                    content = file.read(LARGEST_FILE_BYTES + 1)
+                if len(content) > LARGEST_FILE_BYTES:
                     raise LinesError("A table of candidates is no larger than 256 MB; this one is.")
             data = json.loads(content)
             if data["schema"] > SCHEMA:

@@ -19,7 +19,7 @@ from ..spectra.wavelength import WavelengthGrid
 
 Source = Literal["adapted", "truth"]
 
-GROUPS = 3
+N_STAR_GROUPS = 3
 """Stars are averaged in so many groups, from the coolest to the hottest."""
 
 
@@ -159,7 +159,7 @@ def contrast(
 
 def _groups(labels: NDArray[np.float64], label_set: LabelSet) -> NDArray[np.intp]:
     """Return the group of each star by effective temperature, from the coolest."""
-    if "teff" not in label_set.names or len(labels) < 3 * GROUPS:
+    if "teff" not in label_set.names or len(labels) < 3 * N_STAR_GROUPS:
         return np.zeros(len(labels), np.intp)
     rank = np.argsort(np.argsort(labels[:, label_set.index("teff")], kind="stable"))
-    return rank * GROUPS // len(labels)
+    return rank * N_STAR_GROUPS // len(labels)

@@ -20,13 +20,13 @@ from .known_lines import lines_for, near_lines
 CANDIDATES = "candidates.json.gz"
 """Name of the file that is attached to a bundle."""
 
-ABSENT = 0.3
+MISSING_DEPTH_RATIO = 0.3
 """A line is missing if the simulator has less than this part of its depth."""
 
-NEIGHBOURS = 8
+SHIFTED_LOBE_PIXELS = 8
 """Lobes of a shifted line peak within so many pixels of each other."""
 
-BALANCE = 0.4
+SHIFTED_LOBE_BALANCE = 0.4
 """What the lobes of a shifted line leave of each other, at most, as a part of their sum."""
 
 
@@ -171,9 +171,10 @@ def _joined(extents: Sequence[Extent], depth: NDArray[np.float64]) -> list[Exten
         if (
             after is not None
             and after.sign != extent.sign
-            and after.peak - extent.peak <= NEIGHBOURS
+            and after.peak - extent.peak <= SHIFTED_LOBE_PIXELS
             and after.start - extent.stop <= 1
-            and abs(area[i] + area[i + 1]) < BALANCE * (abs(area[i]) + abs(area[i + 1]))
+            and abs(area[i] + area[i + 1])
+            < SHIFTED_LOBE_BALANCE * (abs(area[i]) + abs(area[i + 1]))
         ):
             larger = extent if abs(area[i]) >= abs(area[i + 1]) else after
             out.append(Extent(extent.start, after.stop, larger.peak, 0))
@@ -191,7 +192,7 @@ def _kind(seen: Contrast, extent: Extent) -> Kind:
     own, whole = (
         _line_depth(1 - flux.mean(axis=0), extent) for flux in (seen.emulated, seen.adapted)
     )
-    return "missing" if own < ABSENT * whole else "too weak"
+    return "missing" if own < MISSING_DEPTH_RATIO * whole else "too weak"
 
 
 def _line_depth(absorption: NDArray[np.float32], extent: Extent, reach: int = 6) -> float:

@@ -11,11 +11,11 @@ from scipy.signal import find_peaks
 
 from ..spectra.wavelength import WavelengthGrid
 
-SADDLE = 0.25
+SADDLE_RISE = 0.25
 """Two peaks are two features if the lower rises by this part of its height above what lies
 between them."""
 
-FOOT = 0.1
+FOOT_HEIGHT = 0.1
 """A feature ends where it has fallen to this part of its height."""
 
 SMOOTH_PIXELS = 301
@@ -51,6 +51,12 @@ def without_slopes(absorption: ArrayLike, grid: WavelengthGrid) -> NDArray[np.fl
     """Take the running median of each chip away, shape ``(n_pixels,)``.
 
     What is left has no errors of the continuum; lines cover less than half of any window.
+
+    Examples
+    --------
+    >>> grid = WavelengthGrid(15000 + np.arange(40.0))
+    >>> float(without_slopes(np.full(40, 0.1), grid).max())
+    0.0
     """
     out = np.array(absorption, np.float64)
     for chip in grid.chips:
@@ -66,8 +72,8 @@ def find_extents(
     """Find features in a difference of absorption.
 
     A peak counts where it exceeds `least`; of two that overlap, the lower must rise by
-    :data:`SADDLE` of its height out of the saddle between them. A feature ends at the
-    saddle, at :data:`FOOT` of its height or at half of `least`, whichever comes first.
+    :data:`SADDLE_RISE` of its height out of the saddle between them. A feature ends at the
+    saddle, at :data:`FOOT_HEIGHT` of its height or at half of `least`, whichever comes first.
 
     Parameters
     ----------
@@ -84,6 +90,13 @@ def find_extents(
     -------
     list of Extent
         In order of their peaks.
+
+    Examples
+    --------
+    >>> grid = WavelengthGrid(15000 + np.arange(40.0))
+    >>> absorption = 0.2 * np.exp(-0.5 * ((np.arange(40) - 20) / 2.0) ** 2)
+    >>> [(e.start, e.stop, e.peak, e.sign) for e in find_extents(absorption, 0.05, grid)]
+    [(16, 25, 20, 1)]
     """
     values = np.asarray(absorption, np.float64)
     lowest = np.broadcast_to(np.asarray(least, np.float64), values.shape)
@@ -104,12 +117,12 @@ def _features(part: NDArray[np.float64], floor: NDArray[np.float64]) -> list[tup
     peaks, found = find_peaks(padded, height=0, prominence=0)
     peaks -= 1
     heights, rise = found["peak_heights"], found["prominences"]
-    peaks = peaks[(heights > floor[peaks]) & (rise > SADDLE * heights)]
+    peaks = peaks[(heights > floor[peaks]) & (rise > SADDLE_RISE * heights)]
     out = []
     for i, peak in enumerate(peaks):
         left = peaks[i - 1] + part[peaks[i - 1] : peak].argmin() if i else 0
         right = peak + part[peak : peaks[i + 1]].argmin() if i + 1 < len(peaks) else len(part)
-        end = max(FOOT * part[peak], floor[peak] / 2)
+        end = max(FOOT_HEIGHT * part[peak], floor[peak] / 2)
         below = np.flatnonzero(part[left:peak] < end)
         start = left + below[-1] + 1 if len(below) else left
         below = np.flatnonzero(part[peak:right] < end)

@@ -21,10 +21,10 @@ from .contrast import Contrast, contrast, reference_stars
 from .discovery import LineSettings, candidates_in, find_features
 from .extent import without_slopes
 
-BINS = (0.0, 0.5, 0.7, 0.85, 0.95, 1.0)
+CALIBRATION_EDGES = (0.0, 0.5, 0.7, 0.85, 0.95, 1.0)
 """Edges of the calibration table."""
 
-LARGEST = 100
+N_LARGEST_DIFFERENCES = 100
 """Of so many of the largest true differences the sign is compared."""
 
 
@@ -188,18 +188,24 @@ def calibration(probabilities: Sequence[float], right: Sequence[bool]) -> list[d
     list of dict
         For each bin that is not empty: its edges, the number of answers, their mean
         probability and the part that is right.
+
+    Examples
+    --------
+    >>> rows = calibration([0.9, 0.9, 0.3], [True, True, False])
+    >>> [(row["from"], row["n"], row["right"]) for row in rows]
+    [(0.0, 1, 0.0), (0.85, 2, 1.0)]
     """
     p, r = np.asarray(probabilities, float), np.asarray(right, bool)
-    which = np.clip(np.digitize(p, BINS) - 1, 0, len(BINS) - 2)
+    which = np.clip(np.digitize(p, CALIBRATION_EDGES) - 1, 0, len(CALIBRATION_EDGES) - 2)
     return [
         {
-            "from": BINS[k],
-            "to": BINS[k + 1],
+            "from": CALIBRATION_EDGES[k],
+            "to": CALIBRATION_EDGES[k + 1],
             "n": int((which == k).sum()),
             "probability": float(p[which == k].mean()),
             "right": float(r[which == k].mean()),
         }
-        for k in range(len(BINS) - 1)
+        for k in range(len(CALIBRATION_EDGES) - 1)
         if (which == k).any()
     ]
 
@@ -245,9 +251,9 @@ def score_differences(seen: Contrast, truth: Contrast, settings: LineSettings) -
     -------
     dict
         ``confirmed``: part of the candidates where the true difference has the same sign and
-        half the size or more. ``sign_right``: part of the :data:`LARGEST` true differences
-        of which the adaptation has the sign. ``error_over_noise``: rms error of the mean
-        difference over what the networks' disagreement says.
+        half the size or more. ``sign_right``: part of the :data:`N_LARGEST_DIFFERENCES` true
+        differences of which the adaptation has the sign. ``error_over_noise``: rms error of the
+        mean difference over what the networks' disagreement says.
     """
     own, real = (without_slopes(-c.difference.mean(axis=0), c.grid) for c in (seen, truth))
     error = np.sqrt(np.square(own - real).mean())
@@ -257,7 +263,9 @@ def score_differences(seen: Contrast, truth: Contrast, settings: LineSettings) -
         own[e.peak] * real[e.peak] > 0 and abs(real[e.peak]) > 0.5 * abs(own[e.peak])
         for e in candidates
     ]
-    largest = sorted(find_features(truth, settings), key=lambda e: -abs(real[e.peak]))[:LARGEST]
+    largest = sorted(find_features(truth, settings), key=lambda e: -abs(real[e.peak]))[
+        :N_LARGEST_DIFFERENCES
+    ]
     signs = [(own[e.pixels].sum() > 0) == (real[e.pixels].sum() > 0) for e in largest]
     return {
         "confirmed": float(np.mean(confirmed or [False])),

@@ -17,16 +17,16 @@ from ..linelist import LineList, shipped_lines
 from .candidate import PAIRS
 from .contrast import Contrast
 
-MAIN = {"CN": "C", "CO": "C", "OH": "O"}
+SCALING_ELEMENT = {"CN": "C", "CO": "C", "OH": "O"}
 """The element to which a molecule's response is scaled."""
 
-DOMINATES = 0.7
+DOMINANT_SHARE = 0.7
 """A species dominates a pixel with this part of the predicted strength of all lines there."""
 
-FEWEST_PIXELS = 8
-"""With fewer pixels that it dominates, a molecule's response is taken from FALLBACK."""
+MIN_DOMINATED_PIXELS = 8
+"""With fewer pixels that it dominates, a molecule gets its :data:`TYPICAL_MOLECULE_RESPONSE`."""
 
-FALLBACK: dict[str, dict[str, float]] = {
+TYPICAL_MOLECULE_RESPONSE: dict[str, dict[str, float]] = {
     "CN": {"C": -1.0, "N": -0.7, "O": 0.6, "Fe": 0.3},
     "CO": {"C": -1.0, "O": -0.25, "Fe": 0.4},
     "OH": {"O": -1.0, "C": 0.15, "Fe": 0.5},
@@ -109,15 +109,15 @@ def signatures(contrast: Contrast, lines: LineList | None = None) -> Signatures:
     strength = predicted_strength(known, contrast.grid.wavelength, teff)
     everything = sum(v for k, v in strength.items() if k != "H") + 1e-99
     for i, molecule in enumerate(molecules, len(elements)):
-        main = elements.index(MAIN[molecule])
-        for name, value in FALLBACK[molecule].items():
+        main = elements.index(SCALING_ELEMENT[molecule])
+        for name, value in TYPICAL_MOLECULE_RESPONSE[molecule].items():
             if name in elements:
                 out[:, i, elements.index(name)] = value
         share = strength.get(molecule, np.zeros(contrast.grid.n_pixels)) / everything
         mean = response.mean(axis=0)
-        visible = mean[:, main] < 0.1 * mean[share > DOMINATES, main].min(initial=0)
-        pure = (share > DOMINATES) & visible
-        if pure.sum() >= FEWEST_PIXELS:
+        visible = mean[:, main] < 0.1 * mean[share > DOMINANT_SHARE, main].min(initial=0)
+        pure = (share > DOMINANT_SHARE) & visible
+        if pure.sum() >= MIN_DOMINATED_PIXELS:
             scaled = response[:, pure] / -response[:, pure][:, :, [main]]
             out[:, i] = np.median(scaled, axis=1)
     return Signatures((*elements, *molecules), out)

@@ -11,38 +11,33 @@ a shape has exactly the same normalised spectrum, and normalising twice changes
 nothing. Weights fade smoothly because an emulator learns normalised flux as a
 function of labels, and a pixel that is dropped at once makes that function jump.
 
-Which pixels are continuum is derived from a synthetic grid by
-:func:`.derive_continuum_pixels` and stored in ``continuum_pixels.json``::
-
-    python -m spectrabridge.core.synthesis.continuum_pixels GRID.npz
+Which pixels are continuum is said by :mod:`.stored_continuum_pixels`, unless the caller does.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 from numpy.polynomial import chebyshev
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import GridError, SpectrumError
+from ..errors import SpectrumError
 from .spectra import Spectra
+from .stored_continuum_pixels import default_continuum_pixels
 from .wavelength import WavelengthGrid
 
 DEGREE = 4
 """Degree of the polynomial on each chip."""
 
-LOWER, UPPER = 4.0, 6.0
+LOWER_SIGMA, UPPER_SIGMA = 4.0, 6.0
 """Residuals, in units of their scatter, at which the weight of a pixel reaches zero.
 
 Up to half of this the weight is full, so that noise, which is symmetric, is treated
 alike on both sides and does not shift the continuum.
 """
 
-FLOOR = 0.015
+SCATTER_FLOOR = 0.015
 """Smallest scatter assumed, relative to the continuum.
 
 No pixel is free of lines to better than about this, so neither a tiny error nor a
@@ -56,7 +51,7 @@ With more parts the list must take poor pixels where a part has no good ones (th
 Brackett lines at the blue end of the green chip), and the polynomial follows them.
 """
 
-FRACTION = 0.15
+CONTINUUM_FRACTION = 0.15
 """Part of the pixels that :func:`.derive_continuum_pixels` takes."""
 
 TOLERANCE = 1e-6
@@ -65,31 +60,28 @@ TOLERANCE = 1e-6
 MAX_ITERATIONS = 60
 """Most steps per chip; some ten are usual."""
 
-_FEW = 3
+LEAST_GOOD_PIXELS_PER_BLOCK = 3
 """A block with fewer good continuum pixels than this borrows its brightest pixels."""
 
-_BRIGHT = 0.25
+BRIGHT_FRACTION = 0.25
 """Part of the good pixels of a block that counts as its brightest."""
 
-_CONVEX_STEPS = 5
+N_CONVEX_STEPS = 5
 """Steps with convex weights before those that fade to zero."""
 
-_FEWEST = 2 * (DEGREE + 1)
-"""Fewest stored continuum pixels that a chip must have."""
-
-_DAMPING = 1e-6
+LEVENBERG_DAMPING = 1e-6
 """Levenberg damping; it slows down only directions that the data leave free."""
 
-_STARS_AT_ONCE = 512
+STARS_AT_ONCE = 512
 
 
 def normalise(
     spectra: Spectra,
     pixels: ArrayLike | None = None,
     degree: int = DEGREE,
-    lower: float = LOWER,
-    upper: float = UPPER,
-    floor: float = FLOOR,
+    lower: float = LOWER_SIGMA,
+    upper: float = UPPER_SIGMA,
+    floor: float = SCATTER_FLOOR,
 ) -> Spectra:
     """Divide spectra by their continuum.
 
@@ -118,14 +110,23 @@ def normalise(
         If the stored pixel list does not cover the grid.
     SpectrumError
         If `pixels` does not fit the grid.
+
+    Examples
+    --------
+    A flat spectrum of any height is its own continuum.
+
+    >>> from spectrabridge.core.spectra import APOGEE_GRID
+    >>> spectra = Spectra(APOGEE_GRID, np.full(APOGEE_GRID.n_pixels, 250.0))
+    >>> bool(np.allclose(normalise(spectra).flux, 1.0, atol=1e-5))
+    True
     """
     grid = spectra.grid
     use = default_continuum_pixels(grid) if pixels is None else _as_pixels(pixels, grid)
     flux = np.empty_like(spectra.flux)
     ivar = np.empty_like(spectra.ivar)
     notes = []
-    for start in range(0, len(spectra), _STARS_AT_ONCE):
-        rows = slice(start, start + _STARS_AT_ONCE)
+    for start in range(0, len(spectra), STARS_AT_ONCE):
+        rows = slice(start, start + STARS_AT_ONCE)
         part = fit_continuum(
             spectra.flux[rows], spectra.ivar[rows], grid, use, degree, lower, upper, floor
         )
@@ -167,9 +168,9 @@ def fit_continuum(
     grid: WavelengthGrid,
     pixels: ArrayLike,
     degree: int = DEGREE,
-    lower: float = LOWER,
-    upper: float = UPPER,
-    floor: float = FLOOR,
+    lower: float = LOWER_SIGMA,
+    upper: float = UPPER_SIGMA,
+    floor: float = SCATTER_FLOOR,
 ) -> NDArray[np.float64]:
     """Fit the continuum of spectra, chip by chip.
 
@@ -275,12 +276,12 @@ def _fit_chip(
             log[rows],
             some,
             clip,
-            convex=iteration < _CONVEX_STEPS,
+            convex=iteration < N_CONVEX_STEPS,
         )
         # Half steps end the rare case of two pixels that take turns in being the median.
         log[rows] += step if iteration < MAX_ITERATIONS // 3 else 0.5 * step
         moving = np.abs(step).sum(axis=1) > TOLERANCE
-        if iteration >= _CONVEX_STEPS:
+        if iteration >= N_CONVEX_STEPS:
             rows = rows[moving]
         if rows.size == 0:
             break
@@ -304,7 +305,7 @@ def _borrowing(good: NDArray[np.bool_], pixels: NDArray[np.bool_]) -> NDArray[np
     # the brightest pixels of a noisy spectrum lie too high.
     known = listed > 0
     between = np.logical_or.accumulate(known) & np.logical_or.accumulate(known[::-1])[::-1]
-    few: NDArray[np.bool_] = (left < np.minimum(_FEW, listed)) | ~between
+    few: NDArray[np.bool_] = (left < np.minimum(LEAST_GOOD_PIXELS_PER_BLOCK, listed)) | ~between
     return few & there
 
 
@@ -326,7 +327,7 @@ def _start(
             there = good[np.ix_(few, block)]
             height = np.where(there, flux[np.ix_(few, block)], -np.inf)
             rank = np.argsort(np.argsort(-height, axis=1), axis=1)
-            wanted = np.ceil(_BRIGHT * there.sum(axis=1, keepdims=True))
+            wanted = np.ceil(BRIGHT_FRACTION * there.sum(axis=1, keepdims=True))
             use[np.ix_(few, block)] |= there & (rank < wanted)
         level[:, i] = _median(flux[:, block], use[:, block])
     level[~(level > 0)] = np.nan
@@ -373,7 +374,7 @@ def _step(
     with np.errstate(divide="ignore"):
         variance = 1 / (np.where(use, ivar, 1) * continuum**2) + floor**2
     weight = np.where(use, fade / variance, 0)
-    step = _solve(weight, residual, basis, _DAMPING)
+    step = _solve(weight, residual, basis, LEVENBERG_DAMPING)
     largest = np.abs(step).sum(axis=1, keepdims=True)
     return step * np.minimum(1, 0.5 / np.maximum(largest, 1e-300))
 
@@ -395,55 +396,3 @@ def _solve(
     matrix += damping * total[:, None, None] * np.diag(np.arange(k) ** 2.0 + 1e-6)
     right = (weight * values) @ basis
     return np.asarray(np.linalg.solve(matrix, right[:, :, None])[:, :, 0], dtype=np.float64)
-
-
-STORED_PIXELS = Path(__file__).with_name("continuum_pixels.json")
-"""File with the stored list of continuum pixels."""
-
-
-@lru_cache(maxsize=1)
-def _stored_wavelengths() -> tuple[float, ...]:
-    data = json.loads(STORED_PIXELS.read_text(encoding="utf-8"))
-    grid = WavelengthGrid.from_json(data["grid"])
-    return tuple(grid.wavelength[data["pixels"]].tolist())
-
-
-def default_continuum_pixels(grid: WavelengthGrid) -> NDArray[np.bool_]:
-    """Return the stored continuum pixels on a grid.
-
-    Parameters
-    ----------
-    grid : WavelengthGrid
-        Any grid; each stored wavelength selects the nearest pixel on a chip.
-
-    Returns
-    -------
-    ndarray of bool, shape ``(n_pixels,)``
-        True at continuum pixels.
-
-    Raises
-    ------
-    GridError
-        If a chip of the grid has too few of the stored wavelengths for a fit.
-    """
-    stored = np.array(_stored_wavelengths())
-    out = np.zeros(grid.n_pixels, bool)
-    for chip in grid.chips:
-        wavelength = grid.wavelength[chip.pixels]
-        if wavelength.size < 2:
-            edges = np.array([wavelength[0] - 0.1, wavelength[0] + 0.1])
-        else:
-            middle = (wavelength[1:] + wavelength[:-1]) / 2
-            edges = np.concatenate(
-                [[2 * wavelength[0] - middle[0]], middle, [2 * wavelength[-1] - middle[-1]]]
-            )
-        where = np.searchsorted(edges, stored) - 1
-        where = where[(where >= 0) & (where < len(chip))]
-        out[chip.start + where] = True
-        if out[chip.pixels].sum() < _FEWEST:
-            raise GridError(
-                f"Expected a grid within {stored[0]:.0f} to {stored[-1]:.0f} angstrom, where "
-                f"continuum pixels are known; chip {chip.name!r} covers {wavelength[0]:.0f} to "
-                f"{wavelength[-1]:.0f}. Give the continuum pixels of this grid."
-            )
-    return out

@@ -25,10 +25,10 @@ from scipy import sparse
 from ..errors import GridError, SpectrumError
 from .wavelength import WavelengthGrid
 
-LEAST_COVERED = 0.5
+LEAST_COVERED_FRACTION = 0.5
 """Part of a pixel that good pixels must cover for it to be usable."""
 
-GAP = 2.0
+GAP_STEP_RATIO = 2.0
 """A step this many times as large as the steps beside it is a gap, not a wide pixel."""
 
 
@@ -38,7 +38,7 @@ def pixel_extents(wavelength: ArrayLike) -> tuple[NDArray[np.float64], NDArray[n
     Parameters
     ----------
     wavelength : array_like, shape ``(n_pixels,)``
-        Centres, increasing. A step of more than :data:`GAP` times the smaller of the
+        Centres, increasing. A step of more than :data:`GAP_STEP_RATIO` times the smaller of the
         steps beside it is a gap; pixels beside it are as wide as their other side.
 
     Returns
@@ -50,6 +50,12 @@ def pixel_extents(wavelength: ArrayLike) -> tuple[NDArray[np.float64], NDArray[n
     GridError
         If there are fewer than two wavelengths, or they are not finite or do not
         increase.
+
+    Examples
+    --------
+    >>> low, high = pixel_extents([10.0, 11.0, 12.0])
+    >>> low.tolist(), high.tolist()
+    ([9.5, 10.5, 11.5], [10.5, 11.5, 12.5])
     """
     centre = np.asarray(wavelength, dtype=np.float64)
     if centre.ndim != 1 or centre.size < 2:
@@ -59,7 +65,7 @@ def pixel_extents(wavelength: ArrayLike) -> tuple[NDArray[np.float64], NDArray[n
         raise GridError("Wavelengths must be finite and increase from pixel to pixel.")
     padded = np.concatenate([[np.inf], step, [np.inf]])
     beside = np.minimum(padded[:-2], padded[2:])
-    half = np.where(step > GAP * beside, beside, step) / 2
+    half = np.where(step > GAP_STEP_RATIO * beside, beside, step) / 2
     low = centre - np.concatenate([half[:1], half])
     high = centre + np.concatenate([half, half[-1:]])
     return low, high
@@ -70,7 +76,7 @@ def resample(
     flux: ArrayLike,
     ivar: ArrayLike,
     grid: WavelengthGrid | ArrayLike,
-    least_covered: float = LEAST_COVERED,
+    least_covered: float = LEAST_COVERED_FRACTION,
     *,
     shared_noise: bool = False,
 ) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -108,6 +114,14 @@ def resample(
         If wavelengths do not increase.
     SpectrumError
         If shapes do not fit, or an inverse variance is negative.
+
+    Examples
+    --------
+    Two pixels become one: the flux is their mean, and the noise is lower by the square root of 2.
+
+    >>> flux, ivar = resample([1.0, 2.0, 3.0, 4.0], [1.0, 3.0, 5.0, 7.0], np.ones(4), [1.5, 3.5])
+    >>> flux.tolist(), ivar.round(2).tolist()
+    ([2.0, 6.0], [2.0, 2.0])
     """
     new = grid.wavelength if isinstance(grid, WavelengthGrid) else np.asarray(grid, np.float64)
     low, high = pixel_extents(wavelength)
@@ -128,17 +142,13 @@ def resample(
     good = (v > 0) & np.isfinite(f) & np.isfinite(v)
     overlap, moment = _overlaps(low, high, new_low, new_high)
     width = new_high - new_low
-    centre = np.asarray(wavelength, np.float64)
-    # Slope per unit of wavelength is (right - left) / reach, where both neighbours touch.
-    reach = np.full(low.size, np.inf)
-    touch = np.isclose(low[1:], high[:-1], rtol=0, atol=1e-6 * np.diff(centre))
-    reach[1:-1] = np.where(touch[1:] & touch[:-1], centre[2:] - centre[:-2], np.inf)
+    distance = _neighbour_distance(np.asarray(wavelength, np.float64), low, high)
     out = np.full((len(f), new.size), np.nan)
     out_ivar = np.zeros((len(f), new.size))
     for i in range(len(f)):
         # Spectra of one file often share their bad pixels.
         if i == 0 or not np.array_equal(good[i], good[i - 1]):
-            weights = _weights(overlap, moment, reach, good[i])
+            weights = _weights(overlap, moment, distance, good[i])
             covered = overlap @ good[i].astype(np.float64)
         some = covered > 0
         total = weights @ np.where(good[i], f[i], 0.0)
@@ -149,6 +159,19 @@ def resample(
         usable = (covered > 0) & (covered >= (least_covered - 1e-9) * width) & (variance > 0)
         out_ivar[i, usable] = covered[usable] ** 2 / variance[usable]
     return (out[0], out_ivar[0]) if single else (out, out_ivar)
+
+
+def _neighbour_distance(
+    centre: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the distance of each pixel's neighbours, infinite where they do not touch it.
+
+    The slope per unit of wavelength is (right - left) divided by it.
+    """
+    out = np.full(low.size, np.inf)
+    touch = np.isclose(low[1:], high[:-1], rtol=0, atol=1e-6 * np.diff(centre))
+    out[1:-1] = np.where(touch[1:] & touch[:-1], centre[2:] - centre[:-2], np.inf)
+    return out
 
 
 def _overlaps(
@@ -182,14 +205,14 @@ def _overlaps(
 def _weights(
     overlap: sparse.csr_array,
     moment: sparse.csr_array,
-    reach: NDArray[np.float64],
+    distance: NDArray[np.float64],
     good: NDArray[np.bool_],
 ) -> sparse.csr_array:
     """Return the matrix from old to new flux times width, for one pattern of good pixels."""
     ok = good.copy()
     ok[1:-1] &= good[:-2] & good[2:]
     ok[[0, -1]] = False
-    slope = np.where(ok, 1.0 / reach, 0.0)
+    slope = np.where(ok, 1.0 / distance, 0.0)
     n = good.size
     # Row i takes (flux of i + 1 - flux of i - 1) * slope of i.
     difference = sparse.diags_array([slope[:-1], -slope[1:]], offsets=[1, -1], shape=(n, n))

@@ -8,7 +8,6 @@ finite it is stored as 1, so that sums over ``ivar * flux`` stay finite.
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,10 +20,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import SpectrumError
 from ..labels.label_set import LabelSet
+from .hdf5_layout import create_layout, open_layout
+from .resample import resample
+from .specutils_conversion import arrays_of, specutils_spectrum
 from .wavelength import APOGEE_GRID, APSTAR_GRID, WavelengthGrid
-
-SCHEMA = 1
-"""Version of the HDF5 layout."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +54,13 @@ class Spectra:
     ------
     SpectrumError
         If shapes do not fit, or an inverse variance is negative.
+
+    Examples
+    --------
+    >>> grid = WavelengthGrid([15000, 15001, 15002])
+    >>> spectra = Spectra(grid, [[1.0, 0.5, np.nan]], [[100.0, 100.0, 100.0]], ids=["a star"])
+    >>> spectra.good.tolist(), spectra.snr.round(1).tolist()
+    ([[True, True, False]], [7.5])
     """
 
     grid: WavelengthGrid
@@ -207,39 +213,10 @@ class Spectra:
         GridError
             If the wavelengths do not increase or decrease.
         """
-        _specutils()
-        from astropy import units
-        from astropy.nddata import InverseVariance
-
-        wavelength = spectrum.spectral_axis.to_value(units.AA, equivalencies=units.spectral())
-        # The axis is as observed, unless the object knows how fast its star recedes.
-        wavelength = np.asarray(wavelength, np.float64) / (
-            1 + float(np.ravel(spectrum.redshift)[0])
-        )
-        flux: NDArray[Any] = np.atleast_2d(np.array(spectrum.flux.value, dtype=np.float64))
-        if flux.ndim != 2:
-            raise SpectrumError(
-                "Expected a flux of shape (n_pixels,) or (n_stars, n_pixels); found "
-                f"{spectrum.flux.shape}. Take one row of spectra at a time."
-            )
-        good = np.isfinite(flux)
-        if spectrum.mask is not None:
-            good &= ~np.broadcast_to(np.asarray(spectrum.mask, bool), flux.shape)
-        ivar: NDArray[Any] = np.ones_like(flux)
-        if spectrum.uncertainty is not None:
-            uncertainty = spectrum.uncertainty
-            if not isinstance(uncertainty, InverseVariance):
-                with np.errstate(divide="ignore", invalid="ignore"):
-                    uncertainty = uncertainty.represent_as(InverseVariance)
-            ivar = np.broadcast_to(np.asarray(uncertainty.array, np.float64), flux.shape)
-        ivar = np.where(good & np.isfinite(ivar), ivar, 0.0)
-        if wavelength[0] > wavelength[-1]:
-            wavelength, flux, ivar = wavelength[::-1], flux[:, ::-1], ivar[:, ::-1]
-        own = next((g for g in (APSTAR_GRID, APOGEE_GRID) if _same_pixels(g, wavelength)), None)
+        wavelength, flux, ivar = arrays_of(spectrum)
+        own = next((g for g in (APSTAR_GRID, APOGEE_GRID) if g.has_pixels(wavelength)), None)
         own = own or WavelengthGrid(wavelength)
         if grid is not None and grid != own:
-            from .resample import resample
-
             flux, ivar = resample(own.wavelength, flux, ivar, grid)
             own = grid
         meta = dict(spectrum.meta or {})
@@ -271,19 +248,6 @@ class Spectra:
         SpectrumError
             If specutils is not installed.
         """
-        specutils = _specutils()
-        from astropy import units
-        from astropy.nddata import InverseVariance
-
-        kind = getattr(specutils, "Spectrum", None) or specutils.Spectrum1D
-        name = str(self.provenance.get("flux_unit", "")).replace("/A", "/Angstrom")
-        try:
-            with warnings.catch_warnings():
-                # The survey's unit has two slashes, of which astropy warns.
-                warnings.simplefilter("ignore", units.UnitsWarning)
-                unit = units.Unit("" if "continuum" in self.provenance else name)
-        except ValueError:
-            unit = units.dimensionless_unscaled
         meta: dict[str, Any] = {
             "ids": self.ids,
             "columns": {k: v.copy() for k, v in self.columns.items()},
@@ -291,31 +255,8 @@ class Spectra:
         }
         if self.labels is not None and self.label_set is not None:
             meta |= {"labels": self.labels.copy(), "label_set": self.label_set.to_json()}
-        return kind(
-            flux=self.flux.astype(np.float64) * unit,
-            spectral_axis=self.grid.wavelength * units.AA,
-            uncertainty=InverseVariance(self.ivar.astype(np.float64)),
-            mask=~self.good,
-            meta=meta,
-        )
-
-
-def _specutils() -> Any:
-    """Return the specutils package, which is not needed for anything else."""
-    try:
-        import specutils
-    except ImportError as problem:
-        raise SpectrumError(
-            "Conversion to and from specutils needs the package specutils, which is not installed. "
-            "Install it with: python -m pip install 'spectrabridge[specutils]'."
-        ) from problem
-    return specutils
-
-
-def _same_pixels(grid: WavelengthGrid, wavelength: NDArray[np.float64]) -> bool:
-    return wavelength.shape == grid.wavelength.shape and bool(
-        np.allclose(wavelength, grid.wavelength, rtol=1e-9, atol=0)
-    )
+        unit = "" if "continuum" in self.provenance else self.provenance.get("flux_unit", "")
+        return specutils_spectrum(self.grid.wavelength, self.flux, self.ivar, str(unit), meta)
 
 
 class SpectraFile:
@@ -357,40 +298,7 @@ class SpectraFile:
         chunk : int
             Stars per HDF5 chunk.
         """
-        try:
-            attributes = {
-                "schema": SCHEMA,
-                "grid": json.dumps(grid.to_json()),
-                "label_set": json.dumps(label_set.to_json()) if label_set else "",
-                "provenance": json.dumps(dict(provenance or {})),
-            }
-        except TypeError as problem:
-            raise SpectrumError(
-                f"Provenance must be made of texts, numbers, lists and dictionaries: {problem}."
-            ) from problem
-        h = h5py.File(path, "w")
-        h.attrs.update(attributes)
-        p = grid.n_pixels
-        h["wavelength"] = grid.wavelength
-        h["wavelength"].attrs["unit"] = "angstrom, vacuum, rest frame"
-        for name in ("flux", "ivar"):
-            h.create_dataset(
-                name,
-                (0, p),
-                "f4",
-                maxshape=(None, p),
-                chunks=(chunk, p),
-                compression="gzip",
-                compression_opts=1,
-                shuffle=True,
-            )
-        h.create_dataset("ids", (0,), h5py.string_dtype(), maxshape=(None,), chunks=(1024,))
-        if label_set:
-            k = len(label_set)
-            h.create_dataset("labels", (0, k), "f8", maxshape=(None, k), chunks=(1024, k))
-            h["labels"].attrs["names"] = list(label_set.names)
-        h.create_group("columns")
-        return cls(h)
+        return cls(create_layout(Path(path), grid, label_set, provenance, chunk))
 
     @classmethod
     def open(cls, path: str | Path) -> SpectraFile:
@@ -401,34 +309,7 @@ class SpectraFile:
         SpectrumError
             If the file is not there, not HDF5, or not laid out as :meth:`create` does.
         """
-        path = Path(path)
-        if not path.exists():
-            raise SpectrumError(f"There is no file {path}.")
-        try:
-            h = h5py.File(path, "r")
-        except OSError as problem:
-            raise SpectrumError(
-                f"{path} cannot be read as HDF5; expected a file written by Spectra.save. "
-                "It may be truncated or of another kind."
-            ) from problem
-        missing = [k for k in ("flux", "ivar", "ids") if k not in h]
-        schema = h.attrs.get("schema")
-        if missing or schema is None:
-            h.close()
-            raise SpectrumError(
-                f"{path} is HDF5 but not a file of spectra: expected datasets flux, ivar and ids "
-                f"with a schema number; missing {', '.join(missing) or 'the schema number'}."
-            )
-        if "grid" not in h.attrs or not isinstance(schema, int | np.integer):
-            h.close()
-            raise SpectrumError(f"{path}: the layout number or the wavelength grid is damaged.")
-        if schema > SCHEMA:
-            h.close()
-            raise SpectrumError(
-                f"{path} has layout version {schema}; this spectrabridge reads up to {SCHEMA}. "
-                "Update spectrabridge."
-            )
-        return cls(h)
+        return cls(open_layout(Path(path)))
 
     def __enter__(self) -> SpectraFile:
         return self

@@ -52,6 +52,11 @@ def vacuum_to_air(wavelength: ArrayLike) -> NDArray[np.float64]:
     References
     ----------
     Ciddor (1996), Applied Optics 35, 1566, equation 1.
+
+    Examples
+    --------
+    >>> round(float(vacuum_to_air(15770.15)), 3)
+    15765.842
     """
     vacuum = np.asarray(wavelength, dtype=np.float64)
     return vacuum / (1.0 + _refractivity(vacuum))
@@ -72,6 +77,12 @@ def air_to_vacuum(wavelength: ArrayLike) -> NDArray[np.float64]:
     -------
     ndarray
         Vacuum wavelengths in angstrom.
+
+    Examples
+    --------
+    >>> there = vacuum_to_air([5000.0, 16000.0])
+    >>> bool(np.allclose(air_to_vacuum(there), [5000.0, 16000.0], rtol=0, atol=1e-9))
+    True
     """
     air = np.asarray(wavelength, dtype=np.float64)
     vacuum = air
@@ -87,6 +98,11 @@ def convert(wavelength: ArrayLike, unit: str = "angstrom", medium: str = "vacuum
     ------
     GridError
         If `unit` or `medium` is not known.
+
+    Examples
+    --------
+    >>> round(float(convert(16000.0, "um")), 4)
+    1.6
     """
     if unit not in UNITS:
         raise GridError(f"Wavelength units are {', '.join(UNITS)}; found {unit!r}.")
@@ -130,6 +146,15 @@ class WavelengthGrid:
     ------
     GridError
         If the wavelengths do not increase, or a chip leaves the grid or overlaps.
+
+    Examples
+    --------
+    >>> chips = [Chip("a", 0, 3), Chip("b", 3, 5)]
+    >>> grid = WavelengthGrid([15000, 15001, 15002, 15010, 15011], chips)
+    >>> grid
+    WavelengthGrid(unnamed: 5 pixels, 15000.00-15011.00 A)
+    >>> APSTAR_GRID.on_chips() == APOGEE_GRID
+    True
     """
 
     def __init__(
@@ -212,8 +237,20 @@ class WavelengthGrid:
             end += len(chip)
         return WavelengthGrid(self.wavelength[self.chip_pixels], chips, self.name)
 
+    def has_pixels(self, wavelength: NDArray[np.float64]) -> bool:
+        """Return whether wavelengths are those of the grid's pixels, whatever the chips."""
+        return wavelength.shape == self.wavelength.shape and bool(
+            np.allclose(wavelength, self.wavelength, rtol=1e-9, atol=0)
+        )
+
     def pixel(self, wavelength: float) -> int:
-        """Return the pixel nearest to a vacuum wavelength in angstrom."""
+        """Return the pixel nearest to a vacuum wavelength in angstrom.
+
+        Examples
+        --------
+        >>> APOGEE_GRID.pixel(15770.0)
+        2817
+        """
         return int(np.abs(self.wavelength - wavelength).argmin())
 
     def to(self, unit: Unit = "angstrom", medium: Medium = "vacuum") -> NDArray[np.float64]:

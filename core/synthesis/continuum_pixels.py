@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..io.grid import read_grid
-from ..spectra.continuum import FRACTION, N_BLOCKS, STORED_PIXELS
+from ..spectra.continuum import CONTINUUM_FRACTION, N_BLOCKS
 from ..spectra.spectra import Spectra
+from ..spectra.stored_continuum_pixels import STORED_PIXELS
 
 
 def derive_continuum_pixels(
     spectra: Spectra,
-    fraction: float = FRACTION,
+    fraction: float = CONTINUUM_FRACTION,
     blocks_per_chip: int = N_BLOCKS,
     width: int = 1,
 ) -> NDArray[np.bool_]:
@@ -100,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     spectra = read_grid(given.grid)
     pixels = derive_continuum_pixels(spectra)
-    parameters = {"fraction": FRACTION, "blocks_per_chip": N_BLOCKS, "width": 1}
+    parameters = {"fraction": CONTINUUM_FRACTION, "blocks_per_chip": N_BLOCKS, "width": 1}
     text = json.dumps(stored_form(spectra, pixels, **parameters), separators=(",", ":"))
     # One array per line keeps the file small and its changes readable.
     given.out.write_text(

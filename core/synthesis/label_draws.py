@@ -13,8 +13,7 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from ..errors import LabelError, SynthesisError
-from ..labels import draws
-from ..labels.label_set import APOGEE_LABELS, LabelSet, canonical
+from ..labels import APOGEE_LABELS, LabelSet, canonical, draws
 
 KINDS = ("mixed", "giants", "box")
 """Draws that need no file."""

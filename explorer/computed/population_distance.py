@@ -74,10 +74,10 @@ class Likeness:
         found = self.distance(values)
         if found is None:
             return ""
-        from ...core.fitting.population import BEYOND
+        from ...core.fitting.population import OUTSIDE_DISTANCE_RATIO
 
         out, further = found
-        if out > BEYOND:
+        if out > OUTSIDE_DISTANCE_RATIO:
             return "unlike any training star"
         if further < EDGE:
             return "at the edge of the training stars"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...core.bundle import Bundle
-from ...core.fitting.residuals import REACH, ResidualDensity
+from ...core.fitting.residuals import MAX_Z_SCORE, ResidualDensity
 from ...core.fitting.result import LabelFits
 from ...core.fitting.settings import Kind
 from ..figures.theme import ADAPTED, EMULATED, surface
@@ -76,7 +76,7 @@ def _against_wavelength(density: ResidualDensity, kind: str, backend: Backend, w
     counts = np.zeros((len(density.counts), n))
     np.add.at(counts.T, column, density.counts.T)
     values = np.where(counts > 0, np.log10(np.maximum(counts, 1)), np.nan)
-    ends = (float(wavelength[0]), -REACH, float(wavelength[-1]), REACH)
+    ends = (float(wavelength[0]), -MAX_Z_SCORE, float(wavelength[-1]), MAX_Z_SCORE)
     axes = ["wavelength in vacuum (\u00c5)", "residual (\u03c3)"]
     image = hv.Image(values[::-1], kdims=axes, vdims="log count", bounds=ends)
     title = f"{kind}: mean {density.mean:+.2f}, standard deviation {density.std:.2f}"

@@ -14,7 +14,7 @@ from spectrabridge.core.emulator import Emulator
 from spectrabridge.core.errors import TrainingError
 from spectrabridge.core.labels import APOGEE_LABELS, draws
 from spectrabridge.core.spectra import APOGEE_GRID, Chip, Spectra, WavelengthGrid, normalise
-from spectrabridge.core.spectra.continuum import default_continuum_pixels
+from spectrabridge.core.spectra.stored_continuum_pixels import default_continuum_pixels
 
 SMALL_GRID = WavelengthGrid.log_linear(
     4.181, 6e-6, 640, (Chip("left", 0, 320), Chip("right", 320, 640)), "part of the blue chip"

@@ -5,7 +5,8 @@ import pytest
 import torch
 from scipy.optimize import least_squares
 
-from spectrabridge.core.fitting.levenberg import Problem, minimise
+from spectrabridge.core.fitting.levenberg import minimise
+from spectrabridge.core.fitting.problem import Problem
 from spectrabridge.core.spectra import Chip, WavelengthGrid
 
 GRID = WavelengthGrid.log_linear(4.18, 6e-6, 200, (Chip("a", 0, 100), Chip("b", 100, 200)))

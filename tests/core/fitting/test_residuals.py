@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from spectrabridge.core.fitting.residuals import N_BINS, REACH, ResidualDensity
+from spectrabridge.core.fitting.residuals import MAX_Z_SCORE, N_BINS, ResidualDensity
 from spectrabridge.core.spectra import WavelengthGrid
 
 GRID = WavelengthGrid.log_linear(4.18, 6e-6, 300)
@@ -19,7 +19,7 @@ def test_a_perfect_model_has_normal_residuals():
     assert density.std == pytest.approx(np.nanstd(z), rel=1e-9)
     middle = (density.edges[1:] + density.edges[:-1]) / 2
     assert np.abs(density.distribution() - norm.pdf(middle)).max() < 0.02
-    assert density.distribution().sum() * 2 * REACH / N_BINS == pytest.approx(1)
+    assert density.distribution().sum() * 2 * MAX_Z_SCORE / N_BINS == pytest.approx(1)
     assert density.figures()["beyond_3_sigma"] == pytest.approx(0.0027, abs=0.0006)
     assert np.isnan(density.mean_by_pixel[:20]).all()
     assert density.counts[:, 20:].sum(axis=0).tolist() == [400] * 280

@@ -10,7 +10,7 @@ import pytest
 
 from spectrabridge.core.labels import APOGEE_LABELS, ELEMENTS
 from spectrabridge.core.lines import Contrast
-from spectrabridge.core.lines.signature import FALLBACK
+from spectrabridge.core.lines.signature import TYPICAL_MOLECULE_RESPONSE
 from spectrabridge.core.spectra import Chip, WavelengthGrid
 
 GRID = WavelengthGrid.log_linear(
@@ -37,7 +37,7 @@ class Sky:
             profile = depth * np.exp(-0.5 * ((pixel - centre) / 2) ** 2)
             absorption += profile
             for species, share in shares.items():
-                own = FALLBACK.get(species, {species: -1.0})
+                own = TYPICAL_MOLECULE_RESPONSE.get(species, {species: -1.0})
                 for element, value in own.items():
                     response[:, ELEMENTS.index(element)] += share * value * profile
         reference = np.array(

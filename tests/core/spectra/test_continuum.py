@@ -17,7 +17,7 @@ from spectrabridge.core.spectra import (
     fit_continuum,
     normalise,
 )
-from spectrabridge.core.spectra.continuum import default_continuum_pixels
+from spectrabridge.core.spectra.stored_continuum_pixels import default_continuum_pixels
 from spectrabridge.core.synthesis.continuum_pixels import derive_continuum_pixels
 
 GRID = APSTAR_GRID

@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from spectrabridge.core.spectra import APSTAR_GRID
-from spectrabridge.core.spectra.continuum import STORED_PIXELS
+from spectrabridge.core.spectra.stored_continuum_pixels import STORED_PIXELS
 from spectrabridge.core.synthesis.continuum_pixels import main
 
 
