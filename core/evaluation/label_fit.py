@@ -16,7 +16,7 @@ from torch import Tensor
 from ..adaptation.spectral_basis import SpectralBasis
 from ..emulator.emulator import Emulator
 from ..emulator.hidden_lines import HiddenLines
-from ..fitting.population import LOGARITHMIC
+from ..fitting.population import LOGARITHMIC_LABELS
 from ..forward_mode import along_unit_vectors
 from ..labels.label_set import LabelSet
 
@@ -64,7 +64,7 @@ class LabelPrior:
         """
         low = torch.tensor(ranges.low, dtype=torch.float32)
         high = torch.tensor(ranges.high, dtype=torch.float32)
-        logarithmic = torch.tensor([name in LOGARITHMIC for name in ranges.names])
+        logarithmic = torch.tensor([name in LOGARITHMIC_LABELS for name in ranges.names])
         margin = MARGIN * (high - low)
         floor = torch.where(logarithmic, low / (1 + MARGIN), low - margin)
         y = labels.cpu().float()

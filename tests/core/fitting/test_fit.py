@@ -234,7 +234,7 @@ def test_table_is_kept_by_files(fits, tmp_path):
 def test_blocks_change_nothing_but_memory(fit_bundle, stars, fits, monkeypatch):
     # By name: the package's own `fit` is a function.
     module = importlib.import_module("spectrabridge.core.fitting.fit")
-    monkeypatch.setattr(module, "PREPARED_AT_ONCE", 7)
+    monkeypatch.setattr(module, "STARS_PREPARED_AT_ONCE", 7)
     told = []
     some = stars.spectra[:20]
     again = Fitter(fit_bundle.model, population_of(fit_bundle), PLAIN).fit(
