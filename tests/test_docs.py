@@ -35,7 +35,9 @@ def named(path: Path) -> str:
 def blocks(path: Path, language: str) -> list[str]:
     """Return the fenced blocks of a page that are in a language; "" is none."""
     text = path.read_text(encoding="utf-8")
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+    # Every block is matched, whatever its language: the end of one is not the start of another.
+    found = re.findall(r"^```(.*?)\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+    return [body for kind, body in found if kind.strip() == language]
 
 
 def commands(path: Path) -> list[str]:
