@@ -13,6 +13,8 @@ from astropy.table import Table
 
 from ..bundle.bundle import Bundle
 from ..errors import FitError, SpectrabridgeError
+from ..io.names import distinct_names
+from ..io.spectrum_columns import medium_assumed
 from ..io.star_file import StarFile, read_star
 from ..spectra.spectra import Spectra
 from ..spectra.wavelength import APSTAR_GRID
@@ -34,15 +36,18 @@ class Reading:
     Parameters
     ----------
     unit, medium, rv_kms
-        Of wavelengths in tables.
+        Of wavelengths of files that do not say it.
     every_row : bool
         Fit every spectrum of a file, visits included, instead of the first.
+    resolution : float, optional
+        Of the spectra, if it is higher than that of the models.
     """
 
     unit: str | None = None
     medium: str | None = None
     rv_kms: float | None = None
     every_row: bool = False
+    resolution: float | None = None
 
 
 @dataclass(frozen=True)
@@ -187,9 +192,11 @@ def read_stars(
     """
     reading = reading or Reading()
     stars: list[Star] = []
-    flux, ivar = [], []
-    for file in files:
-        name, source = (file[0], file[1]) if isinstance(file, tuple) else (Path(file).name, file)
+    flux, ivar, assumed = [], [], []
+    files = list(files)
+    names = distinct_names([f[0] if isinstance(f, tuple) else f for f in files])
+    for name, file in zip(names, files, strict=True):
+        source = file[1] if isinstance(file, tuple) else file
         try:
             found = read_star(
                 source,
@@ -197,6 +204,7 @@ def read_stars(
                 unit=reading.unit,
                 medium=reading.medium,
                 rv_kms=reading.rv_kms,
+                resolution=reading.resolution,
             )
         except (SpectrabridgeError, OSError) as problem:
             text = str(problem)
@@ -205,14 +213,16 @@ def read_stars(
             stars.append(Star(name, name, error=text))
             flux.append(np.ones((1, APSTAR_GRID.n_pixels), np.float32))
             ivar.append(np.zeros((1, APSTAR_GRID.n_pixels), np.float32))
+            assumed.append(np.zeros(1, bool))
             continue
         # A file of spectra is a set of stars; in others the first row is the star.
-        every = reading.every_row or found.format in ("spectra", "npz")
+        every = reading.every_row or found.is_set
         rows = range(len(found.spectra)) if every else range(1)
         for row in rows:
             stars.append(_star(found, row))
         flux.append(found.spectra.flux[rows])
         ivar.append(found.spectra.ivar[rows])
+        assumed.append(medium_assumed(found.spectra)[rows])
     if not stars:
         raise FitError("No files were given; expected at least one file with a spectrum.")
     spectra = Spectra(
@@ -220,18 +230,18 @@ def read_stars(
         np.concatenate(flux),
         np.concatenate(ivar),
         tuple(s.id for s in stars),
+        columns={"medium_assumed": np.concatenate(assumed)},
     )
     return stars, spectra
 
 
 def _star(found: StarFile, row: int) -> Star:
     spectra = found.spectra
-    many = found.format in ("spectra", "npz")
     survey = dict(found.labels)
     if spectra.labels is not None and spectra.label_set is not None:
         survey |= dict(zip(spectra.label_set.names, spectra.labels[row].tolist(), strict=True))
     return Star(
-        spectra.ids[row] if many else found.star,
+        spectra.ids[row] if row else found.star,
         found.name,
         found.format,
         row,

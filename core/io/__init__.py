@@ -1,5 +1,7 @@
 """Readers and writers: one module per kind of file.
 
+A module registers what it reads (:data:`STAR_FORMATS`); to read another kind of file, add one.
+
 :func:`read_star` takes a file of any of the formats with spectra and tells them apart by
 their content; :func:`read_allstar` reads catalogues of labels.
 
@@ -18,14 +20,17 @@ if TYPE_CHECKING:
     from .aspcapstar import AspcapStar, read_aspcapstar
     from .grid import read_grid
     from .payne import read_payne
-    from .star_file import StarFile, read_star
+    from .star_file import read_star
+    from .star_formats import STAR_FORMATS, ReadingOptions, StarFile
     from .table import read_spectrum_table
 
 __all__ = [
+    "STAR_FORMATS",
     "ApStar",
     "ApVisit",
     "AspcapStar",
     "Catalogue",
+    "ReadingOptions",
     "StarFile",
     "example_apstar",
     "join_labels",
@@ -44,7 +49,9 @@ _MODULES = {
     "ApVisit": "apvisit",
     "AspcapStar": "aspcapstar",
     "Catalogue": "allstar",
-    "StarFile": "star_file",
+    "STAR_FORMATS": "star_formats",
+    "ReadingOptions": "star_formats",
+    "StarFile": "star_formats",
     "example_apstar": "apstar",
     "join_labels": "allstar",
     "read_allstar": "allstar",

@@ -30,9 +30,10 @@ from .fits_file import (
     require_images,
     require_integers,
     rows,
-    star_in,
 )
+from .names import star_in
 from .pixel_mask import BAD_BITS, HUGE_ERROR, PIXEL_MASK, inverse_variance, usable
+from .star_formats import STAR_FORMATS, OpenFile, ReadingOptions, StarFile
 
 __all__ = [
     "BAD_BITS",
@@ -152,7 +153,7 @@ def is_apstar(hdus: fits.HDUList) -> bool:
 
 
 def _read(hdus: fits.HDUList, name: str) -> ApStar:
-    _require_apstar(hdus, name)
+    require_apstar(hdus, name)
     header = hdus[0].header
     flux, error, mask = (rows(hdus[i].data) for i in (1, 2, 3))
     n_rows = len(flux)
@@ -254,7 +255,7 @@ def _visit_snr(hdus: fits.HDUList, header: fits.Header, n: int) -> tuple[bool, l
     return table, out
 
 
-def _require_apstar(hdus: fits.HDUList, name: str) -> None:
+def require_apstar(hdus: fits.HDUList, name: str) -> None:
     """Raise a SpectrumError that says what the file is, unless it is an apStar file."""
     n_pixels = APSTAR_GRID.n_pixels
     other = product_of(hdus)[1]
@@ -275,3 +276,16 @@ def _require_apstar(hdus: fits.HDUList, name: str) -> None:
         )
     require_integers(hdus[3], name, "apStar")
     require_apstar_wavelengths(hdus, name)
+
+
+@STAR_FORMATS.register(
+    "apStar",
+    "apStar FITS files of APOGEE",
+    lambda file: file.hdus is not None and is_apstar(file.hdus),
+    options=("resolution",),
+    stated={"unit": "angstrom", "medium": "vacuum"},
+)
+def _load(file: OpenFile, options: ReadingOptions) -> StarFile:
+    assert file.hdus is not None
+    star = _read(file.hdus, file.name)
+    return StarFile(file.name, star.star, "apStar", star.spectra, notes=star.notes)

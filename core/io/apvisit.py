@@ -37,12 +37,13 @@ from .fits_file import (
     require_images,
     require_integers,
     rows,
-    star_in,
 )
+from .names import star_in
 from .pixel_mask import inverse_variance, usable
+from .star_formats import STAR_FORMATS, OpenFile, ReadingOptions, StarFile
 
-FASTEST = 1500.0
-"""km/s; a larger velocity is no star of the Galaxy but a filler or a mistake."""
+LARGEST_VELOCITY_KMS = 1500.0
+"""A larger velocity is no star of the Galaxy but a filler or a mistake."""
 
 _PIXELS = (2048, 4096)
 
@@ -132,7 +133,7 @@ def read_apvisit(
     ------
     SpectrumError
         If there is no such file, it is no FITS file, it is truncated, it holds another
-        product, wavelengths are damaged, the velocity is missing, or no pixel is usable.
+        product, wavelengths are damaged, the velocity is none of a star, or no pixel is usable.
     """
     if rv_kms is not None and not np.isfinite(rv_kms):
         raise SpectrumError(f"Expected a velocity in km/s; found {rv_kms}.")
@@ -228,14 +229,15 @@ def _velocity(hdus: fits.HDUList, name: str, notes: list[str]) -> float:
         if np.isfinite(velocity):
             notes.append("VRAD is missing from the header; VHELIO - BC was taken for it.")
     if not np.isfinite(velocity):
-        raise SpectrumError(
-            f"Expected the star's velocity as VRAD in the header of {name}, to bring the spectrum "
-            "to rest; found none. Give it as rv_kms."
+        notes.append(
+            "The file gives no velocity of the star (VRAD, VREL); 0 km/s was taken out, so the "
+            "spectrum is as observed. A fit looks for the velocity; else give it as rv_kms."
         )
-    if abs(velocity) > FASTEST:
+        return 0.0
+    if abs(velocity) > LARGEST_VELOCITY_KMS:
         raise SpectrumError(
-            f"Expected a velocity of a star, below {FASTEST:g} km/s, as VRAD in the header of "
-            f"{name}; found {velocity:g}. Give the right one as rv_kms."
+            f"Expected a velocity of a star, below {LARGEST_VELOCITY_KMS:g} km/s, as VRAD in the "
+            f"header of {name}; found {velocity:g}. Give the right one as rv_kms."
         )
     return velocity
 
@@ -284,3 +286,16 @@ def _require_wavelengths(wavelength: NDArray[np.float64], name: str) -> None:
                 f"file; {name} has {w.min():g} to {w.max():g} on the {chip} detector. Convert the "
                 "unit first."
             )
+
+
+@STAR_FORMATS.register(
+    "apVisit",
+    "apVisit FITS files of APOGEE",
+    lambda file: file.hdus is not None and is_apvisit(file.hdus),
+    options=("rv_kms", "resolution"),
+    stated={"unit": "angstrom", "medium": "vacuum"},
+)
+def _load(file: OpenFile, options: ReadingOptions) -> StarFile:
+    assert file.hdus is not None
+    visit = _read(file.hdus, file.name, options.rv_kms)
+    return StarFile(file.name, visit.star, "apVisit", visit.spectra, notes=visit.notes)

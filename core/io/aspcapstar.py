@@ -33,9 +33,10 @@ from .fits_file import (
     require_apstar_wavelengths,
     require_images,
     rows,
-    star_in,
 )
+from .names import star_in
 from .pixel_mask import inverse_variance, usable
+from .star_formats import STAR_FORMATS, OpenFile, ReadingOptions, StarFile
 
 
 @dataclass(frozen=True)
@@ -239,3 +240,18 @@ def _symbols(hdus: fits.HDUList) -> tuple[str, ...]:
         if values is not None and values.size:
             return tuple(str(v).strip() for v in np.ravel(values))
     return ()
+
+
+@STAR_FORMATS.register(
+    "aspcapStar",
+    "aspcapStar FITS files of APOGEE",
+    lambda file: file.hdus is not None and is_aspcapstar(file.hdus),
+    options=("resolution",),
+    stated={"unit": "angstrom", "medium": "vacuum"},
+)
+def _load(file: OpenFile, options: ReadingOptions) -> StarFile:
+    assert file.hdus is not None
+    star = _read(file.hdus, file.name)
+    return StarFile(
+        file.name, star.star, "aspcapStar", star.spectra, star.model, star.labels, star.notes
+    )

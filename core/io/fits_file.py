@@ -163,7 +163,7 @@ def read_fits(
             raise truncated(name) from problem
         with hdus:
             try:
-                _require_whole(hdus, len(content), name)
+                _require_whole(hdus, content, name)
                 return read(hdus, name)
             except SpectrabridgeError:
                 raise
@@ -174,12 +174,14 @@ def read_fits(
                 ) from problem
 
 
-def _require_whole(hdus: fits.HDUList, size: int, name: str) -> None:
+def _require_whole(hdus: fits.HDUList, content: bytes, name: str) -> None:
     ends = [info["datLoc"] + info["datSpan"] for hdu in hdus if (info := hdu.fileinfo())]
-    if max(ends) > size:
+    if max(ends) > len(content):
         raise truncated(name)
-    if len(hdus) < 4 and size > max(ends):
-        raise truncated(name)  # bytes after the last readable HDU: a header is cut
+    # Blocks of zeros or blanks are padding, which some archives add; other bytes after the last
+    # readable HDU are those of a header that is cut.
+    if len(hdus) < 4 and content[max(ends) :].strip(b"\0 "):
+        raise truncated(name)
 
 
 def columns_of(hdu: Any) -> set[str]:
@@ -212,8 +214,10 @@ def product_of(hdus: fits.HDUList) -> tuple[str, str]:
     columns = [columns_of(hdu) for hdu in hdus]
     if any({"FPARAM", "PARAM"} <= c for c in columns[2:]) or "FERRE" in first:
         return "aspcapStar", "an aspcapStar file (normalised flux and its best fit)"
-    if {"BOSS/APO", "APOGEE/APO"} & names:
-        return "other", "an SDSS-V mwmStar or mwmVisit file"
+    if {"BOSS/APO", "APOGEE/APO", "APOGEE/LCO"} & names:
+        if any("MODEL_FLUX" in c for c in columns):
+            return "other", "an SDSS-V astraStar file (models and labels)"
+        return "mwmStar", "an SDSS-V mwmStar or mwmVisit file"
     if len(columns) > 1:
         table = columns[1]
         if {"FLUX", "LOGLAM"} <= table:
@@ -327,9 +331,3 @@ def release_of(*names: str) -> str:
         if found:
             return RELEASES.get(found.group(1), "")
     return ""
-
-
-def star_in(name: str) -> str:
-    """Return the name of the star in a file name, as 2M00004994+1621552; else the name."""
-    found = re.search(r"(?:2M|AP)\d{8}[+-]\d{7}", name)
-    return found.group(0) if found else name

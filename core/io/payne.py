@@ -11,40 +11,29 @@ from __future__ import annotations
 import io
 import zipfile
 import zlib
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SpectrumError
 from ..labels.label_set import APOGEE_LABELS
-from ..spectra.resample import resample
 from ..spectra.spectra import Spectra
-from ..spectra.wavelength import APOGEE_GRID, APSTAR_GRID, WavelengthGrid
+from ..spectra.wavelength import WavelengthGrid
+from .columns import Columns, role_of
 from .fits_file import LARGEST_FILE, read_bytes
+from .names import texts_of
+from .spectrum_columns import read_columns
+from .star_formats import STAR_FORMATS, OpenFile, ReadingOptions, StarFile
+from .whole_star import plain_star
 
 ZIP = b"PK\x03\x04"
 """How an npz file starts."""
 
-FLUX_NAMES = ("spectra", "flux", "spec", "spectrum", "fluxes", "norm_flux")
-ERROR_NAMES = (
-    *("spec_err", "spectra_err", "err", "error", "errors", "flux_err", "uncertainty"),
-    *("uncertainties", "sigma", "spectra_uncertainty"),
-)
-IVAR_NAMES = ("ivar", "flux_ivar", "inverse_variance", "invvar")
-WAVELENGTH_NAMES = ("wavelength", "wavelengths", "wave", "lambda")
-ID_NAMES = ("ids", "id", "star_id", "star_ids", "names", "apogee_id")
-
-SMALLEST_ERROR = 0.005
-"""Part of the continuum that is assumed for the error of spectra that come without."""
-
-HUGE_ERROR = 100.0
-"""Errors from here on, in units of the median flux, mark bad pixels; The Payne writes 999."""
-
 UNKNOWN = -999.0
 """Labels from here down mean "not known"."""
-
 
 LARGEST_ARRAYS = 4_000_000_000
 """Bytes of all arrays of a file, unpacked."""
@@ -61,13 +50,17 @@ def is_payne(content: bytes) -> bool:
         return False
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            return any(f"{name}.npy" in archive.namelist() for name in FLUX_NAMES)
+            return any(role_of(name.removesuffix(".npy")) == "flux" for name in archive.namelist())
     except zipfile.BadZipFile:
         return False
 
 
 def read_payne(
-    source: str | Path | bytes | BinaryIO, name: str = "", *, grid: WavelengthGrid | None = None
+    source: str | Path | bytes | BinaryIO,
+    name: str = "",
+    *,
+    grid: WavelengthGrid | None = None,
+    options: ReadingOptions | None = None,
 ) -> Spectra:
     """Read an npz file of spectra.
 
@@ -75,15 +68,16 @@ def read_payne(
     ----------
     source : path, bytes or binary file
         Arrays: ``spectra`` (or ``flux``, ``spec``) of shape ``(n, n_pixels)`` or
-        ``(n_pixels,)``; if given ``wavelength`` ``(n_pixels,)`` in vacuum angstrom at
-        rest, ``spec_err`` (or ``err``, ``uncertainty``, ...) or ``ivar``, ``labels`` ``(n,
-        n_labels)`` or its transpose with ``label_names``, and ``ids``. Arrays of Python
-        objects are refused.
+        ``(n_pixels,)``; if given ``wavelength`` ``(n_pixels,)``, ``spec_err`` (or ``err``,
+        ``variance``, ...) or ``ivar``, a mask, ``labels`` ``(n, n_labels)`` or its transpose with
+        ``label_names``, and ``ids``. Arrays of Python objects are refused.
     name : str, optional
         What to call the file in messages; the file's own name if not given.
     grid : WavelengthGrid, optional
         The grid to resample to. If not given, spectra stay on the apStar grid, all of it
         or its detectors, if they are on it, and else are resampled to all of it.
+    options : ReadingOptions, optional
+        What the file does not say of its wavelengths.
 
     Returns
     -------
@@ -95,55 +89,40 @@ def read_payne(
     ------
     SpectrumError
         If the file cannot be read, arrays are missing or do not fit, or wavelengths are
-        unknown or do not increase.
+        unknown or not in order.
+
+    Examples
+    --------
+    >>> import io
+    >>> import numpy as np
+    >>> file = io.BytesIO()
+    >>> np.savez(file, spectra=np.ones((2, 7214)), spec_err=np.full((2, 7214), 0.01))
+    >>> spectra = read_payne(file.getvalue(), "stars.npz")
+    >>> spectra.ids
+    ('stars.npz row 0', 'stars.npz row 1')
     """
     content, name = read_bytes(source, name, "an npz file of spectra", LARGEST_FILE)
     arrays = _arrays(content, name)
-    notes: list[str] = []
-    flux_name = _first(arrays, FLUX_NAMES)
-    if not flux_name:
+    table = Columns(noun="array")
+    for key, values in arrays.items():
+        if key not in ("labels", "label_names"):
+            table.add(key, values)
+    if table.find("flux") is None:
         raise SpectrumError(
-            f"Expected an array of {', '.join(FLUX_NAMES[:3])} in {name}, with wavelength and "
-            f"spec_err; found {', '.join(sorted(arrays)[:8]) or 'none'}."
+            f"Expected an array of spectra, flux, spec in {name}, with wavelength and spec_err; "
+            f"found {', '.join(sorted(arrays)[:8]) or 'none'}."
         )
-    flux: NDArray[Any] = np.atleast_2d(_numbers(arrays, flux_name, name))
-    if flux.ndim != 2 or not flux.size:
-        raise SpectrumError(
-            f"Expected {flux_name} of shape (n, n_pixels) in {name}; found {flux.shape}."
-        )
-    ivar = _ivar(arrays, flux, name, notes)
-    if not (ivar > 0).any():
-        raise SpectrumError(
-            f"{name} has no usable pixel: all flux is not finite or has no usable error."
-        )
-    wavelength = _wavelength(arrays, flux.shape[1], name, notes)
-    if wavelength[0] > wavelength[-1]:
-        wavelength, flux, ivar = wavelength[::-1], flux[:, ::-1], ivar[:, ::-1]
-    own = next((g for g in (APOGEE_GRID, APSTAR_GRID) if _same(wavelength, g)), None)
-    target = grid or own or APSTAR_GRID
-    if own is None or target != own:
-        _require_range(wavelength, target, name)
-        flux, ivar = resample(wavelength, flux, ivar, target)
-        notes.append(f"The spectra were resampled to {target!r}.")
-    off = np.ones(target.n_pixels, bool)
-    off[target.chip_pixels] = False
-    labels = _labels(arrays, len(flux), name, notes)
-    ids_name = _first(arrays, ID_NAMES)
-    ids = tuple(str(i) for i in np.ravel(arrays[ids_name])) if ids_name else ()
-    if ids and len(ids) != len(flux):
-        raise SpectrumError(
-            f"Expected {len(flux)} names in {ids_name} of {name}, one per spectrum; found "
-            f"{len(ids)}."
-        )
-    used: NDArray[Any] = np.where(off, 0, ivar)
-    return Spectra(
-        target,
-        flux,
-        used,
-        ids,
-        labels,
-        None if labels is None else APOGEE_LABELS,
-        provenance={"file": name, "product": "npz", "notes": notes},
+    table.meta = {
+        k.lower(): str(v[()]) for k, v in arrays.items() if v.ndim == 0 and v.dtype.kind in "USbi"
+    }
+    spectra = read_columns(table, name, options, grid=grid, by_scatter=False)
+    notes = list(spectra.provenance["notes"])
+    labels = _labels(arrays, len(spectra), name, notes)
+    return replace(
+        spectra,
+        labels=labels,
+        label_set=None if labels is None else APOGEE_LABELS,
+        provenance={**spectra.provenance, "product": "npz", "notes": notes},
     )
 
 
@@ -161,128 +140,25 @@ def _arrays(content: bytes, name: str) -> dict[str, NDArray]:
                 "SpectraFile, which is read in parts."
             )
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            wanted = {*FLUX_NAMES, *ERROR_NAMES, *IVAR_NAMES, *WAVELENGTH_NAMES, *ID_NAMES}
-            wanted |= {"labels", "label_names", "mask"}
             for key in file.files:
-                if key in wanted:
-                    try:
-                        out[key] = file[key]
-                    except ValueError as problem:
-                        if "pickle" not in str(problem) and "bject" not in str(problem):
-                            raise
-                        raise SpectrumError(
-                            f"Array {key} of {name} holds Python objects, which are not read "
-                            "because loading them can run code. Save it as numbers or plain text."
-                        ) from problem
-                else:
-                    out.setdefault(key, np.zeros(0))
+                try:
+                    out[key] = file[key]
+                except ValueError as problem:
+                    if "pickle" not in str(problem) and "bject" not in str(problem):
+                        raise
+                    if role_of(key) is None and key not in ("labels", "label_names"):
+                        out[key] = np.zeros(0)  # nothing that a spectrum needs
+                        continue
+                    raise SpectrumError(
+                        f"Array {key} of {name} holds Python objects, which are not read "
+                        "because loading them can run code. Save it as numbers or plain text."
+                    ) from problem
     except _DAMAGE as problem:
         raise SpectrumError(
             f"{name} is truncated or damaged: it cannot be read as an npz file. Download or make "
             "it again."
         ) from problem
     return out
-
-
-def _first(arrays: dict[str, NDArray], names: tuple[str, ...]) -> str:
-    return next((n for n in names if n in arrays), "")
-
-
-def _numbers(arrays: dict[str, NDArray], key: str, name: str) -> NDArray[np.float64]:
-    values = arrays[key]
-    if values.dtype.kind not in "fiub":
-        raise SpectrumError(f"Expected numbers in {key} of {name}; found {values.dtype}.")
-    return values.astype(np.float64)
-
-
-def _ivar(
-    arrays: dict[str, NDArray], flux: NDArray[np.float64], name: str, notes: list[str]
-) -> NDArray[np.float64]:
-    key = _first(arrays, IVAR_NAMES) or _first(arrays, ERROR_NAMES)
-    good = np.isfinite(flux)
-    if "mask" in arrays:
-        mask = np.atleast_2d(_numbers(arrays, "mask", name))
-        if mask.shape[-1:] != flux.shape[-1:] or len(mask) not in (1, len(flux)):
-            raise SpectrumError(
-                f"Expected mask of the shape of the spectra, {flux.shape}, in {name}; found "
-                f"{mask.shape}."
-            )
-        # Some mark good pixels, some bad ones; most pixels of a useful spectrum are good.
-        usual = float((mask != 0).mean() > 0.5)
-        good &= (mask != 0) == bool(usual)
-        notes.append(
-            f"The mask of {name} is {usual:g} at most pixels; these were taken for the good ones."
-        )
-    middle = float(np.median(np.abs(flux[good]))) if good.any() else 1.0
-    if not key:
-        notes.append(
-            f"{name} has no errors; {SMALLEST_ERROR:g} of the median flux is assumed for all of "
-            "its pixels."
-        )
-        return np.where(good, (SMALLEST_ERROR * (middle or 1.0)) ** -2, 0.0)
-    values = np.atleast_2d(_numbers(arrays, key, name))
-    if values.shape != flux.shape:
-        raise SpectrumError(
-            f"Expected {key} of the shape of the spectra, {flux.shape}, in {name}; found "
-            f"{values.shape}."
-        )
-    negative = int((values[good] < 0).sum())
-    if negative:
-        raise SpectrumError(
-            f"Errors must not be negative; found {negative} in {key} of {name}. Mark such pixels "
-            "with a large error."
-        )
-    good &= np.isfinite(values) & (values > 0)
-    if key in IVAR_NAMES:
-        return np.where(good, values, 0.0)
-    good &= values < HUGE_ERROR * middle
-    return np.where(good, np.where(good, values, 1.0) ** -2.0, 0.0)
-
-
-def _wavelength(
-    arrays: dict[str, NDArray], n: int, name: str, notes: list[str]
-) -> NDArray[np.float64]:
-    key = _first(arrays, WAVELENGTH_NAMES)
-    if not key:
-        grid = {g.n_pixels: g for g in (APOGEE_GRID, APSTAR_GRID)}.get(n)
-        if grid is None:
-            raise SpectrumError(
-                f"Expected an array wavelength in {name}, or spectra of 7214 or 8575 pixels; found "
-                f"{n} pixels and {', '.join(sorted(arrays)[:8])}."
-            )
-        notes.append(
-            f"{name} does not say its wavelengths; its {n} pixels were taken for those of the "
-            "apStar grid."
-        )
-        return grid.wavelength
-    values = _numbers(arrays, key, name)
-    if values.ndim == 2 and (values == values[:1]).all():
-        values = values[0]
-    if values.shape != (n,):
-        raise SpectrumError(
-            f"Expected {key} of shape ({n},) in {name}, one per pixel; found {values.shape}."
-        )
-    step = np.diff(values)
-    if n < 2 or not np.isfinite(values).all() or not ((step > 0).all() or (step < 0).all()):
-        raise SpectrumError(f"Expected wavelengths in {name} that increase from pixel to pixel.")
-    return values
-
-
-def _same(wavelength: NDArray[np.float64], grid: WavelengthGrid) -> bool:
-    """Tell whether wavelengths are a grid's, to a hundredth of a pixel."""
-    return wavelength.shape == grid.wavelength.shape and bool(
-        np.abs(wavelength - grid.wavelength).max() <= 0.002
-    )
-
-
-def _require_range(wavelength: NDArray[np.float64], grid: WavelengthGrid, name: str) -> None:
-    low, high = grid.wavelength[[0, -1]]
-    inside = (wavelength >= low) & (wavelength <= high)
-    if inside.sum() < 2:
-        raise SpectrumError(
-            f"Expected wavelengths in vacuum angstrom within {low:.0f} to {high:.0f} in {name}; "
-            f"found {wavelength.min():g} to {wavelength.max():g}. Convert the unit first."
-        )
 
 
 def _labels(
@@ -292,7 +168,7 @@ def _labels(
     if "labels" not in arrays or arrays["labels"].dtype.kind not in "fiu":
         return None
     values = np.atleast_2d(arrays["labels"].astype(np.float64))
-    names = [str(k) for k in np.ravel(arrays["label_names"])] if "label_names" in arrays else []
+    names = list(texts_of(arrays["label_names"])) if "label_names" in arrays else []
     k = len(names) or len(APOGEE_LABELS)
     if values.shape == (k, n) and k != n:
         values = values.T
@@ -318,3 +194,14 @@ def _labels(
         teff *= 1000
         notes.append(f"T_eff in {name} is in 1000 K; it was converted to kelvin.")
     return out if np.isfinite(out).any() else None
+
+
+@STAR_FORMATS.register(
+    "npz",
+    "npz files with spectra",
+    lambda file: file.content.startswith(ZIP),
+    options=("unit", "medium", "rv_kms", "resolution"),
+)
+def _load(file: OpenFile, options: ReadingOptions) -> StarFile:
+    spectra = read_payne(file.content, file.name, options=options)
+    return plain_star("npz", file.name, spectra, is_set=True)

@@ -6,7 +6,7 @@ import html
 from collections.abc import Mapping
 
 from ...core.fitting.settings import Kind
-from ...core.io.star_file import READABLE
+from ...core.io.star_file import readable
 from .fitted_star import KINDS, FittedStar
 from .queue import Progress
 from .tables import MEANINGS, TITLES, flag_sentences
@@ -79,7 +79,7 @@ def notice_html(star: FittedStar | None) -> str:
         return (
             "Drop one or many files onto the page. Each star is fitted with the plain emulator "
             "(raw) and with the adapted spectra; its flux, both fits and their residuals are "
-            f"shown here.<br><br>Files that are read: {html.escape(READABLE)}."
+            f"shown here.<br><br>Files that are read: {html.escape(readable())}."
         )
     name = html.escape(star.star.id)
     reason = " ".join(map(html.escape, flag_sentences(star)))

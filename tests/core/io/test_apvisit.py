@@ -8,8 +8,9 @@ from astropy.io import fits
 
 from spectrabridge.core.errors import SpectrumError
 from spectrabridge.core.io import fits_file
-from spectrabridge.core.io.apvisit import SPEED_OF_LIGHT, is_apvisit, read_apvisit
+from spectrabridge.core.io.apvisit import is_apvisit, read_apvisit
 from spectrabridge.core.spectra import APSTAR_GRID
+from spectrabridge.core.spectra.wavelength import SPEED_OF_LIGHT
 
 OBSERVED = "observed/fits/"
 GIANT = OBSERVED + "apVisit-r13-9518-57729-104.fits"
@@ -143,9 +144,19 @@ def test_where_the_velocity_comes_from():
     assert read_apvisit(content(arrays(), vrad=None, table=table)).velocity == 21
     visit = read_apvisit(content(arrays(), {"VHELIO": 30.0, "BC": -2.0}, vrad=None))
     assert visit.velocity == 32 and any("VHELIO - BC" in note for note in visit.notes)
-    refuse(content(arrays(), vrad=None), "velocity as VRAD.*found none")
-    refuse(content(arrays(), vrad=999999.0), "velocity")
     refuse(content(arrays(), vrad=5000.0), r"below 1500 km/s.*found 5000")
+
+
+@pytest.mark.parametrize("vrad", [None, 999999.0])
+def test_without_a_velocity_a_visit_is_left_as_observed_and_says_so(vrad):
+    """DR17 and DR19 have no VRAD, and a filler for VREL."""
+    table = fits.BinTableHDU.from_columns([fits.Column("VREL", "E", array=[999999.0])])
+    visit = read_apvisit(content(arrays(40.0), vrad=vrad, table=table))
+    given = read_apvisit(content(arrays(40.0), vrad=vrad), rv_kms=0)
+    assert visit.velocity == 0
+    np.testing.assert_array_equal(visit.spectra.flux, given.spectra.flux)
+    assert any("no velocity of the star" in note for note in visit.notes)
+    assert not any("no velocity" in note for note in given.notes)
 
 
 # What is refused

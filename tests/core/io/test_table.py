@@ -9,13 +9,12 @@ from astropy.table import Table
 
 from spectrabridge.core.errors import SpectrumError
 from spectrabridge.core.io.table import (
-    SPEED_OF_LIGHT,
     is_spectrum_table,
     is_text_table,
     read_spectrum_table,
 )
 from spectrabridge.core.spectra import APOGEE_GRID, APSTAR_GRID
-from spectrabridge.core.spectra.wavelength import UNITS, convert
+from spectrabridge.core.spectra.wavelength import SPEED_OF_LIGHT, UNITS, convert
 
 PIXELS = APSTAR_GRID.chip_pixels
 
@@ -210,7 +209,11 @@ def test_inverse_variance_masks_and_good_columns():
         got = read_spectrum_table(csv(data | {"ivar": ivar} | extra))
         assert not got.good[0, APSTAR_GRID.pixel(data["wavelength"][7050])]
         assert got.flux[got.good].max() < 2
-    refuse(csv(data | {"mask": 1 - (mark > 0)}), "0 and 1 seem to be exchanged")
+    refuse(csv(data | {"DQ": 1 - (mark > 0)}), "0 and 1 seem to be exchanged")
+    got = read_spectrum_table(csv(data | {"ivar": ivar, "mask": 1 - (mark > 0)}))
+    assert "mask of the file is 1 at most pixels" in notes(got)
+    assert not got.good[0, APSTAR_GRID.pixel(data["wavelength"][7050])]
+    assert got.flux[got.good].max() < 2
 
 
 def test_without_errors_they_are_estimated():
@@ -305,7 +308,8 @@ def test_several_spectra_and_shapes():
     made = [fits.Column(n, "50D", array=rows) for n in ("wavelength", "flux")]
     out = io.BytesIO()
     fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU.from_columns(made)]).writeto(out)
-    refuse(out.getvalue(), "Expected one spectrum in x.csv; found 3 rows of arrays")
+    refuse(out.getvalue(), "1 to 1, have no unit and meet the grid.*in none")
+    refuse(csv(columns(50) | {"wavelength": np.ones(50)}), "in none", "x.csv")
 
 
 def test_ten_times_too_large(monkeypatch):

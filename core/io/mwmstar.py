@@ -1,0 +1,157 @@
+"""Read mwmStar and mwmVisit files of SDSS-V: combined spectra, or visits, of one star at rest.
+
+The layout is that of the SDSS data model (DR19 and DR20): HDU 1 to 4 are tables of BOSS/APO,
+BOSS/LCO, APOGEE/APO and APOGEE/LCO with a row for each spectrum, or none. APOGEE's are on the
+apStar grid, in vacuum and at rest.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from ..errors import SpectrumError
+from ..spectra.spectra import Spectra
+from ..spectra.wavelength import APSTAR_GRID
+from .fits_file import LARGEST_FILE, columns_of, number, product_of, read_fits
+from .names import star_in, text_of
+from .pixel_mask import usable
+from .star_formats import STAR_FORMATS, OpenFile, ReadingOptions, StarFile
+from .whole_star import plain_star
+
+_STAR_KEYS = ("APOGEEID", "APOGEE_ID", "OBJ", "SDSS_ID")
+
+
+def is_mwmstar(hdus: fits.HDUList) -> bool:
+    """Tell whether an open FITS file is laid out as mwmStar and mwmVisit files are."""
+    return product_of(hdus)[0] == "mwmStar"
+
+
+def read_mwmstar(source: str | Path | bytes | BinaryIO, name: str = "") -> Spectra:
+    """Read the APOGEE spectra of an mwmStar or mwmVisit file.
+
+    Parameters
+    ----------
+    source : path, bytes or binary file
+        The file, its content, or an open file that is read to its end and not closed.
+    name : str, optional
+        What to call the file in messages; the file's own name if not given.
+
+    Returns
+    -------
+    Spectra
+        A row for each that has a usable pixel, by the rules for apStar files. Columns: ``hdu``,
+        ``kind`` (``coadd`` or ``visit``), ``snr``. Spectra of BOSS, another instrument, are
+        named in ``provenance["notes"]``.
+
+    Raises
+    ------
+    SpectrumError
+        If the file cannot be read, holds another product, or has no APOGEE spectrum.
+    """
+    return read_fits(source, _read, name, "mwmStar", LARGEST_FILE)
+
+
+def _read(hdus: fits.HDUList, name: str) -> Spectra:
+    notes: list[str] = []
+    parts: list[tuple[NDArray[Any], NDArray[Any], list[str], NDArray[Any]]] = []
+    for i, hdu in enumerate(hdus[1:], start=1):
+        title = hdu.name.upper()
+        if not columns_of(hdu) or not len(hdu.data):
+            continue
+        if not title.startswith("APOGEE"):
+            notes.append(
+                f"HDU {i} ({title}) holds {len(hdu.data)} spectra of another instrument, which are "
+                "not read."
+            )
+            continue
+        flux, ivar = _pixels(hdu, title, name)
+        parts.append((flux, ivar, [title] * len(flux), _snr(hdu)))
+    if not parts:
+        more = " " + " ".join(notes) if notes else ""
+        raise SpectrumError(
+            f"{name} seems to be an SDSS-V mwmStar or mwmVisit file; it holds no spectrum of "
+            f"APOGEE, all of whose tables are empty.{more}"
+        )
+    header = hdus[0].header
+    known = next((header[k] for k in _STAR_KEYS if str(header.get(k, "")).strip()), "")
+    star = text_of(known) or star_in(name)
+    titles = [t for part in parts for t in part[2]]
+    visits = any("in_stack" in {c.lower() for c in columns_of(hdu)} for hdu in hdus[3:5]) and (
+        len(titles) > 1
+    )
+    return Spectra(
+        APSTAR_GRID,
+        np.concatenate([p[0] for p in parts]),
+        np.concatenate([p[1] for p in parts]),
+        (star,) * len(titles),
+        columns={
+            "hdu": np.array(titles),
+            "kind": np.array(["visit" if visits else "coadd"] * len(titles)),
+            "snr": np.concatenate([p[3] for p in parts]),
+        },
+        provenance={
+            "file": name,
+            "product": "mwmStar",
+            "flux_unit": "1e-17 erg/s/cm^2/A",
+            "notes": notes,
+        },
+    )
+
+
+def _pixels(hdu: Any, title: str, name: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return flux and inverse variance, 0 where a pixel must not be used."""
+    missing = {"FLUX", "IVAR"} - columns_of(hdu)
+    if missing:
+        raise SpectrumError(
+            f"Expected columns flux and ivar in {title} of {name}; {', '.join(sorted(missing))} is "
+            "missing."
+        )
+    flux = np.atleast_2d(np.asarray(hdu.data["flux"], np.float64))
+    ivar = np.atleast_2d(np.asarray(hdu.data["ivar"], np.float64))
+    n_pixels = APSTAR_GRID.n_pixels
+    if flux.shape[-1] != n_pixels or ivar.shape != flux.shape:
+        raise SpectrumError(
+            f"Expected {n_pixels} pixels of the apStar grid in {title} of {name}; found flux of "
+            f"shape {flux.shape} and ivar of shape {ivar.shape}."
+        )
+    if "WAVELENGTH" in columns_of(hdu):
+        wavelength = np.asarray(hdu.data["wavelength"], np.float64)
+        # Single precision gives wavelengths to a thousandth of an angstrom.
+        if not np.allclose(wavelength, APSTAR_GRID.wavelength, rtol=0, atol=0.004):
+            raise SpectrumError(
+                f"Expected the wavelengths of the apStar grid in {title} of {name}; found others. "
+                "Resample the spectrum first."
+            )
+    mask = None
+    if "PIXEL_FLAGS" in columns_of(hdu):
+        flags = np.atleast_2d(np.asarray(hdu.data["pixel_flags"], np.float64))
+        mask = np.nan_to_num(flags).astype(np.int64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = np.where(ivar > 0, np.abs(ivar), np.nan) ** -0.5
+    on_chip = np.zeros(n_pixels, bool)
+    on_chip[APSTAR_GRID.chip_pixels] = True
+    good = on_chip & usable(flux, error, mask)
+    return np.where(np.isfinite(flux), flux, 1.0), np.where(good, ivar, 0.0)
+
+
+def _snr(hdu: Any) -> NDArray[np.float64]:
+    if "SNR" not in columns_of(hdu):
+        return np.full(len(hdu.data), np.nan)
+    return np.array([number({"SNR": float(v)}, "SNR") for v in np.ravel(hdu.data["snr"])])
+
+
+@STAR_FORMATS.register(
+    "mwmStar",
+    "mwmStar and mwmVisit files of SDSS-V",
+    lambda file: file.hdus is not None and is_mwmstar(file.hdus),
+    options=("resolution",),
+    stated={"unit": "angstrom", "medium": "vacuum"},
+)
+def _load(file: OpenFile, options: ReadingOptions) -> StarFile:
+    assert file.hdus is not None
+    return plain_star("mwmStar", file.name, _read(file.hdus, file.name))
