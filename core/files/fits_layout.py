@@ -69,7 +69,7 @@ class FitsLayout:
     hdus : tuple of HduExtent
         At least one.
     end : int
-        Bytes up to the end of the last unit, its padding included as far as it is there.
+        Bytes up to the end of the last unit, its padding included.
     size : int
         Bytes of the file. What is beyond `end` is no part of any unit.
     """
@@ -119,17 +119,17 @@ def fits_layout(
         sizes, header_bytes = _read_header(handle, name, error)
         data, whole = _data_bytes(sizes, name, error)
         extent = HduExtent(at, at + header_bytes, data, whole)
-        if extent.data_start + data > size:
+        at = extent.data_start + -(-data // _BLOCK_BYTES) * _BLOCK_BYTES
+        if at > size:
             raise _truncated(name, error)
         if budget is not None:
             budget.spend(f"HDU {len(hdus)}", (whole,), 1)
         hdus.append(extent)
         if len(hdus) > MAX_HDUS:
             raise error(f"{name} has more than {MAX_HDUS} HDUs; split it.")
-        at = extent.data_start + -(-data // _BLOCK_BYTES) * _BLOCK_BYTES
     if not hdus:
         raise error(f"{name} is not a FITS file: it does not start with SIMPLE.")
-    return FitsLayout(tuple(hdus), min(at, size), size)
+    return FitsLayout(tuple(hdus), at, size)
 
 
 def open_fits(

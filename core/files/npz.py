@@ -7,11 +7,12 @@ import math
 import os
 import zipfile
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from numpy.lib import format as npy
 from numpy.lib.npyio import NpzFile
+from numpy.typing import NDArray
 
 from ..errors import SpectrabridgeError, SpectrumError
 from .budget import MAX_ARRAY_BYTES, ByteBudget
@@ -114,6 +115,28 @@ def open_npz(
         if not isinstance(loaded, NpzFile):
             raise error(f"{name} cannot be read as {what}: it holds no arrays.")
         return loaded
+
+
+def read_array(
+    file: NpzFile, key: str, name: str, error: type[SpectrabridgeError] = SpectrumError
+) -> NDArray[Any]:
+    """Return an array of an npz file that :func:`open_npz` opened.
+
+    Raises
+    ------
+    SpectrabridgeError
+        If the array holds Python objects, or is damaged.
+    """
+    with understood(f"Array {key} of {name}", "plain numbers or text", error):
+        try:
+            return np.asarray(file[key])
+        except ValueError as problem:
+            if "allow_pickle" not in str(problem):
+                raise
+            raise error(
+                f"Array {key} of {name} holds Python objects, which are not read because loading "
+                "them can run code. Save it as numbers or plain text."
+            ) from problem
 
 
 def _require_whole(

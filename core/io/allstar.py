@@ -18,11 +18,14 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from ..errors import LabelError, SpectrabridgeError, SpectrumError
+from ..errors import LabelError, SpectrumError
+from ..files import open_regular, understood
+from ..files.fits_layout import FITS_START, open_large_fits
+from ..files.regular import GZIP_START
 from ..labels.label_set import APOGEE_LABELS, LabelSet
 from ..spectra.spectra import Spectra
 from .aspcap_labels import STAR_BAD, calibrated, known
-from .fits_file import FITS_START, GZIP, columns_of, read_fits, release_of, truncated
+from .fits_file import columns_of, read_fits, release_of
 
 LARGEST_PACKED = 300_000_000
 """Bytes of a gzip file that is unpacked in memory; larger ones must be unpacked first."""
@@ -145,16 +148,12 @@ def read_allstar(
     """
     path = Path(path)
     wanted = None if ids is None else [str(i).strip() for i in ids]
-    if not path.exists():
-        raise SpectrumError(f"There is no file {path}.")
-    if path.is_dir():
-        raise SpectrumError(f"Expected an allStar catalogue; {path} is a folder.")
-    with path.open("rb") as file:
+    with open_regular(path, "an allStar catalogue") as file:
         start = file.read(9)
     if not start:
         raise SpectrumError(f"{path.name} is empty; expected an allStar catalogue.")
-    if start.startswith((FITS_START, GZIP)):
-        return _read_fits(path, wanted, label_set, packed=start.startswith(GZIP))
+    if start.startswith((FITS_START, GZIP_START)):
+        return _read_fits(path, wanted, label_set, packed=start.startswith(GZIP_START))
     return _read_text(path, wanted, label_set)
 
 
@@ -225,23 +224,9 @@ def _read_fits(
     with warnings.catch_warnings():
         # Truncation warns only; it is found below.
         warnings.simplefilter("ignore")
-        try:
-            hdus = fits.open(path, memmap=True, lazy_load_hdus=False)
-        except Exception as problem:
-            # The parts of a damaged header have no error in common.
-            raise truncated(path.name) from problem
-        with hdus:
-            try:
-                if max(i["datLoc"] + i["datSpan"] for h in hdus if (i := h.fileinfo())) > size:
-                    raise truncated(path.name)
-                return read(hdus, path.name)
-            except SpectrabridgeError:
-                raise
-            except Exception as problem:
-                raise SpectrumError(
-                    f"{path.name} is damaged: its FITS headers or tables cannot be read. Download "
-                    "it again."
-                ) from problem
+        what = "an allStar FITS catalogue"
+        with open_large_fits(path, what) as hdus, understood(path.name, what):
+            return read(hdus, path.name)
 
 
 def _stars(hdus: fits.HDUList) -> Any:

@@ -31,6 +31,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SpectrumError
+from ..files import understood
+from ..files.hdf5 import open_hdf5
 from ..labels.label_set import APOGEE_LABELS
 from ..spectra.spectra import Spectra
 from ..spectra.wavelength import APOGEE_GRID, APSTAR_GRID, WavelengthGrid
@@ -104,20 +106,9 @@ def read_csn(
     path = Path(path)
     if limit is not None and limit < 1:
         raise SpectrumError(f"Expected a limit of at least 1 spectrum; found {limit}.")
-    if not path.exists():
-        raise SpectrumError(f"There is no file {path}.")
-    try:
-        file = h5py.File(path, "r")
-    except OSError as problem:
-        raise SpectrumError(
-            f"{path} cannot be read as HDF5; expected csn_apogee.h5 or csn_kurucz.h5. It may be "
-            "truncated; download it again."
-        ) from problem
-    with file:
-        try:
-            return _read(file, path, sets, limit, seed, grid, chunk)
-        except OSError as problem:
-            raise SpectrumError(f"{path} is damaged: {problem}. Download it again.") from problem
+    what = "csn_apogee.h5 or csn_kurucz.h5, an HDF5 file"
+    with open_hdf5(path, str(path), what) as file, understood(path, what):
+        return _read(file, path, sets, limit, seed, grid, chunk)
 
 
 def _read(

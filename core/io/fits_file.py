@@ -7,32 +7,25 @@ that it may be replaced or deleted once it was read.
 
 from __future__ import annotations
 
-import gzip
 import io
 import re
 import warnings
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
 from ..errors import SpectrabridgeError, SpectrumError
+from ..files import read_limited, understood, unpacked
+from ..files.budget import MAX_STAR_BYTES
+from ..files.fits_layout import FITS_START, fits_layout
+from ..files.regular import Source
 from ..spectra.wavelength import APSTAR_GRID
 
-Source = str | Path | bytes | BinaryIO
-"""Where a file is read from: its path, its content, or an open binary file."""
-
-LARGEST_FILE = 500_000_000
-"""Bytes; ten times an apStar file of a hundred visits."""
-
-GZIP = b"\x1f\x8b"
-"""How content compressed by gzip starts."""
-
-FITS_START = b"SIMPLE  ="
-"""How FITS content starts."""
+LARGEST_FILE = MAX_STAR_BYTES
+"""Bytes of a file of one star."""
 
 RELEASES = {
     "r3": "DR10",
@@ -71,40 +64,8 @@ def read_bytes(
         If there is no such file, it is a folder, too large or empty, or it is damaged
         gzip.
     """
-    if isinstance(source, str | Path):
-        path = Path(source)
-        name = name or path.name
-        if not path.exists():
-            raise SpectrumError(f"There is no file {path}.")
-        if path.is_dir():
-            raise SpectrumError(f"Expected {expected}; {path} is a folder.")
-        try:
-            with path.open("rb") as file:
-                return read_bytes(file, name, expected, largest)
-        except OSError as problem:
-            raise SpectrumError(
-                f"{path} cannot be read: {problem.strerror or problem}. Check who may read it."
-            ) from problem
-    name = name or "the file"
-    if isinstance(source, bytes | bytearray | memoryview):
-        content = bytes(source)
-    else:
-        content = source.read(largest + 1)
-    if content.startswith(GZIP):
-        try:
-            with gzip.GzipFile(fileobj=io.BytesIO(content)) as packed:
-                content = packed.read(largest + 1)
-        except (OSError, EOFError, ValueError) as problem:
-            raise truncated(name) from problem
-        except Exception as problem:  # zlib.error, where the compressed stream is damaged
-            raise truncated(name) from problem
-    if len(content) > largest:
-        raise SpectrumError(
-            f"{name} is larger than {largest // 10**6} MB; apStar files are below 100 MB."
-        )
-    if not content:
-        raise SpectrumError(f"{name} is empty; expected {expected}.")
-    return content, name
+    content, name = read_limited(source, name, expected, max_bytes=largest)
+    return unpacked(content, name, expected, max_bytes=largest), name
 
 
 def truncated(name: str) -> SpectrumError:
@@ -157,10 +118,9 @@ def read_fits(
     with warnings.catch_warnings():
         # Damaged files warn and then fail in many ways; what is wrong is found below.
         warnings.simplefilter("ignore")
-        try:
+        fits_layout(content, name, max_bytes=4 * largest)
+        with understood(name, f"an {product} FITS file"):
             hdus = fits.open(io.BytesIO(content), memmap=False, lazy_load_hdus=False)
-        except (OSError, ValueError, TypeError, KeyError, IndexError) as problem:
-            raise truncated(name) from problem
         with hdus:
             try:
                 _require_whole(hdus, content, name)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import LabelError, SpectrumError
+from ..files.npz import open_npz, read_array
 from ..labels.label_set import APOGEE_LABELS, LabelSet
 from ..spectra.spectra import Spectra
 from ..spectra.wavelength import APSTAR_GRID, vacuum_to_air
@@ -131,16 +130,9 @@ def _read_set(path: Path, labels: LabelSet) -> Spectra:
 
 
 def _arrays(path: Path) -> dict[str, NDArray]:
-    if not path.exists():
-        raise SpectrumError(f"There is no file {path}.")
-    if not zipfile.is_zipfile(path):
-        raise SpectrumError(
-            f"{path.name} is not an npz file, or it is truncated; expected a synthetic grid "
-            "written by numpy.savez."
-        )
     needed = ("labels", "label_names", "wavelength", "flux")
     out = {}
-    with np.load(path, allow_pickle=False) as file:
+    with open_npz(path, path.name, "an npz file of a synthetic grid") as file:
         missing = [name for name in needed if name not in file.files]
         if missing:
             raise SpectrumError(
@@ -150,17 +142,7 @@ def _arrays(path: Path) -> dict[str, NDArray]:
         for name in (*needed, "label_units", "kind"):
             if name not in file.files:
                 continue
-            try:
-                out[name] = file[name]
-            except ValueError as problem:
-                raise SpectrumError(
-                    f"Array {name} of {path.name} holds Python objects, which are not read "
-                    "because loading them can run code. Save it as numbers or plain text."
-                ) from problem
-            except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as problem:
-                raise SpectrumError(
-                    f"Array {name} of {path.name} is damaged; download or make the file again."
-                ) from problem
+            out[name] = read_array(file, name, path.name)
     return out
 
 

@@ -87,22 +87,22 @@ def test_known_spellings_of_units_pass_and_others_do_not(save):
 def test_files_that_are_no_npz(tmp_path):
     refuse(tmp_path / "absent.npz", "There is no file")
     (tmp_path / "text.npz").write_text("flux")
-    refuse(tmp_path / "text.npz", "not an npz file")
+    refuse(tmp_path / "text.npz", "cannot be read as an npz file")
     np.save(tmp_path / "one.npy", np.ones(3))
-    refuse(tmp_path / "one.npy", "not an npz file")
+    refuse(tmp_path / "one.npy", "cannot be read as an npz file")
 
 
 def test_a_truncated_file(save, tmp_path):
     whole = save().read_bytes()
     (tmp_path / "cut.npz").write_bytes(whole[: len(whole) // 2])
-    refuse(tmp_path / "cut.npz", "truncated")
+    refuse(tmp_path / "cut.npz", "damaged or of another kind")
 
 
 def test_a_damaged_array(save, tmp_path):
     whole = bytearray(save().read_bytes())
     whole[len(whole) // 2] ^= 0xFF
     (tmp_path / "bad.npz").write_bytes(whole)
-    refuse(tmp_path / "bad.npz", "Array flux of bad.npz is damaged")
+    refuse(tmp_path / "bad.npz", "Array flux of bad.npz .* is damaged")
 
 
 def test_missing_arrays_are_named(save):
