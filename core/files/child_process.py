@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from .budget import MAX_STAR_BYTES
 
@@ -190,14 +190,14 @@ class _KillAfter:
         self._timer.cancel()
 
 
-def write_frame(pipe: BinaryIO, content: bytes) -> None:
+def write_frame(pipe: IO[bytes], content: bytes) -> None:
     """Write a length and as many bytes."""
     pipe.write(_LENGTH.pack(len(content)))
     pipe.write(content)
     pipe.flush()
 
 
-def read_frame(pipe: BinaryIO, max_bytes: int | None = None) -> bytes | None:
+def read_frame(pipe: IO[bytes], max_bytes: int | None = None) -> bytes | None:
     """Return the bytes of a frame; None where the pipe ends.
 
     Raises
