@@ -155,7 +155,7 @@ def _training(opened: Any, members: int | None, iterations: int | None) -> Any:
     """
     from dataclasses import replace
 
-    from ..core.adaptation.training import AdaptationTraining
+    from ..core.adaptation.settings import AdaptationTraining
 
     made = opened.provenance
     while "started_from" in made:
@@ -218,6 +218,7 @@ def _with_mask(
     device: str,
 ) -> dict[str, Any]:
     """Retrain on the paper's own mask and evaluate that."""
+    from ..core.adaptation.callbacks import ShowProgress
     from ..core.bundle import Model
     from ..core.domains.mock_lines import mock_domains
     from ..core.emulator.hidden_lines import Experiment, read_paper_mask
@@ -236,7 +237,7 @@ def _with_mask(
     domains = mock_domains(emulator, Experiment(features, 1.0, 0.0, 0))
     trainer = domains.trainer(training, device)
     with bar("adaptation", training.iterations) as show:
-        result = trainer.run(progress=show)
+        result = trainer.run([ShowProgress(show)])
     trained = Model(domains.synthetic, result.adapter, model.reference, emulator)
     sample = domains.sample(result.adapter)
     figures = evaluate_model(trained, sample, features, n_stars=stars, progress=_say)

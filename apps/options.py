@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
@@ -81,6 +81,36 @@ def bar(
             bar.update(step - bar.n)
 
         yield show
+
+
+@contextmanager
+def stage_bars(unit: str = "step") -> Iterator[Callable[..., None]]:
+    """Yield a progress callback of several stages, with a bar for each.
+
+    It is called with (name of the stage, step, steps, figures); the figures may be left out.
+    """
+    with ExitStack() as stack:
+        shown: dict[str, Callable[[int, int, dict[str, float]], None]] = {}
+
+        def show(
+            stage: str, step: int, total: int, figures: dict[str, float] | None = None
+        ) -> None:
+            if stage not in shown:
+                stack.close()
+                shown[stage] = stack.enter_context(bar(stage, total, unit))
+            shown[stage](step, total, figures or {})
+
+        yield show
+
+
+def say(sentence: str) -> None:
+    """Print a sentence for a person on stderr."""
+    click.echo(sentence, err=True)
+
+
+def without_none(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that were given."""
+    return {k: v for k, v in given.items() if v is not None}
 
 
 def typed_command() -> str:

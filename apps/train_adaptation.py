@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,14 +13,46 @@ from ..core.errors import SpectrabridgeError
 from .options import (
     EXISTING,
     FOLDER,
-    bar,
     device_option,
     json_option,
     print_figures,
+    say,
     set_up_torch,
+    stage_bars,
     threads_option,
     typed_command,
+    without_none,
 )
+
+if TYPE_CHECKING:
+    from ..core.adaptation.callbacks import Step
+    from ..core.adaptation.settings import AdaptationTraining
+    from ..core.bundle import Bundle
+    from ..core.domains.domains import Domains
+    from ..core.emulator import Emulator
+
+
+class ExperimentName(click.ParamType):
+    """The name of a registered experiment; the registry is asked when it is needed."""
+
+    name = "experiment"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """Return the names there are, for the help."""
+        from ..core.domains.registry import experiments
+
+        return f"[{'|'.join(experiments())}]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name, or refuse it with what there is."""
+        from ..core.domains.registry import experiments
+
+        known = experiments()
+        if value not in known:
+            needs = {k: f" (needs --{e.needs})" if e.needs else "" for k, e in known.items()}
+            listed = "; ".join(f"{k}: {e.summary}{needs[k]}" for k, e in known.items())
+            self.fail(f"{value!r} is none of these. {listed}.", param, ctx)
+        return str(value)
 
 
 @click.command("train-adaptation")
@@ -28,10 +60,8 @@ from .options import (
 @click.option("--out", type=FOLDER, required=True, help="Folder for the bundle.")
 @click.option(
     "--experiment",
-    type=click.Choice(["mock-lines", "tuned-gf", "apogee-giants"]),
-    help="A built-in observed domain: mock-lines hides line features (paper, section 3.3); "
-    "tuned-gf is another list of log gf (needs --truth); apogee-giants is a model of real giants "
-    "(needs --data).",
+    type=ExperimentName(),
+    help="A built-in observed domain.",
 )
 @click.option(
     "--observed",
@@ -127,21 +157,117 @@ def train_adaptation_command(
     Give either --experiment or --observed. The state is kept beside the bundle while
     training; after Ctrl-C the same command goes on where it stopped.
     """
-    from dataclasses import asdict, replace
-
-    from ..core.adaptation.settings import PRESETS
     from ..core.bundle import open_bundle
-    from ..core.bundle.writing import require_writable, store_metrics, write_bundle
-    from ..core.domains.mock_lines import reference_giant
-    from ..core.domains.registry import build_domains
-    from ..core.domains.user_spectra import own_domains, read_observed
-    from ..core.evaluation import evaluate_bundle, judge_of, without_plots
+    from ..core.bundle.emulator_source import read_emulator
+    from ..core.bundle.writing import require_writable
+    from ..core.evaluation.adapted_bundle import adapt_and_store
+
+    _require_fitting(experiment, observed, truth, data, limit, column, giant_branch)
+    set_up_torch(threads, device)
+    require_writable(out.resolve())
+    source, emulator_report = read_emulator(emulator)
+    earlier = None if further is None else open_bundle(further)
+    sizes = {"iterations": iterations, "n_basis": n_basis, "members": members, "keep": keep}
+    training = _training(preset, earlier, seed, without_none(sizes), settings)
+    if experiment is not None:
+        domains = _built_in(experiment, source, truth, data)
+    else:
+        assert observed is not None
+        domains = _own(observed, source, training, column, limit, giant_branch, seed)
+    stop = StopOnInterrupt()
+    try:
+        with stage_bars() as show:
+            made = adapt_and_store(
+                domains,
+                out,
+                training,
+                name=name,
+                further=earlier,
+                device=device,
+                fresh=fresh,
+                callbacks=[ShowBar(show), stop],
+                say=say,
+                provenance={"command": typed_command(), "emulator_report": emulator_report},
+            )
+    except KeyboardInterrupt:
+        raise SpectrabridgeError(stop.message(out)) from None
+    finally:
+        stop.restore()
+    print_figures(made.figures | {"bytes": made.bundle.size, "out": str(out.resolve())}, as_json)
+
+
+class ShowBar:
+    """A callback that draws the bar of the training."""
+
+    def __init__(self, show: Any) -> None:
+        self._show = show
+
+    def after_step(self, step: Step) -> None:
+        """Move the bar."""
+        newest = {k: step.figures[k] for k in ("validation",) if k in step.figures}
+        self._show("adaptation", step.iteration, step.iterations, step.losses | newest)
+
+
+class StopOnInterrupt:
+    """A callback by which Ctrl-C finishes the step in progress, so that going on changes nothing.
+
+    Before the first step and after the last Ctrl-C does what it always does.
+    """
+
+    def __init__(self) -> None:
+        self.iteration: int | None = None
+        self._asked = False
+        self._before: Any = None
+
+    def after_step(self, step: Step) -> None:
+        """Stop the training if Ctrl-C was pressed."""
+        if self.iteration is None:
+            self._before = signal.signal(signal.SIGINT, self._ask)
+        self.iteration = step.iteration
+        step.stopping = step.stopping or self._asked
+        if step.last or step.stopping:
+            self.restore()
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        self._asked = True
+
+    def restore(self) -> None:
+        """Give Ctrl-C back what it did before."""
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+            self._before = None
+
+    def message(self, out: Path) -> str:
+        """Return what to tell somebody who pressed Ctrl-C."""
+        from ..core.evaluation.adapted_bundle import checkpoint_of
+
+        checkpoint = checkpoint_of(out.resolve())
+        if self.iteration is None:
+            return "Interrupted before a step was taken. Give the same command again to begin."
+        return (
+            f"Interrupted at step {self.iteration}; the state is in {checkpoint}. Give the same "
+            "command again to go on."
+        )
+
+
+def _require_fitting(
+    experiment: str | None,
+    observed: Path | None,
+    truth: str | None,
+    data: Path | None,
+    limit: int | None,
+    column: tuple[str, ...],
+    giant_branch: bool,
+) -> None:
+    """Refuse options that do nothing together."""
+    from ..core.domains.registry import experiments
 
     if (experiment is None) == (observed is None):
         raise click.UsageError("Give one of --experiment and --observed.")
+    needs = None if experiment is None else experiments()[experiment].needs
     for option, value, belongs in (
-        ("--truth", truth, experiment == "tuned-gf"),
-        ("--data", data, experiment == "apogee-giants"),
+        ("--truth", truth, needs == "truth"),
+        ("--data", data, needs == "data"),
         ("--limit", limit, observed is not None),
         ("--column", column or None, observed is not None),
         ("--giant-branch", giant_branch or None, observed is not None),
@@ -150,127 +276,73 @@ def train_adaptation_command(
             raise click.UsageError(f"{option} does nothing here; see --help for when it does.")
     if any("=" not in c for c in column):
         raise click.UsageError("--column takes LABEL=NAME, as in teff=T_spec.")
-    set_up_torch(threads, device)
-    out = out.resolve()
-    require_writable(out)
-    source, emulator_report = _emulator(emulator)
-    given: dict[str, Any] = {
-        "iterations": iterations,
-        "n_basis": n_basis,
-        "members": members,
-        "keep": keep,
-    }
-    earlier = None if further is None else open_bundle(further)
+
+
+def _training(
+    preset: str | None,
+    earlier: Bundle | None,
+    seed: int,
+    given: dict[str, Any],
+    settings: tuple[str, ...],
+) -> AdaptationTraining:
+    """Return the settings that the options ask for."""
+    from dataclasses import replace
+
+    from ..core.adaptation.settings import PRESETS
+    from ..core.bundle.training_record import further_training
+
     named = preset or ("basis" if earlier is None else "basis-further")
     training = replace(PRESETS[named], seed=seed)
     if earlier is not None:
-        training = _like_networks_of(earlier, training)
-    training = replace(training, **{k: v for k, v in given.items() if v is not None})
-    training = replace(training, **_other_settings(training, settings))
-    if experiment is not None:
-        other = None if truth is None else _truth_emulator(truth)
-        domains = build_domains(experiment, source, truth=other, data=data)
-        facts = dict(domains.facts)
-    else:
-        assert observed is not None
-        columns = dict(c.split("=", 1) for c in column)
-        spectra = read_observed(observed, source, columns=columns, limit=limit, seed=seed)
-        for note in spectra.provenance.get("notes", []):
-            click.echo(note, err=True)
-        used = training.n_basis if training.backbone == "basis" else 0
-        domains = own_domains(source, spectra, used, draw_like_labels=not giant_branch, seed=seed)
-        domains = replace(
-            domains,
-            title=f"Adapted to {observed.name}",
-            description=(
-                f"Synthetic spectra of giants adapted to {len(spectra)} observed spectra from "
-                f"{observed.name}. The truth of the observed domain is not known."
-            ),
-        )
-        facts = {"file": observed.name, "n_stars": len(spectra)}
-    provenance: dict[str, Any] = {
-        "command": typed_command(),
-        "experiment": domains.name,
-        "training": asdict(training),
-        "emulator_report": emulator_report,
-        "observed": facts,
-    }
-    start = None if earlier is None else earlier.model.adapter
-    if earlier is not None:
-        told = ("command", "experiment", "training", "train_seconds", "started_from")
-        before = {k: earlier.provenance[k] for k in told if k in earlier.provenance}
-        provenance["started_from"] = {"fingerprint": earlier.fingerprint, **before}
-    result = _run(domains.trainer(training, device, judge_of(domains), start), out, fresh)
-    seeds = training.seeds() if start is None else start.network.seeds
-    for i in sorted(set(range(len(seeds))) - set(result.kept)):
-        click.echo(
-            f"The network of seed {seeds[i]} is left out: score without truth "
-            f"{result.scores[i]:.2f}, the best has {min(result.scores):.2f}.",
-            err=True,
-        )
-    provenance |= {
-        "train_seconds": result.seconds,
-        "train_device": device,
-        "train_threads": threads,
-        "iterations": result.iterations,
-        "stopped_early": result.stopped_early,
-        "seeds_trained": seeds,
-        "scores_without_truth": result.scores,
-        "seeds_kept": [seeds[i] for i in result.kept],
-        "history": result.history,
-    }
-    hidden = domains.experiment is not None
-    bundle = write_bundle(
-        out,
-        name=name or out.name,
-        title=domains.title,
-        description=domains.description,
-        emulator=source,
-        adapter=result.adapter,
-        reference=(
-            reference_giant(source.labels)
-            if domains.reference is None
-            else source.labels.array(domains.reference)
-        ),
-        experiment=domains.experiment,
-        truth=None if hidden else domains.truth,
-        sample=domains.sample(result.adapter),
-        provenance=provenance,
+        training = further_training(earlier, training)
+    training = replace(training, **given)
+    return replace(training, **_other_settings(training, settings))
+
+
+def _built_in(experiment: str, source: Emulator, truth: str | None, data: Path | None) -> Domains:
+    """Return the domains of a built-in experiment."""
+    from ..core.bundle.emulator_source import read_truth_emulator
+    from ..core.domains.registry import build_domains
+
+    other = None if truth is None else read_truth_emulator(truth)
+    return build_domains(experiment, source, truth=other, data=data)
+
+
+def _own(
+    observed: Path,
+    source: Emulator,
+    training: AdaptationTraining,
+    column: tuple[str, ...],
+    limit: int | None,
+    giant_branch: bool,
+    seed: int,
+) -> Domains:
+    """Return the domains of a user's own spectra, and print what was assumed of them."""
+    from ..core.domains.user_spectra import read_own_domains
+
+    domains = read_own_domains(
+        observed,
+        source,
+        training,
+        columns=dict(c.split("=", 1) for c in column),
+        limit=limit,
+        draw_like_labels=not giant_branch,
+        seed=seed,
     )
-    figures = without_plots(
-        evaluate_bundle(bundle, progress=lambda what: click.echo(f"Scoring {what}.", err=True))
-    )
-    bundle = store_metrics(bundle, figures)
-    _checkpoint(out).unlink(missing_ok=True)
-    figures |= {
-        "train_seconds": result.seconds,
-        "train_device": device,
-        "train_threads": threads,
-        "bytes": bundle.size,
-        "out": str(out),
-    }
-    print_figures(figures, as_json)
+    for note in domains.notes:
+        say(note)
+    return domains
 
 
-def _like_networks_of(bundle: Any, training: Any) -> Any:
-    """Return the settings with the sizes and seeds of a bundle's networks."""
-    from dataclasses import replace
-
-    from ..core.adaptation.settings import AdaptationTraining
-
-    stored = AdaptationTraining.of(bundle.provenance.get("training", {}))
-    seeds = bundle.model.adapter.network.seeds
-    sizes = ("backbone", "n_basis", "hidden", "n_shared", "n_split", "activation", "conv")
-    same = {k: getattr(stored, k) for k in (*sizes, "linear_path", "split_limit")}
-    return replace(training, seed=seeds[0], members=len(seeds), **same)
-
-
-def _other_settings(training: Any, words: tuple[str, ...]) -> dict[str, Any]:
+def _other_settings(training: AdaptationTraining, words: tuple[str, ...]) -> dict[str, Any]:
     """Return settings given as NAME=VALUE, each of the kind that it has in `training`."""
+    from dataclasses import asdict
+
+    known = asdict(training)
     out: dict[str, Any] = {}
     for word in words:
         name, equals, text = word.partition("=")
-        now = getattr(training, name, None)
+        now = known.get(name)
         if not equals or not isinstance(now, bool | int | float | str):
             raise click.UsageError(f"--setting takes NAME=VALUE of a training setting; got {word}.")
         try:
@@ -282,60 +354,3 @@ def _other_settings(training: Any, words: tuple[str, ...]) -> dict[str, Any]:
             kind = "true or false" if isinstance(now, bool) else type(now).__name__
             raise click.UsageError(f"--setting {name} takes {kind}; got {text!r}.") from None
     return out
-
-
-def _emulator(where: str) -> tuple[Any, dict[str, Any]]:
-    """Return the emulator of a folder or of a bundle, and the report of its training."""
-    from ..core.bundle import open_bundle
-    from ..core.emulator import Emulator
-
-    folder = Path(where)
-    if (folder / "bundle.json").exists() or not folder.is_dir():
-        bundle = open_bundle(where)
-        # Not its truth: that is the observed domain's, unless lines are hidden.
-        return bundle.model.complete_emulator, bundle.provenance.get("emulator_report", {})
-    emulator = Emulator.load(folder)
-    return emulator, json.loads((folder / "emulator.json").read_text(encoding="utf-8")).get(
-        "report", {}
-    )
-
-
-def _truth_emulator(where: str) -> Any:
-    """Return the emulator of a folder, or the one that a bundle has for its truth."""
-    from ..core.bundle import open_bundle
-    from ..core.errors import BundleError
-
-    if Path(where).is_dir() and not (Path(where) / "bundle.json").exists():
-        return _emulator(where)[0]
-    model = open_bundle(where).model
-    if model.truth_emulator is None:
-        raise BundleError(
-            f"--truth: the bundle {where} holds no truth of the observed domain; give the folder "
-            "of an emulator."
-        )
-    return model.truth_emulator
-
-
-def _checkpoint(out: Path) -> Path:
-    return out.with_name(out.name + ".checkpoint.safetensors")
-
-
-def _run(trainer: Any, out: Path, fresh: bool) -> Any:
-    """Train with a progress bar, from the checkpoint beside `out` if there is one."""
-    checkpoint = _checkpoint(out)
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    if checkpoint.exists() and not fresh:
-        trainer.resume(checkpoint)
-        click.echo(f"Going on from step {trainer.iteration} of {checkpoint}.", err=True)
-    # The step in progress is finished first, so that going on later changes nothing.
-    before = signal.signal(signal.SIGINT, lambda *_: trainer.request_stop())
-    try:
-        with bar("adaptation", trainer.training.iterations) as show:
-            return trainer.run(checkpoint=checkpoint, progress=show)
-    except KeyboardInterrupt:
-        raise SpectrabridgeError(
-            f"Interrupted at step {trainer.iteration}; the state is in {checkpoint}. Give the same "
-            "command again to go on."
-        ) from None
-    finally:
-        signal.signal(signal.SIGINT, before)

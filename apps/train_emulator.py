@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from .options import (
     EXISTING,
     FOLDER,
-    bar,
     device_option,
     json_option,
     print_figures,
     set_up_torch,
+    stage_bars,
     threads_option,
     typed_command,
+    without_none,
 )
 
 
@@ -86,56 +86,30 @@ def train_emulator_command(
     """
     from dataclasses import replace
 
-    from ..core.emulator import Emulator, EmulatorTraining
-    from ..core.emulator.training import PAYNE_TRAINING, train_and_score
-    from ..core.io.grid import read_grid
-    from ..core.spectra import normalise
+    from ..core.emulator import EmulatorTraining
+    from ..core.emulator.scoring import train_and_store
+    from ..core.emulator.training import PAYNE_TRAINING
 
     set_up_torch(threads, device)
-    if out is not None:
-        Emulator.require_writable(out)
-    spectra = read_grid(grid)
-    if continuum == "pseudo":
-        spectra = normalise(spectra)
-    spectra = spectra.on_chips()
-    training = replace(
-        PAYNE_TRAINING if architecture == "payne" else EmulatorTraining(),
-        seed=seed,
-        seconds=seconds,
-    )
-    if not confine:
-        training = replace(training, confine=False)
-    if first is not None:
-        training = replace(training, first=first)
-    if steps is not None:
-        training = replace(training, steps=steps)
-    if n_basis is not None:
-        training = replace(training, n_basis=n_basis)
-    if hidden is not None:
-        training = replace(training, hidden=(hidden,) * len(training.hidden))
-    options: dict[str, Any] = {"seed": seed, "continuum": continuum, "device": device}
-    with bar(f"{architecture} emulator", training.steps) as show:
-        report = train_and_score(spectra, training, progress=show, **options)
-    figures = dict(report.figures) | {"grid": grid.name, "command": typed_command()}
-    if out is not None:
-        report.emulator.save(out, figures)  # before the yardstick, which is as long again
-    if yardstick and architecture != "payne":
-        limit = figures["train_seconds"]
-        # The clock ends this one; the number of steps is out of reach.
-        payne = replace(PAYNE_TRAINING, seed=seed, seconds=limit, steps=10**7)
-        with bar("payne yardstick", int(limit)) as show:
-
-            def show_time(_step: int, _total: int, values: dict[str, float]) -> None:
-                show(int(min(limit, values.get("seconds", limit))), int(limit), values)
-
-            figures["payne"] = train_and_score(
-                spectra, payne, progress=show_time, **options
-            ).figures
-        if "median_abs_error" in figures:  # a grid may have no giant-branch draws
-            figures["payne_over_basis"] = (
-                figures["payne"]["median_abs_error"] / figures["median_abs_error"]
-            )
-    if out is not None:
-        report.emulator.save(out, figures)
-        figures["out"] = str(out)
-    print_figures(figures, as_json)
+    training = PAYNE_TRAINING if architecture == "payne" else EmulatorTraining()
+    given = {
+        "first": first,
+        "steps": steps,
+        "n_basis": n_basis,
+        "hidden": None if hidden is None else (hidden,) * len(training.hidden),
+        "confine": None if confine else False,
+    }
+    training = replace(training, seed=seed, seconds=seconds, **without_none(given))
+    with stage_bars() as show:
+        report = train_and_store(
+            grid,
+            out,
+            training,
+            continuum=continuum,
+            yardstick=yardstick,
+            device=device,
+            progress=show,
+            provenance={"command": typed_command()},
+        )
+    written = {} if out is None else {"out": str(out)}
+    print_figures(report.figures | written, as_json)

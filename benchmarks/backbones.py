@@ -35,12 +35,9 @@ from typing import Any
 import torch
 
 from spectrabridge.core.adaptation.adapter import Adapter
-from spectrabridge.core.adaptation.training import (
-    PAPER_CONV,
-    SMALL_CONV,
-    AdaptationTrainer,
-    AdaptationTraining,
-)
+from spectrabridge.core.adaptation.callbacks import ShowProgress
+from spectrabridge.core.adaptation.settings import PAPER_CONV, SMALL_CONV, AdaptationTraining
+from spectrabridge.core.adaptation.training import AdaptationTrainer
 from spectrabridge.core.bundle import Model, open_bundle
 from spectrabridge.core.domains.mock_lines import MockSurvey, mock_trainer
 from spectrabridge.core.emulator import Emulator
@@ -132,7 +129,7 @@ def seconds_per_step(bench: Bench, members: int) -> float:
 def run_until_stopped(trainer: AdaptationTrainer, progress: Any) -> None:
     """Train until `progress` asks for a stop, or to the end."""
     try:
-        trainer.run(progress=progress)
+        trainer.run([] if progress is None else [ShowProgress(progress)])
     except KeyboardInterrupt:
         if progress is None:
             raise

@@ -75,15 +75,15 @@ def measure(
     stored = AdaptationTraining.of(bundle.provenance.get("training", {}))
     base = replace(AdaptationTraining(), n_basis=stored.n_basis, members=1, validation=400, keep=0)
     rows: list[dict[str, Any]] = []
-    prepared = None
+    known = None
     out: dict[str, Any] = {"bundle": name, "iterations": iterations}
     for label, changes, part in RUNS:
         n = max(20, round(part * iterations))
         # A run that is stopped early has the ramps, and the rates, of a complete one.
         training = replace(base.lasting(iterations), iterations=n, **changes)
         start = time.process_time()
-        trainer = domains.trainer(training, judge=judge_of(domains), prepared=prepared)
-        prepared = trainer.prepared
+        trainer = domains.trainer(training, judge=judge_of(domains), representations=known)
+        known = trainer.representations
         result = trainer.run()
         truth = score_ablation(domains, result.adapter)
         bias = truth["label_bias"]

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from ..errors import BundleError, LabelError
 from ..forward_mode import along, along_unit_vectors
-from .networks.convolution import ConvNetwork, ConvShape
+from .networks.conv_shape import ConvShape
+from .networks.convolution import ConvNetwork
 from .networks.perceptron import AdaptationNetwork, NetworkShape
 from .networks.registry import BACKBONES, Network, Shape, backbone_of, build_network, read_shape
 from .representation import KINDS, Representation, tensors_of

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,16 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Te
         i, what = key.split(".", 1)
         states.setdefault(int(i), {})[what] = value
     optimiser.load_state_dict(optimiser.state_dict() | {"state": states})
+
+
+def finite_or_none(values: Tensor) -> list[float | None]:
+    """Return numbers for JSON, which has no infinity: None stands for it."""
+    return [v if math.isfinite(v) else None for v in values.tolist()]
+
+
+def with_infinities(values: Iterable[float | None]) -> Tensor:
+    """Return the numbers that :func:`finite_or_none` was given."""
+    return torch.tensor([math.inf if v is None else float(v) for v in values])
 
 
 def require_same_settings(

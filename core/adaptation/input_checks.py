@@ -11,17 +11,42 @@ from torch import Tensor
 
 from ..errors import GridError, TrainingError
 from ..spectra.wavelength import Chip, WavelengthGrid, vacuum_to_air
+from .settings import AdaptationTraining
 
-NAMED = 5
-"""Most spectra that a message names."""
+MAX_NAMED_SPECTRA = 5
+"""Spectra that a message names at most."""
 
-FLATTEST = 1e-5
+MIN_RELATIVE_SCATTER = 1e-5
 """Relative scatter over its pixels below which a spectrum is constant."""
 
-MOST_OF_A_CHIP = 0.9
+MISSING_CHIP_FRACTION = 0.9
 """A chip with more of its pixels bad in every spectrum than this is missing."""
 
+MIN_CONV_SPECTRA = 50
+"""Observed spectra without which convolutions are not trained."""
+
 _ROWS_AT_ONCE = 1024
+
+
+def check_trainable(
+    observed: Tensor, noise: float, ivar: Tensor | None, training: AdaptationTraining
+) -> None:
+    """Refuse observations that the backbone of a training could not be trained on.
+
+    See :func:`check_observed` for the parameters.
+
+    Raises
+    ------
+    TrainingError
+        With the remedy in words.
+    """
+    basis = training.backbone == "basis"
+    if not basis and observed.dim() == 2 and len(observed) < MIN_CONV_SPECTRA:
+        raise TrainingError(
+            f"Expected at least {MIN_CONV_SPECTRA} observed spectra; found {len(observed)}. "
+            "Give more spectra."
+        )
+    check_observed(observed, noise, ivar, training.n_basis if basis else 0)
 
 
 def check_observed(
@@ -205,7 +230,7 @@ def _check_chips(ivar: Tensor, chips: Sequence[Chip]) -> None:
     missing = []
     for chip in chips:
         n_dead = int(dead[chip.pixels].sum())
-        if n_dead > MOST_OF_A_CHIP * len(chip):
+        if n_dead > MISSING_CHIP_FRACTION * len(chip):
             missing.append(f"{chip.name} ({n_dead} of {len(chip)} pixels)")
     if len(missing) == 1:
         raise TrainingError(
@@ -226,7 +251,7 @@ def _is_flat(flux: Tensor, good: Tensor) -> Tensor:
     # As deviations from the mean: sums of squares would lose the last digits.
     square = torch.where(good, flux - mean[:, None], 0).square().sum(1) / count
     # A lone good pixel never varies; such spectra are poor but not constant.
-    return (square.sqrt() <= FLATTEST * mean.abs()) & (count > 1)
+    return (square.sqrt() <= MIN_RELATIVE_SCATTER * mean.abs()) & (count > 1)
 
 
 def _rows(
@@ -246,6 +271,8 @@ def _rows(
 
 def _names(rows: list[int], ids: Sequence[str] | None) -> str:
     """Name the first few spectra: ``A (row 3), B (row 7) and 12 more``."""
-    named = [f"{ids[r]} (row {r})" if ids is not None else f"row {r}" for r in rows[:NAMED]]
-    more = f" and {len(rows) - NAMED} more" if len(rows) > NAMED else ""
+    named = [
+        f"{ids[r]} (row {r})" if ids is not None else f"row {r}" for r in rows[:MAX_NAMED_SPECTRA]
+    ]
+    more = f" and {len(rows) - MAX_NAMED_SPECTRA} more" if len(rows) > MAX_NAMED_SPECTRA else ""
     return ", ".join(named) + more

@@ -20,7 +20,7 @@ from .losses import (
     sliced_square,
     sliced_square_unbiased,
 )
-from .networks.perceptron import Passes, TwoCritics
+from .networks.two_domain import Passes, TwoCritics
 from .precision import half_precision
 from .representation import Batch, Representation
 from .settings import AdaptationTraining

@@ -1,8 +1,8 @@
 """What the networks need to know of a domain, whichever backbone they are.
 
 A representation turns flux into an array that a network can work on and back:
-principal components (:class:`~spectrabridge.core.adaptation.basis.SpectralBasis`) or
-whitened pixels (:class:`~spectrabridge.core.adaptation.pixels.PixelSpace`). Both are
+principal components (:class:`~spectrabridge.core.adaptation.spectral_basis.SpectralBasis`) or
+whitened pixels (:class:`~spectrabridge.core.adaptation.pixel_space.PixelSpace`). Both are
 frozen dataclasses of tensors, so that they can be stored field by field.
 """
 
@@ -65,8 +65,10 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """What trainings between the same domains have in common, and take long to find.
+class Representations:
+    """Representations of both domains: what trainings between the same domains have in common.
+
+    They take long to find, so that one training can hand them to the next.
 
     Parameters
     ----------

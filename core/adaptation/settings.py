@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from ..errors import TrainingError
-from .networks.convolution import ConvLayers, ConvShape
+from .networks.conv_shape import ConvLayers, ConvShape
 from .networks.perceptron import NetworkShape
 from .networks.registry import BACKBONES, Shape
 

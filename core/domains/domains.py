@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from ..adaptation.adapter import Adapter
-from ..adaptation.representation import Prepared
-from ..adaptation.training import AdaptationTrainer, AdaptationTraining, Judge
+from ..adaptation.member_selection import Judge
+from ..adaptation.representation import Representations
+from ..adaptation.settings import AdaptationTraining
+from ..adaptation.training import AdaptationTrainer
 from ..bundle.sample import Sample, log_components
 from ..emulator.emulator import Emulator, in_batches
 from ..emulator.hidden_lines import Experiment, HiddenLines
@@ -76,6 +78,8 @@ class Domains:
         For the provenance; JSON.
     reference : mapping, optional
         Labels that users start from; the paper's K giant if not given.
+    notes : tuple of str
+        Sentences on what was ignored or assumed when the spectra were read.
     """
 
     name: str
@@ -94,6 +98,7 @@ class Domains:
     experiment: Experiment | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     reference: Mapping[str, float] | None = None
+    notes: tuple[str, ...] = ()
 
     def draw(self, n: int, generator: torch.Generator) -> Tensor:
         """Return flux ``(n, n_pixels)`` of fresh synthetic stars."""
@@ -105,13 +110,14 @@ class Domains:
         device: str = "cpu",
         judge: Judge | None = None,
         start: Adapter | None = None,
-        prepared: Prepared | None = None,
+        representations: Representations | None = None,
     ) -> AdaptationTrainer:
         """Return a trainer of the adaptation between the two.
 
-        A judge, such as :func:`~spectrabridge.core.evaluation.without_truth.judge_of` makes,
+        A judge, such as :func:`~spectrabridge.core.evaluation.blind_score.judge_of` makes,
         says when to stop early and which members to keep. An adaptation to `start` from is
-        trained further. What another trainer of these domains has `prepared` saves finding it.
+        trained further. The `representations` of another trainer of these domains save
+        finding them again.
 
         Raises
         ------
@@ -127,7 +133,7 @@ class Domains:
             device=device,
             judge=judge,
             start=start,
-            prepared=prepared,
+            representations=representations,
         )
 
     def sample(self, adapter: Adapter) -> Sample | None:

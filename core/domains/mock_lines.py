@@ -16,9 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..adaptation.training import AdaptationTrainer, AdaptationTraining
-from ..emulator.emulator import Emulator
-from ..emulator.emulator import in_batches as in_batches
+from ..adaptation.settings import AdaptationTraining
+from ..adaptation.training import AdaptationTrainer
+from ..emulator.emulator import Emulator, in_batches
 from ..emulator.hidden_lines import (
     Experiment,
     Feature,
@@ -29,6 +29,7 @@ from ..emulator.hidden_lines import (
 from ..labels import draws
 from ..labels.label_set import APOGEE_LABELS, LabelSet
 from .domains import N_SAMPLE, SAMPLE_SEED, Domains, HeldOut
+from .registry import Sources, register
 
 TITLE = "Hidden lines: can the adaptation bring back what the simulator lacks?"
 
@@ -145,3 +146,12 @@ def mock_trainer(
 def mock_experiment(emulator: Emulator, seed: int = 0) -> Experiment:
     """Return the features of the reference giant, 30 % of each element's hidden."""
     return design_experiment(emulator, reference_giant(emulator.labels), seed=seed)
+
+
+@register(
+    "mock-lines", "line features of the emulator are hidden (paper, section 3.3)", hides_lines=True
+)
+def _build(sources: Sources) -> Domains:
+    """Return the domains with the features that are given, or with those of the paper's design."""
+    hidden = sources.hidden or mock_experiment(sources.emulator)
+    return mock_domains(sources.emulator, hidden)

@@ -1,17 +1,121 @@
-"""The built-in pairs of domains, by name, and those a bundle was trained between."""
+"""Built-in pairs of domains: each experiment registers its name, its builder and its needs.
+
+To add one, write a module in this folder with a builder under :func:`register`; the command
+line, the explorer and the tests find it.
+"""
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from ..bundle.bundle import Bundle
 from ..emulator.emulator import Emulator
+from ..emulator.hidden_lines import Experiment
 from ..errors import BundleError, TrainingError
-from . import apogee_giants, mock_lines, tuned_gf
 from .domains import Domains
 
-EXPERIMENTS = ("mock-lines", "tuned-gf", "apogee-giants")
-"""Names of the built-in observed domains."""
+Need = Literal["truth", "data"]
+"""What an experiment may need: an emulator of the truth, or a folder of data."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What the domains of an experiment are built from.
+
+    Parameters
+    ----------
+    emulator : Emulator
+        Of the synthetic domain, with all lines.
+    truth : Emulator, optional
+        Of the observed domain.
+    data : path, optional
+        Folder of data.
+    hidden : Experiment, optional
+        Which lines to hide, where that was decided before.
+    """
+
+    emulator: Emulator
+    truth: Emulator | None = None
+    data: Path | None = None
+    hidden: Experiment | None = None
+
+
+Build = Callable[[Sources], Domains]
+"""Builds the domains of an experiment; what it needs is there."""
+
+
+@dataclass(frozen=True)
+class Registered:
+    """An experiment that was registered; see :func:`register`."""
+
+    name: str
+    build: Build
+    summary: str
+    needs: Need | None
+    request: str
+    hides_lines: bool
+
+
+_registered: dict[str, Registered] = {}
+
+
+def register(
+    name: str,
+    summary: str,
+    *,
+    needs: Need | None = None,
+    request: str = "",
+    hides_lines: bool = False,
+) -> Callable[[Build], Build]:
+    """Return a decorator that registers the builder of an experiment.
+
+    Parameters
+    ----------
+    name : str
+        Name on the command line, and of the shipped bundle.
+    summary : str
+        What the observed domain is, in a few words.
+    needs : {"truth", "data"}, optional
+        What has to be given besides the emulator.
+    request : str
+        What that is, in words; the message if it was not given goes on with it.
+    hides_lines : bool
+        Whether the synthetic domain lacks lines on purpose.
+    """
+
+    def decorate(build: Build) -> Build:
+        _registered[name] = Registered(name, build, summary, needs, request, hides_lines)
+        return build
+
+    return decorate
+
+
+@cache
+def _import_experiments() -> None:
+    """Import all modules of this room, so that each registers what it has."""
+    package = __name__.rpartition(".")[0]
+    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        importlib.import_module(f"{package}.{module.name}")
+
+
+def experiments() -> dict[str, Registered]:
+    """Return the built-in experiments by name.
+
+    Examples
+    --------
+    >>> sorted(experiments())
+    ['apogee-giants', 'mock-lines', 'tuned-gf']
+    >>> experiments()["tuned-gf"].needs
+    'truth'
+    """
+    _import_experiments()
+    return dict(sorted(_registered.items()))
 
 
 def build_domains(
@@ -20,20 +124,23 @@ def build_domains(
     *,
     truth: Emulator | None = None,
     data: str | Path | None = None,
+    hidden: Experiment | None = None,
 ) -> Domains:
     """Return the domains of a built-in experiment.
 
     Parameters
     ----------
     name : str
-        One of :data:`EXPERIMENTS`.
+        One of :func:`experiments`.
     emulator : Emulator
         Of the synthetic domain.
     truth : Emulator, optional
-        For ``tuned-gf``: of the simulator with tuned log gf.
+        For experiments that need it: of the observed domain.
     data : path, optional
-        For ``apogee-giants``: the data folder; see
-        :func:`~spectrabridge.core.apogee_giants.read_domains`.
+        For experiments that need it: the data folder; see
+        :func:`~spectrabridge.core.domains.apogee_giants.read_domains`.
+    hidden : Experiment, optional
+        For experiments that hide lines: which, if not those they choose themselves.
 
     Raises
     ------
@@ -42,23 +149,15 @@ def build_domains(
     SpectrumError
         If the data cannot be read.
     """
-    if name == "mock-lines":
-        return mock_lines.mock_domains(emulator, mock_lines.mock_experiment(emulator))
-    if name == "tuned-gf":
-        if truth is None:
-            raise TrainingError(
-                "The experiment tuned-gf needs an emulator of the tuned grid; give one with "
-                "--truth."
-            )
-        return tuned_gf.tuned_domains(emulator, truth)
-    if name == "apogee-giants":
-        if data is None:
-            raise TrainingError(
-                "The experiment apogee-giants needs the empirical model, the catalogue and the "
-                "real spectra; give their folder with --data."
-            )
-        return apogee_giants.read_domains(data, emulator)
-    raise TrainingError(f"Experiments are {', '.join(EXPERIMENTS)}; found {name!r}.")
+    known = experiments()
+    if name not in known:
+        raise TrainingError(f"Experiments are {', '.join(known)}; found {name!r}.")
+    entry = known[name]
+    given = {"truth": truth, "data": data}
+    if entry.needs is not None and given[entry.needs] is None:
+        raise TrainingError(f"The experiment {name} needs {entry.request} with --{entry.needs}.")
+    folder = None if data is None else Path(data)
+    return entry.build(Sources(emulator, truth, folder, hidden))
 
 
 def domains_of(bundle: Bundle, data: str | Path | None = None) -> Domains:
@@ -78,13 +177,18 @@ def domains_of(bundle: Bundle, data: str | Path | None = None) -> Domains:
         If the bundle was trained on a user's own spectra.
     """
     name = bundle.provenance.get("experiment")
-    model = bundle.model
-    complete = model.complete_emulator
     if bundle.experiment is not None:
-        return mock_lines.mock_domains(complete, bundle.experiment)
-    if name not in EXPERIMENTS:
+        name = next(entry.name for entry in experiments().values() if entry.hides_lines)
+    if name not in experiments():
         raise BundleError(
             f"{bundle.name} was trained on spectra that are not in the bundle, so it cannot be "
             "trained again from it."
         )
-    return build_domains(name, complete, truth=model.truth_emulator, data=data)
+    model = bundle.model
+    return build_domains(
+        name,
+        model.complete_emulator,
+        truth=model.truth_emulator,
+        data=data,
+        hidden=bundle.experiment,
+    )

@@ -19,7 +19,8 @@ import numpy as np
 import torch
 
 from ..adaptation.input_checks import check_observed, check_same_grid
-from ..adaptation.training import AdaptationTrainer, AdaptationTraining
+from ..adaptation.settings import AdaptationTraining
+from ..adaptation.training import AdaptationTrainer
 from ..emulator.emulator import Emulator
 from ..errors import SpectrumError, TrainingError
 from ..io.csn import is_csn, read_csn
@@ -29,14 +30,14 @@ from ..spectra.spectra import Spectra, SpectraFile
 from .domains import N_SAMPLE, Domains, HeldOut
 from .observed_labels import FEWEST_LABELLED, known_labels, main_known, synthetic_labels
 
-MOST_NOISE = 0.3
+MAX_NOISE_OF_CONTINUUM = 0.3
 """Largest median error, as a part of the continuum, that is taken for real."""
 
-LEAST_NOISE = 1e-5
+MIN_NOISE_OF_CONTINUUM = 1e-5
 """Smallest median error, as a part of the continuum, that is taken for real."""
 
 
-_RUN = 512
+_ROWS_AT_ONCE = 512
 
 
 # ---------------------------------------------------------------------- reading
@@ -174,10 +175,10 @@ def _some(file: SpectraFile, limit: int, seed: int) -> Spectra:
         return file[:]
     chosen = np.sort(np.random.default_rng(seed).choice(len(file), limit, replace=False))
     parts = []
-    for start in range(0, len(file), _RUN):
-        rows = chosen[(chosen >= start) & (chosen < start + _RUN)] - start
+    for start in range(0, len(file), _ROWS_AT_ONCE):
+        rows = chosen[(chosen >= start) & (chosen < start + _ROWS_AT_ONCE)] - start
         if rows.size:
-            parts.append(file[start : start + _RUN][rows])
+            parts.append(file[start : start + _ROWS_AT_ONCE][rows])
     first = parts[0]
     return Spectra(
         first.grid,
@@ -224,20 +225,20 @@ def own_domains(
     ------
     TrainingError, GridError
         If the spectra cannot be trained on; see
-        :func:`~spectrabridge.core.adaptation.refusals.check_observed`.
+        :func:`~spectrabridge.core.adaptation.input_checks.check_observed`.
     """
     check_same_grid(emulator.grid, spectra.grid)
     good = spectra.good
     if not good.any():
         raise TrainingError("Every pixel of the observed spectra is bad; nothing to adapt to.")
     noise = float(np.median(1 / np.sqrt(spectra.ivar[good])))
-    if noise > MOST_NOISE:
+    if noise > MAX_NOISE_OF_CONTINUUM:
         raise TrainingError(
             f"The errors of the observed spectra are {noise:.0%} of the continuum, as if inverse "
             "variances had been left out or were those of another normalisation. Give ivar with "
             "the flux."
         )
-    if noise < LEAST_NOISE:
+    if noise < MIN_NOISE_OF_CONTINUUM:
         raise TrainingError(
             f"The errors of the observed spectra are {noise:.1g} of the continuum, smaller than "
             "any spectrograph's, as if ivar were that of another normalisation or held errors. "
@@ -269,6 +270,57 @@ def own_domains(
         noise,
         ivar=ivar[rest],
         held_out=HeldOut(flux[held], ivar[held], known) if n_held else None,
+    )
+
+
+def read_own_domains(
+    path: str | Path,
+    emulator: Emulator,
+    training: AdaptationTraining,
+    *,
+    columns: Mapping[str, str] | None = None,
+    limit: int | None = None,
+    draw_like_labels: bool = True,
+    seed: int = 0,
+) -> Domains:
+    """Return the emulator's and a file's spectra as domains to adapt between.
+
+    Parameters
+    ----------
+    path, columns, limit
+        See :func:`read_observed`.
+    emulator : Emulator
+        Gives the synthetic spectra.
+    training : AdaptationTraining
+        The training that is to use them; too few spectra for it are refused.
+    draw_like_labels : bool
+        See :func:`own_domains`.
+    seed : int
+        Of the choice of spectra and of held-out stars.
+
+    Returns
+    -------
+    Domains
+        Its ``notes`` have a sentence on everything that was ignored or assumed.
+
+    Raises
+    ------
+    SpectrumError, GridError, LabelError, TrainingError
+        If the file cannot be read or trained on.
+    """
+    path = Path(path)
+    spectra = read_observed(path, emulator, columns=columns, limit=limit, seed=seed)
+    n_basis = training.n_basis if training.backbone == "basis" else 0
+    domains = own_domains(emulator, spectra, n_basis, draw_like_labels=draw_like_labels, seed=seed)
+    return replace(
+        domains,
+        title=f"Adapted to {path.name}",
+        description=(
+            f"Synthetic spectra of giants adapted to {len(spectra)} observed spectra from "
+            f"{path.name}. The truth of the observed domain is not known."
+        ),
+        facts={"file": path.name, "n_stars": len(spectra)},
+        notes=tuple(spectra.provenance.get("notes", ())),
     )
 
 

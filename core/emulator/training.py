@@ -1,12 +1,11 @@
-"""Training of emulators, and their errors on spectra they have not seen."""
+"""Training of emulators."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -72,7 +71,10 @@ PAYNE_TRAINING = EmulatorTraining(
 )
 """The yardstick: the paper's 25-300-300-P perceptron."""
 
-Progress = Callable[[int, int, dict[str, float]], None]
+MIN_SPECTRA = 20
+"""Spectra that an emulator is trained on at least."""
+
+ShowSteps = Callable[[int, int, dict[str, float]], None]
 """Called now and then with (step, steps, figures)."""
 
 
@@ -88,7 +90,7 @@ def _descend(
     parameters: Sequence[nn.Parameter],
     n: int,
     training: EmulatorTraining,
-    progress: Progress | None,
+    progress: ShowSteps | None,
     steps: int,
     before: int,
     after: int,
@@ -128,7 +130,7 @@ def train_emulator(
     *,
     continuum: str = "true",
     device: str = "cpu",
-    progress: Progress | None = None,
+    progress: ShowSteps | None = None,
 ) -> Emulator:
     """Train an emulator on spectra with known labels.
 
@@ -143,7 +145,7 @@ def train_emulator(
     device : str
         Where to train; the result is on the CPU.
     progress : callable, optional
-        See :data:`Progress`.
+        See :data:`ShowSteps`.
 
     Raises
     ------
@@ -151,78 +153,26 @@ def train_emulator(
         If labels are missing, spectra are too few, or flux is not usable.
     """
     training = training or EmulatorTraining()
-    if spectra.labels is None or spectra.label_set is None:
-        raise TrainingError("Training an emulator needs labels; the spectra have none.")
-    if not np.isfinite(spectra.labels).all():
-        rows = np.flatnonzero(~np.isfinite(spectra.labels).all(axis=1))
-        raise TrainingError(
-            f"Every label must be known; row {rows[0]} and {rows.size - 1} others have NaN."
-        )
-    if not spectra.good.all():
-        rows = np.flatnonzero(~spectra.good.all(axis=1))
-        raise TrainingError(
-            "An emulator is trained on complete simulated spectra; row "
-            f"{rows[0]} and {rows.size - 1} others have bad pixels."
-        )
-    n = len(spectra)
-    if n < 20:
-        raise TrainingError(f"Expected at least 20 spectra to train on; found {n}.")
-
+    _require_complete(spectra)
+    assert spectra.labels is not None
+    n, basis = len(spectra), training.architecture == "basis"
     labels = torch.tensor(spectra.labels, dtype=torch.float32)
     flux = torch.from_numpy(spectra.flux)
-    n_basis = min(training.n_basis, n - 1)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(training.seed)
-        out = Emulator(
-            spectra.label_set,
-            spectra.grid,
-            training.architecture,
-            training.hidden,
-            n_basis,
-            continuum,
-        )
-        if training.architecture == "basis":
-            log = flux.clamp_min(FLUX_FLOOR).log()
-            mean = log.mean(0)
-            centred = log - mean
-            _, _, v = torch.svd_lowrank(centred, q=min(n_basis + 20, n), niter=4)
-            out.mean.copy_(mean)
-            out.components.copy_(v[:, :n_basis].T)
-            coefficients = centred @ out.components.T
-            out.scale.copy_(coefficients.std(0).clamp_min(1e-6))
-            # Errors of all components count alike in flux, so they share one unit.
-            target, unit = coefficients, out.scale[0].clone()
-        else:
-            target, unit = flux, torch.tensor(0.01)
-            final = out.net[-1]
-            assert isinstance(final, nn.Linear)
-            with torch.no_grad():
-                final.bias.copy_(flux.mean(0))
-    inputs = out.inputs(labels)
-    spread = inputs.amax(0) - inputs.amin(0)
-    constant = [k for k, s in zip(out.labels.names, spread.tolist(), strict=True) if s < 1e-5]
-    if constant:
-        raise TrainingError(
-            f"Every label must vary over the grid, abundances also relative to iron; constant: "
-            f"{', '.join(constant)}. Nothing can be learnt about them; add spectra that differ."
-        )
-    out.low.copy_(inputs.amin(0))
-    out.high.copy_(inputs.amax(0))
-    x = ((inputs - out.low) / spread - 0.5).to(device)
+    out, target, unit = _untrained(spectra, flux, training, continuum)
+    x = _scale_inputs(out, labels).to(device)
     target, unit = target.to(device), unit.to(device)
     out.to(device)
-    scale = out.scale if training.architecture == "basis" else torch.ones((), device=device)
+    scale = out.scale if basis else torch.ones((), device=device)
 
     def loss(rows: Tensor) -> Tensor:
         residual = (out.net(x[rows]) * scale - target[rows]) / unit
-        if training.architecture == "basis":
+        if basis:
             # The norm, not its square: a few hard spectra must not outweigh the many. On the
             # first grid this halves the median error.
             return residual.square().sum(1).add(1e-8).sqrt().mean()
         return residual.abs().mean()
 
-    wanted = training.confine and training.architecture == "basis"
-    own = own_lines(out.labels, out.grid) if wanted else []
+    own = own_lines(out.labels, out.grid) if training.confine and basis else []
     again = training.steps if own else 0
     steps = max(1, round(training.first * training.steps)) if own else training.steps
     _descend(loss, list(out.net.parameters()), n, training, progress, steps, 0, again)
@@ -249,97 +199,73 @@ def train_emulator(
     return out.requires_grad_(False).eval()
 
 
-# ---------------------------------------------------------------------- held-out errors
+def _require_complete(spectra: Spectra) -> None:
+    """Raise a TrainingError unless all labels and pixels are known, of enough spectra."""
+    if spectra.labels is None or spectra.label_set is None:
+        raise TrainingError("Training an emulator needs labels; the spectra have none.")
+    if not np.isfinite(spectra.labels).all():
+        rows = np.flatnonzero(~np.isfinite(spectra.labels).all(axis=1))
+        raise TrainingError(
+            f"Every label must be known; row {rows[0]} and {rows.size - 1} others have NaN."
+        )
+    if not spectra.good.all():
+        rows = np.flatnonzero(~spectra.good.all(axis=1))
+        raise TrainingError(
+            "An emulator is trained on complete simulated spectra; row "
+            f"{rows[0]} and {rows.size - 1} others have bad pixels."
+        )
+    if len(spectra) < MIN_SPECTRA:
+        raise TrainingError(
+            f"Expected at least {MIN_SPECTRA} spectra to train on; found {len(spectra)}."
+        )
 
 
-def hold_out(kind: np.ndarray, fraction: float = 0.1, seed: int = 0) -> np.ndarray:
-    """Choose the spectra that an emulator must not see, the same fraction of each kind.
-
-    Parameters
-    ----------
-    kind : ndarray, shape ``(n_stars,)``
-        Kind of draw; see :func:`spectrabridge.core.io.grid.read_grid`.
-    fraction : float
-        Part of each kind to hold out.
-    seed : int
-        Of the choice.
-
-    Returns
-    -------
-    ndarray of bool, shape ``(n_stars,)``
-        True for held-out spectra.
-    """
-    rng = np.random.default_rng(seed)
-    held = np.zeros(len(kind), bool)
-    for value in np.unique(kind):
-        rows = np.flatnonzero(kind == value)
-        held[rng.permutation(rows)[: max(1, round(fraction * rows.size))]] = True
-    return held
-
-
-def absolute_errors(emulator: Emulator, spectra: Spectra) -> dict[str, float]:
-    """Return ``median_abs_error`` and ``mean_abs_error`` over all pixels of some spectra."""
-    assert spectra.labels is not None
-    with torch.no_grad():
-        flux = emulator(torch.tensor(spectra.labels, dtype=torch.float32)).numpy()
-    error = np.abs(flux - spectra.flux)
-    return {
-        "median_abs_error": float(np.median(error)),
-        "mean_abs_error": float(error.mean(dtype=np.float64)),
-    }
+def _untrained(
+    spectra: Spectra, flux: Tensor, training: EmulatorTraining, continuum: str
+) -> tuple[Emulator, Tensor, Tensor]:
+    """Return an emulator before its training, what its network has to give, and its unit."""
+    n = len(spectra)
+    n_basis = min(training.n_basis, n - 1)
+    assert spectra.label_set is not None
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(training.seed)
+        out = Emulator(
+            spectra.label_set,
+            spectra.grid,
+            training.architecture,
+            training.hidden,
+            n_basis,
+            continuum,
+        )
+        if training.architecture != "basis":
+            final = out.net[-1]
+            assert isinstance(final, nn.Linear)
+            with torch.no_grad():
+                final.bias.copy_(flux.mean(0))
+            return out, flux, torch.tensor(0.01)
+        log = flux.clamp_min(FLUX_FLOOR).log()
+        mean = log.mean(0)
+        centred = log - mean
+        _, _, v = torch.svd_lowrank(centred, q=min(n_basis + 20, n), niter=4)
+    out.mean.copy_(mean)
+    out.components.copy_(v[:, :n_basis].T)
+    coefficients = centred @ out.components.T
+    out.scale.copy_(coefficients.std(0).clamp_min(1e-6))
+    # Errors of all components count alike in flux, so they share one unit.
+    return out, coefficients, out.scale[0].clone()
 
 
-@dataclass(frozen=True)
-class EmulatorReport:
-    """Held-out errors of an emulator.
-
-    Parameters
-    ----------
-    emulator : Emulator
-        The trained emulator.
-    figures : dict
-        ``median_abs_error``, ``mean_abs_error`` (giant-branch draws), ``box`` (the same
-        for box draws), ``train_seconds``, counts and settings.
-    """
-
-    emulator: Emulator
-    figures: dict[str, Any]
-
-
-def train_and_score(
-    spectra: Spectra,
-    training: EmulatorTraining,
-    *,
-    seed: int = 0,
-    continuum: str = "true",
-    device: str = "cpu",
-    progress: Progress | None = None,
-) -> EmulatorReport:
-    """Train on nine tenths of the spectra and measure errors on the rest.
-
-    The column ``kind`` of the spectra separates giant-branch draws (1) from box draws
-    (0); without it all count as giant-branch draws. Other parameters are those of
-    :func:`train_emulator`; `seed` chooses the held-out spectra.
-    """
-    kind = np.asarray(spectra.columns.get("kind", np.ones(len(spectra), int)))
-    held = hold_out(kind, seed=seed)
-    start = time.perf_counter()
-    emulator = train_emulator(
-        spectra[~held], training, continuum=continuum, device=device, progress=progress
-    )
-    seconds = time.perf_counter() - start
-    figures: dict[str, Any] = {
-        "n_train": int((~held).sum()),
-        "n_held_out": int(held.sum()),
-        "seed": seed,
-        "training": asdict(training),
-        "continuum": continuum,
-        "device": device,
-        "threads": torch.get_num_threads(),
-        "train_seconds": seconds,
-    }
-    if (held & (kind == 1)).any():
-        figures |= absolute_errors(emulator, spectra[held & (kind == 1)])
-    if (held & (kind == 0)).any():
-        figures["box"] = absolute_errors(emulator, spectra[held & (kind == 0)])
-    return EmulatorReport(emulator, figures)
+def _scale_inputs(emulator: Emulator, labels: Tensor) -> Tensor:
+    """Set the trained range of an emulator's inputs, and return them scaled to it."""
+    inputs = emulator.inputs(labels)
+    spread = inputs.amax(0) - inputs.amin(0)
+    names = emulator.labels.names
+    constant = [k for k, s in zip(names, spread.tolist(), strict=True) if s < 1e-5]
+    if constant:
+        raise TrainingError(
+            f"Every label must vary over the grid, abundances also relative to iron; constant: "
+            f"{', '.join(constant)}. Nothing can be learnt about them; add spectra that differ."
+        )
+    emulator.low.copy_(inputs.amin(0))
+    emulator.high.copy_(inputs.amax(0))
+    return (inputs - emulator.low) / spread - 0.5

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from ..adaptation.adapter import Adapter
-from ..adaptation.training import AdaptationTraining
+from ..adaptation.callbacks import ShowProgress
+from ..adaptation.settings import AdaptationTraining
 from ..bundle.model import Model
 from ..domains.domains import Domains
 from ..domains.mock_lines import reference_giant
@@ -87,16 +88,16 @@ def train_ablations(
         raise TrainingError(f"Variants are {', '.join(VARIANTS)}; found {', '.join(unknown)}.")
     base = training if members is None else replace(training, members=members)
     table = []
-    prepared = None
+    known = None
     for variant in wanted:
-        trainer = domains.trainer(replace(base, **VARIANTS[variant]), device, prepared=prepared)
-        prepared = trainer.prepared
+        trainer = domains.trainer(replace(base, **VARIANTS[variant]), device, representations=known)
+        known = trainer.representations
 
         def show(step: int, total: int, figures: dict[str, float], variant: str = variant) -> None:
             if progress is not None:
                 progress(variant, step, total, figures)
 
-        result = trainer.run(progress=show)
+        result = trainer.run([ShowProgress(show)])
         row: dict[str, Any] = {
             "variant": variant,
             "members": base.members,

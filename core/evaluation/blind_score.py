@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ..adaptation.adapter import Adapter
 from ..adaptation.losses import sliced_distance
-from ..adaptation.training import Judge
+from ..adaptation.member_selection import Judge
 from ..bundle.model import Model
 from ..bundle.sample import Sample
 from ..domains.domains import Domains

@@ -311,13 +311,13 @@ def test_experiments_say_what_they_need(emulator_folder: Path, tmp_path: Path) -
 def test_a_bundle_s_own_emulator_is_taken_not_its_truth(
     emulator_folder: Path, tmp_path: Path
 ) -> None:
-    from spectrabridge.apps.train_adaptation import _emulator
     from spectrabridge.core.bundle import open_bundle
+    from spectrabridge.core.bundle.emulator_source import read_emulator
     from spectrabridge.core.bundle.writing import write_bundle
     from spectrabridge.core.emulator.hidden_lines import HiddenLines
 
     model = open_bundle("mock-lines").model
-    complete, _ = _emulator("mock-lines")
+    complete, _ = read_emulator("mock-lines")
     assert not isinstance(complete, HiddenLines)
     own = Emulator.load(emulator_folder)
     write_bundle(
@@ -331,7 +331,7 @@ def test_a_bundle_s_own_emulator_is_taken_not_its_truth(
         truth=complete,
         provenance={"emulator_report": {"steps": 300}},
     )
-    taken, report = _emulator(str(tmp_path / "b"))
+    taken, report = read_emulator(str(tmp_path / "b"))
     assert taken.n_basis == own.n_basis != complete.n_basis
     assert report == {"steps": 300}
 

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from spectrabridge.core.adaptation.training import AdaptationTraining, TrainingResult
+from spectrabridge.core.adaptation.callbacks import Step
+from spectrabridge.core.adaptation.result import TrainingResult
+from spectrabridge.core.adaptation.settings import AdaptationTraining
 from spectrabridge.core.bundle import Bundle
 from spectrabridge.core.bundle.writing import write_bundle
 from spectrabridge.core.domains.mock_lines import MockSurvey, mock_trainer, reference_giant
@@ -92,6 +94,16 @@ TOY_TRAINING = AdaptationTraining(
     patience=0,
 )
 TOY_SURVEY = MockSurvey(n_stars=2000)
+
+
+class StopAt:
+    """A callback that stops a training after a step, to go on later."""
+
+    def __init__(self, iteration: int) -> None:
+        self.iteration = iteration
+
+    def after_step(self, step: Step) -> None:
+        step.stopping = step.stopping or step.iteration == self.iteration
 
 
 @pytest.fixture(scope="session")

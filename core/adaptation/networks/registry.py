@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from ..representation import KINDS
-from .convolution import ConvCritics, ConvLayers, ConvNetwork, ConvShape
-from .perceptron import AdaptationNetwork, Critics, NetworkShape, TwoCritics, TwoDomainNetwork
+from .conv_shape import ConvLayers, ConvShape
+from .convolution import ConvCritics, ConvNetwork
+from .perceptron import AdaptationNetwork, Critics, NetworkShape
+from .two_domain import TwoCritics, TwoDomainNetwork
 
 BACKBONES = tuple(KINDS)
 """``basis``: perceptrons on principal components. ``conv``: the paper's, on pixels."""

@@ -14,7 +14,9 @@ from spectrabridge.core.adaptation.losses import (
     sliced_square,
     sliced_square_unbiased,
 )
-from spectrabridge.core.adaptation.networks.perceptron import Passes
+from spectrabridge.core.adaptation.networks.two_domain import Passes
+from spectrabridge.core.adaptation.objective import Spaces, network_losses
+from spectrabridge.core.adaptation.representation import Batch
 from spectrabridge.core.adaptation.training import AdaptationTrainer
 from spectrabridge.core.domains.mock_lines import mock_trainer
 from spectrabridge.core.emulator import Emulator
@@ -126,34 +128,50 @@ def shifted(r: Passes, **shift: torch.Tensor | float) -> Passes:
     return dataclasses.replace(r, **{k: getattr(r, k) + v for k, v in shift.items()})
 
 
+def _losses(
+    trainer: AdaptationTrainer, r: Passes, batch: Batch
+) -> dict[str, tuple[float, torch.Tensor]]:
+    spaces = Spaces.of(trainer.synth, trainer.obs)
+    directions = torch.Generator().manual_seed(3)
+    return network_losses(
+        trainer.training,
+        trainer.iteration,
+        r,
+        batch,
+        spaces,
+        trainer.optimisation.critics,
+        directions,
+    )
+
+
 def test_matching_enters_at_its_step_with_its_weight(trainer: AdaptationTrainer) -> None:
-    batch = trainer._batch()
-    r = trainer._passes(batch.s, batch.o)
+    batch = trainer.batch()
+    r = trainer.optimisation.passes(batch.s, batch.o)
     assert trainer.iteration == 0
-    assert "matching" not in trainer._generator_losses(r, batch)
+    assert "matching" not in _losses(trainer, r, batch)
     trainer.iteration = 5
     try:
-        weight, value = trainer._generator_losses(r, batch)["matching"]
+        weight, value = _losses(trainer, r, batch)["matching"]
         # It grows to its weight over as many steps as the warm start takes.
         first = 2.0 * 8 / BRIEF.warm_steps
         assert weight == pytest.approx(first * min(BRIEF.warm_steps, 6 - BRIEF.match_from))
         assert value > 0
         trainer.iteration = BRIEF.match_from + BRIEF.warm_steps
-        assert trainer._generator_losses(r, batch)["matching"][0] == 2.0 * 8
+        assert _losses(trainer, r, batch)["matching"][0] == 2.0 * 8
         trainer.training = dataclasses.replace(BRIEF, matching_weight=0.0)
-        assert "matching" not in trainer._generator_losses(r, batch)
+        assert "matching" not in _losses(trainer, r, batch)
     finally:
         trainer.training, trainer.iteration = BRIEF, 0
 
 
 def test_matching_sees_leading_components_of_translations(trainer: AdaptationTrainer) -> None:
-    batch = trainer._batch()
-    r = trainer._passes(batch.s, batch.o)
+    batch = trainer.batch()
+    r = trainer.optimisation.passes(batch.s, batch.o)
     trainer.iteration = 5
     try:
 
         def value(passes: Passes) -> float:
-            return float(trainer._generator_losses(passes, batch)["matching"][1].detach())
+            return float(_losses(trainer, passes, batch)["matching"][1].detach())
 
         same = dataclasses.replace(r, so=r.oo, os=r.ss)
         assert value(same) < 1e-9
@@ -170,8 +188,8 @@ def test_matching_sees_leading_components_of_translations(trainer: AdaptationTra
 
 
 def test_matching_moves_translations_and_no_reconstruction(trainer: AdaptationTrainer) -> None:
-    batch = trainer._batch()
-    plain = trainer._passes(batch.s, batch.o)
+    batch = trainer.batch()
+    plain = trainer.optimisation.passes(batch.s, batch.o)
     names = ("so", "os", "oo", "ss")
     r = dataclasses.replace(
         plain, **{n: getattr(plain, n).detach().requires_grad_(True) for n in names}
@@ -179,7 +197,7 @@ def test_matching_moves_translations_and_no_reconstruction(trainer: AdaptationTr
     r = dataclasses.replace(r, so=(plain.so.detach() - 2).requires_grad_(True))
     trainer.iteration = 5
     try:
-        trainer._generator_losses(r, batch)["matching"][1].backward()
+        _losses(trainer, r, batch)["matching"][1].backward()
     finally:
         trainer.iteration = 0
     assert r.so.grad is not None and r.os.grad is not None

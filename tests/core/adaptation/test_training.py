@@ -14,14 +14,13 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from spectrabridge.core.adaptation.adapter import Adapter
+from spectrabridge.core.adaptation.callbacks import WriteCheckpoint
 from spectrabridge.core.adaptation.losses import pseudo_huber, sliced_distance
 from spectrabridge.core.adaptation.member_selection import choose_members
 from spectrabridge.core.adaptation.networks.perceptron import AdaptationNetwork, NetworkShape
-from spectrabridge.core.adaptation.training import (
-    AdaptationTrainer,
-    AdaptationTraining,
-    TrainingResult,
-)
+from spectrabridge.core.adaptation.result import TrainingResult
+from spectrabridge.core.adaptation.settings import AdaptationTraining
+from spectrabridge.core.adaptation.training import AdaptationTrainer
 from spectrabridge.core.bundle import Model
 from spectrabridge.core.bundle.writing import write_bundle
 from spectrabridge.core.domains.mock_lines import (
@@ -36,7 +35,7 @@ from spectrabridge.core.emulator.hidden_lines import Experiment, HiddenLines, hi
 from spectrabridge.core.errors import TrainingError
 from spectrabridge.core.evaluation import score_hidden_lines
 
-from ..conftest import TOY_SURVEY, TOY_TRAINING
+from ..conftest import TOY_SURVEY, TOY_TRAINING, StopAt
 
 BRIEF = dataclasses.replace(
     TOY_TRAINING, iterations=40, critics_from=10, critics_full=20, check_every=10, warm_steps=20
@@ -90,12 +89,8 @@ def test_stopping_and_going_on_changes_nothing(
     whole = trainer().run()
     stopped, path = trainer(), tmp_path / "state.safetensors"
 
-    def stop_at_17(step: int, total: int, figures: dict[str, float]) -> None:
-        if step == 17:
-            stopped.request_stop()
-
     with pytest.raises(KeyboardInterrupt):
-        stopped.run(checkpoint=path, progress=stop_at_17)
+        stopped.run([StopAt(17), WriteCheckpoint(path)])
     later = trainer()
     later.resume(path)
     assert later.iteration == 17
@@ -110,7 +105,7 @@ def test_checkpoints_of_other_runs_are_refused(
 ) -> None:
     features, path = toy_experiment.features, tmp_path / "state.safetensors"
     short = dataclasses.replace(BRIEF, iterations=12)
-    mock_trainer(toy_emulator, features, short, TOY_SURVEY).run(checkpoint=path)
+    mock_trainer(toy_emulator, features, short, TOY_SURVEY).run([WriteCheckpoint(path)])
     other = dataclasses.replace(short, hidden=48)
     with pytest.raises(TrainingError, match="other settings \\(hidden\\)"):
         mock_trainer(toy_emulator, features, other, TOY_SURVEY).resume(path)
@@ -202,12 +197,12 @@ def test_without_split_latents_the_basis_trains_is_stored_and_goes_on(
 ) -> None:
     training = dataclasses.replace(BRIEF, n_split=0, iterations=20)
     trainer = mock_trainer(toy_emulator, toy_experiment.features, training, TOY_SURVEY)
-    result = trainer.run(checkpoint=tmp_path / "state")
+    result = trainer.run([WriteCheckpoint(tmp_path / "state")])
     again = mock_trainer(toy_emulator, toy_experiment.features, training, TOY_SURVEY)
     again.resume(tmp_path / "state")
     adapter = result.adapter
     assert adapter.n_split == 0
-    flux = trainer.synth.decode(trainer._synth_valid[:3])
+    flux = trainer.synth.decode(trainer.synthetic_held_out[:3])
     assert torch.equal(again.adapter().adapt(flux), adapter.adapt(flux))
     rebuilt = Adapter.rebuild(adapter.description(), adapter.tensors())
     assert torch.equal(rebuilt.adapt(flux), adapter.adapt(flux))
@@ -232,7 +227,9 @@ def test_checkpoints_of_earlier_versions_go_on(
     """Settings that a checkpoint does not name have their defaults."""
     path = tmp_path / "state"
     short = dataclasses.replace(BRIEF, iterations=12)
-    mock_trainer(toy_emulator, toy_experiment.features, short, TOY_SURVEY).run(checkpoint=path)
+    mock_trainer(toy_emulator, toy_experiment.features, short, TOY_SURVEY).run(
+        [WriteCheckpoint(path)]
+    )
     with safe_open(str(path), "pt") as file:
         state = json.loads(file.metadata()["state"])
         tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
@@ -347,15 +344,12 @@ def test_judged_runs_go_on_where_they_stopped(
     path = tmp_path / "state.safetensors"
     stopped = trainer()
 
-    def stop_at_24(step: int, total: int, figures: dict[str, float]) -> None:
-        if step == 24:
-            stopped.request_stop()
-
     with pytest.raises(KeyboardInterrupt):
-        stopped.run(checkpoint=path, progress=stop_at_24)
+        stopped.run([StopAt(24), WriteCheckpoint(path)])
     later = trainer()
     later.resume(path)
-    later.judge = Judge([0.0] * 3)
+    assert later.judging is not None
+    later.judging.judge = Judge([0.0] * 3)
     assert later.run().stopped_early
 
 

@@ -15,7 +15,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from spectrabridge.core.adaptation.training import TrainingResult
+from spectrabridge.core.adaptation.result import TrainingResult
 from spectrabridge.core.bundle import (
     Bundle,
     Sample,

@@ -6,17 +6,17 @@ import pytest
 
 from spectrabridge.core.bundle import Bundle, list_bundles, open_bundle, verify_bundle
 from spectrabridge.core.bundle.bundle import DEFAULT
-from spectrabridge.core.domains.registry import EXPERIMENTS
+from spectrabridge.core.domains.registry import experiments
 from spectrabridge.core.evaluation import evaluate_bundle
 
 
-@pytest.fixture(scope="module", params=EXPERIMENTS)
+@pytest.fixture(scope="module", params=sorted(experiments()))
 def bundle(request: pytest.FixtureRequest) -> Bundle:
     return open_bundle(request.param)
 
 
 def test_all_three_are_there_and_giants_are_the_default() -> None:
-    assert set(EXPERIMENTS) <= {b.name for b in list_bundles()}
+    assert set(experiments()) <= {b.name for b in list_bundles()}
     assert DEFAULT == "apogee-giants"
     assert open_bundle().name == DEFAULT
 

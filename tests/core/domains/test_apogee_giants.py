@@ -12,24 +12,25 @@ import torch
 from astropy.table import Table
 
 from spectrabridge.core.domains.apogee_giants import (
-    BRANCH_BELOW,
-    BRANCH_SLOPE,
-    FOUR,
-    MEASURED,
-    UNMEASURED_SCATTER,
-    EmpiricalGiants,
-    Giants,
     GiantSurvey,
-    SurveyErrors,
     giant_domains,
     observe,
     read_domains,
-    read_giants,
-    read_survey_errors,
     true_flux,
-    up_the_branch,
 )
 from spectrabridge.core.domains.domains import Domains
+from spectrabridge.core.domains.empirical_giants import EmpiricalGiants
+from spectrabridge.core.domains.giant_catalogue import (
+    ABUNDANCE_COLUMNS,
+    BRANCH_BELOW_KELVIN,
+    BRANCH_SLOPE,
+    MODEL_COLUMNS,
+    UNMEASURED_SCATTER_DEX,
+    Giants,
+    read_giants,
+    up_the_branch,
+)
+from spectrabridge.core.domains.survey_errors import SurveyErrors, read_survey_errors
 from spectrabridge.core.emulator import Emulator, EmulatorTraining
 from spectrabridge.core.errors import SpectrumError, TrainingError
 from spectrabridge.core.labels import APOGEE_LABELS, ELEMENTS
@@ -72,9 +73,9 @@ def catalogue(n: int = N_STARS) -> Table:
     rng = np.random.default_rng(2)
     four = four_labels(n, 3)
     table = Table({"APOGEE_ID": [f"2M{i:08d}" for i in range(n)]})
-    for name, values in zip(FOUR, four.T, strict=True):
+    for name, values in zip(MODEL_COLUMNS, four.T, strict=True):
         table[name] = values
-    for element, name in MEASURED.items():
+    for element, name in ABUNDANCE_COLUMNS.items():
         excess = OFFSETS.get(element, 0) + 0.04 * rng.standard_normal(n)
         table[name] = four[:, 2] + excess
     table["V_H"][::7] = -9999.0
@@ -226,12 +227,12 @@ def test_zero_points_are_those_of_solar_stars(giants: Giants) -> None:
 
 
 def test_elements_that_nobody_measured_scatter_about_the_metals(giants: Giants) -> None:
-    unmeasured = [e for e in ELEMENTS if e not in MEASURED]
+    unmeasured = [e for e in ELEMENTS if e not in ABUNDANCE_COLUMNS]
     assert set(unmeasured) == {"P", "Cr", "Co", "Cu", "Ge"}
     for element in unmeasured:
         excess = column(giants, element) - giants.four[:, 2]
         assert abs(excess.mean()) < 0.01
-        assert excess.std() == pytest.approx(UNMEASURED_SCATTER, rel=0.15)
+        assert excess.std() == pytest.approx(UNMEASURED_SCATTER_DEX, rel=0.15)
 
 
 def test_a_failed_measurement_is_taken_for_ordinary(giants: Giants) -> None:
@@ -278,7 +279,7 @@ def test_moved_stars_go_up_the_giant_branch(giants: Giants) -> None:
     was = giants.part(np.array([from_row[both.ids[i].split()[0]] for i in added]))
     now = both.part(np.array(added))
     cooler, lower, *rest = (was.four - now.four).T
-    assert (was.four[:, 0] < BRANCH_BELOW).all()
+    assert (was.four[:, 0] < BRANCH_BELOW_KELVIN).all()
     assert cooler.min() >= 0 and cooler.max() > 300
     assert now.four[:, 0].min() >= APOGEE_LABELS.low[0] - 0.05 * np.ptp(
         [APOGEE_LABELS.low[0], APOGEE_LABELS.high[0]]

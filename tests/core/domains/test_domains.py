@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from spectrabridge.core.adaptation.training import TrainingResult
+from spectrabridge.core.adaptation.result import TrainingResult
 from spectrabridge.core.bundle import Bundle
 from spectrabridge.core.bundle.writing import write_bundle
-from spectrabridge.core.domains import registry, tuned_gf
+from spectrabridge.core.domains import apogee_giants, mock_lines, tuned_gf
 from spectrabridge.core.domains.domains import N_SAMPLE, Domains, HeldOut
 from spectrabridge.core.domains.mock_lines import MockSurvey, mock_domains, reference_giant
-from spectrabridge.core.domains.registry import EXPERIMENTS, build_domains, domains_of
+from spectrabridge.core.domains.registry import build_domains, domains_of, experiments
 from spectrabridge.core.emulator import Emulator
 from spectrabridge.core.emulator.hidden_lines import Experiment, HiddenLines, hidden_pixels
 from spectrabridge.core.errors import BundleError, SpectrumError, TrainingError
@@ -171,7 +171,7 @@ def test_what_an_experiment_needs_is_asked_for(toy_emulator: Emulator, tmp_path:
         build_domains("apogee-giants", toy_emulator)
     with pytest.raises(SpectrumError, match=r"lacks observed/empirical_giants\.npz, labels/.*csv"):
         build_domains("apogee-giants", toy_emulator, data=tmp_path)
-    with pytest.raises(TrainingError, match=r"mock-lines, tuned-gf, apogee-giants.*'andromeda'"):
+    with pytest.raises(TrainingError, match=r"apogee-giants, mock-lines, tuned-gf.*'andromeda'"):
         build_domains("andromeda", toy_emulator)
 
 
@@ -183,12 +183,14 @@ def test_every_experiment_is_found_by_name(
     def remember(name: str, result: int) -> Callable:
         return lambda *given: asked.append((name, *given)) or result
 
-    monkeypatch.setattr(registry.mock_lines, "mock_experiment", lambda e: "features")
-    monkeypatch.setattr(registry.mock_lines, "mock_domains", remember("mock-lines", 1))
-    monkeypatch.setattr(registry.tuned_gf, "tuned_domains", remember("tuned-gf", 2))
-    monkeypatch.setattr(registry.apogee_giants, "read_domains", remember("apogee-giants", 3))
+    monkeypatch.setattr(mock_lines, "mock_experiment", lambda e: "features")
+    monkeypatch.setattr(mock_lines, "mock_domains", remember("mock-lines", 1))
+    monkeypatch.setattr(tuned_gf, "tuned_domains", remember("tuned-gf", 2))
+    monkeypatch.setattr(apogee_giants, "read_domains", remember("apogee-giants", 3))
     other = Emulator(toy_emulator.labels, toy_emulator.grid, hidden=(4,), n_basis=4)
-    built = [build_domains(n, toy_emulator, truth=other, data=tmp_path) for n in EXPERIMENTS]
+    names = ("mock-lines", "tuned-gf", "apogee-giants")
+    assert set(names) == set(experiments())
+    built = [build_domains(n, toy_emulator, truth=other, data=tmp_path) for n in names]
     assert built == [1, 2, 3]
     assert asked == [
         ("mock-lines", toy_emulator, "features"),
@@ -224,7 +226,7 @@ def write(
 def test_a_masked_line_bundle_gives_its_own_hidden_lines(
     toy_bundle: Bundle, toy_experiment: Experiment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registry.mock_lines, "MockSurvey", lambda: SURVEY)
+    monkeypatch.setattr(mock_lines, "MockSurvey", lambda: SURVEY)
     again = domains_of(toy_bundle)
     assert again.name == "mock-lines"
     assert isinstance(again.synthetic, HiddenLines)

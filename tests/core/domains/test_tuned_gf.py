@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from spectrabridge.core.domains import tuned_gf
-from spectrabridge.core.domains.tuned_gf import TunedSurvey, bad_pixels, observe, tuned_domains
+from spectrabridge.core.domains.bad_pixels import bad_pixels
+from spectrabridge.core.domains.tuned_gf import TunedSurvey, observe, tuned_domains
 from spectrabridge.core.emulator import Emulator
 from spectrabridge.core.errors import TrainingError
 from spectrabridge.core.labels import APOGEE_LABELS, draws

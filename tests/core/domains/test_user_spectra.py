@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from spectrabridge.core.adaptation.training import AdaptationTraining
+from spectrabridge.core.adaptation.settings import AdaptationTraining
 from spectrabridge.core.bundle import Model
 from spectrabridge.core.domains.mock_lines import reference_giant
 from spectrabridge.core.domains.observed_labels import known_labels, synthetic_labels

@@ -11,7 +11,7 @@ import torch
 
 from spectrabridge.core.emulator import Emulator, EmulatorTraining, train_emulator
 from spectrabridge.core.emulator.element_lines import OwnLines, own_lines
-from spectrabridge.core.emulator.training import absolute_errors
+from spectrabridge.core.emulator.scoring import absolute_errors
 from spectrabridge.core.labels import APOGEE_LABELS, draws
 from spectrabridge.core.spectra import APOGEE_GRID, Chip, Spectra, WavelengthGrid
 

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from spectrabridge.core.emulator import Emulator, EmulatorTraining, train_emulator
-from spectrabridge.core.emulator.training import PAYNE_TRAINING, hold_out, train_and_score
+from spectrabridge.core.emulator.scoring import hold_out, train_and_score
+from spectrabridge.core.emulator.training import PAYNE_TRAINING
 from spectrabridge.core.errors import BundleError, LabelError, SpectrumError, TrainingError
 from spectrabridge.core.labels import APOGEE_LABELS
 from spectrabridge.core.spectra import Spectra

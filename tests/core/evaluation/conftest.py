@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from spectrabridge.core.adaptation.training import AdaptationTraining, TrainingResult
+from spectrabridge.core.adaptation.result import TrainingResult
+from spectrabridge.core.adaptation.settings import AdaptationTraining
 from spectrabridge.core.bundle import Model, Sample
 from spectrabridge.core.domains.domains import Domains
 from spectrabridge.core.domains.mock_lines import MockSurvey, mock_domains, reference_giant

@@ -10,7 +10,7 @@ import torch
 
 from spectrabridge.core.adaptation.adapter import Adapter
 from spectrabridge.core.adaptation.networks.registry import build_network
-from spectrabridge.core.adaptation.training import TrainingResult
+from spectrabridge.core.adaptation.result import TrainingResult
 from spectrabridge.core.bundle import Model, Sample
 from spectrabridge.core.domains.domains import Domains
 from spectrabridge.core.errors import BundleError

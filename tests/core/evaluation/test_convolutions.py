@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from spectrabridge.core.adaptation.settings import SMALL_CONV
 from spectrabridge.core.adaptation.spectral_basis import SpectralBasis
-from spectrabridge.core.adaptation.training import SMALL_CONV
 from spectrabridge.core.bundle import Model, Sample
 from spectrabridge.core.domains.domains import Domains
 from spectrabridge.core.domains.mock_lines import reference_giant

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from spectrabridge.core.adaptation.training import TrainingResult
+from spectrabridge.core.adaptation.result import TrainingResult
 from spectrabridge.core.bundle import Bundle, Sample
 from spectrabridge.core.bundle.writing import write_bundle
 from spectrabridge.core.domains.mock_lines import reference_giant

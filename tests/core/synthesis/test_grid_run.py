@@ -199,7 +199,7 @@ def test_the_rate_is_that_of_the_processor(fake: Fake, tmp_path: Path) -> None:
 
 def test_a_grid_is_read_as_one_and_trains(fake: Fake, tmp_path: Path) -> None:
     from spectrabridge.core.emulator import EmulatorTraining
-    from spectrabridge.core.emulator.training import train_and_score
+    from spectrabridge.core.emulator.scoring import train_and_score
 
     make_grid(PLAN, tmp_path / "grid.h5")
     spectra = read_grid(tmp_path / "grid.h5")

@@ -14,23 +14,20 @@ import torch
 from torch import Tensor
 
 from spectrabridge.core.adaptation.adapter import Adapter
+from spectrabridge.core.adaptation.callbacks import WriteCheckpoint
 from spectrabridge.core.adaptation.losses import member_squares
-from spectrabridge.core.adaptation.networks.convolution import (
-    ConvCritics,
-    ConvLayers,
-    ConvNetwork,
-    ConvShape,
-)
+from spectrabridge.core.adaptation.networks.conv_shape import ConvLayers, ConvShape
+from spectrabridge.core.adaptation.networks.convolution import ConvCritics, ConvNetwork
 from spectrabridge.core.adaptation.pixel_space import PixelSpace, fit_pixels
 from spectrabridge.core.adaptation.representation import Batch
-from spectrabridge.core.adaptation.training import (
+from spectrabridge.core.adaptation.result import TrainingResult
+from spectrabridge.core.adaptation.settings import (
     PAPER_CONV,
     PAPER_CONV_APOGEE,
     SMALL_CONV,
-    AdaptationTrainer,
     AdaptationTraining,
-    TrainingResult,
 )
+from spectrabridge.core.adaptation.training import AdaptationTrainer
 from spectrabridge.core.bundle import Model
 from spectrabridge.core.bundle.writing import write_bundle
 from spectrabridge.core.domains.mock_lines import (
@@ -44,7 +41,7 @@ from spectrabridge.core.emulator.hidden_lines import Experiment, HiddenLines, hi
 from spectrabridge.core.errors import BundleError, TrainingError
 from spectrabridge.core.evaluation import score_hidden_lines
 
-from ...conftest import TOY_SURVEY
+from ...conftest import TOY_SURVEY, StopAt
 
 TINY_LAYERS = ConvLayers(
     domain=(8, 16),
@@ -230,7 +227,7 @@ def test_the_loss_is_normalised_by_good_pixels() -> None:
 
 def test_flux_in_bad_pixels_changes_nothing(with_bad_pixels) -> None:
     one, other = with_bad_pixels(5.0), with_bad_pixels(-40.0)
-    assert one._step() == other._step()
+    assert one._step().losses == other._step().losses
     assert one.validate() == other.validate()
     # Nor does what the networks put there.
     batch = one._batch()
@@ -268,12 +265,8 @@ def test_stopping_and_going_on_changes_nothing(make: Make, tmp_path: Path) -> No
     whole = make().run()
     stopped, path = make(), tmp_path / "state.safetensors"
 
-    def stop_at_5(step: int, total: int, figures: dict[str, float]) -> None:
-        if step == 5:
-            stopped.request_stop()
-
     with pytest.raises(KeyboardInterrupt):
-        stopped.run(checkpoint=path, progress=stop_at_5)
+        stopped.run([StopAt(5), WriteCheckpoint(path)])
     later = make()
     later.resume(path)
     assert later.iteration == 5
@@ -291,11 +284,11 @@ def test_variants_train_and_can_be_stored(
     make: Make, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
     trainer = make(iterations=8, **changes)
-    result = trainer.run(checkpoint=tmp_path / "state")
+    result = trainer.run([WriteCheckpoint(tmp_path / "state")])
     again = make(iterations=8, **changes)
     again.resume(tmp_path / "state")
     adapter = result.adapter
-    flux = trainer.synth.decode(trainer._synth_valid[:3])
+    flux = trainer.synth.decode(trainer.synthetic_held_out[:3])
     assert torch.equal(again.adapter().adapt(flux), adapter.adapt(flux))
     rebuilt = Adapter.rebuild(_through_json(adapter.description()), adapter.tensors())
     assert torch.equal(rebuilt.adapt(flux), adapter.adapt(flux))

@@ -6,11 +6,8 @@ import pytest
 import torch
 
 from spectrabridge.core.adaptation.adapter import Adapter
-from spectrabridge.core.adaptation.networks.perceptron import (
-    AdaptationNetwork,
-    NetworkShape,
-    in_bases,
-)
+from spectrabridge.core.adaptation.networks.basis_change import in_bases
+from spectrabridge.core.adaptation.networks.perceptron import AdaptationNetwork, NetworkShape
 from spectrabridge.core.adaptation.spectral_basis import SpectralBasis, fit_basis
 from spectrabridge.core.errors import BundleError
 
