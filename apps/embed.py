@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +9,16 @@ import click
 
 from .options import (
     EXISTING,
-    bar,
     json_option,
     print_figures,
+    say,
     set_up_torch,
+    stage_bars,
     threads_option,
     typed_command,
 )
 
-MOST = 250_000
+MAX_STARS = 250_000
 """Stars of a map at most."""
 
 
@@ -27,7 +27,7 @@ MOST = 250_000
 @click.option(
     "--n",
     "n_stars",
-    type=click.IntRange(40, MOST),
+    type=click.IntRange(40, MAX_STARS),
     default=4000,
     show_default=True,
     help="Stars of the map, half of them synthetic. Where neither --spectra is given nor the "
@@ -74,66 +74,32 @@ def embed_command(
     same map with one thread.
     """
     from ..core.bundle import open_bundle
-    from ..core.domains.user_spectra import read_observed
-    from ..core.embedding import (
-        TsneSettings,
-        make_embedding,
-        stars_of_bundle,
-        stars_of_spectra,
-        store_embedding,
-        write_embedding,
-    )
-    from ..core.errors import EmbeddingError
+    from ..core.embedding import TsneSettings
+    from ..core.embedding.stored_map import embed_bundle
 
     if out is not None and not out.resolve().parent.is_dir():
         raise click.UsageError(f"--out: there is no folder {out.resolve().parent}.")
     set_up_torch(threads, "cpu")
-    opened = open_bundle(bundle)
-    if store and not opened.path.is_dir():
-        raise EmbeddingError(
-            f"{opened.path} is a zip file; unpack it to store a map in it, or give --out."
+    with stage_bars() as show:
+        made = embed_bundle(
+            open_bundle(bundle),
+            n_stars,
+            spectra=spectra,
+            settings=TsneSettings(perplexity=perplexity, seed=seed, threads=threads),
+            store=store,
+            out=out,
+            report=show,
+            command=typed_command(),
         )
-    notes: list[str] = []
-    if spectra is None:
-        stars = stars_of_bundle(opened, n_stars, seed)
-        if len(stars) < n_stars // 2 * 2:
-            notes.append(
-                f"The bundle keeps {stars.n_each} observed stars and does not know the truth of "
-                f"their domain: the map has {len(stars)} stars."
-            )
-    else:
-        emulator = opened.model.complete_emulator
-        given = read_observed(spectra, emulator, limit=n_stars // 2, seed=seed)
-        notes += [str(n) for n in given.provenance.get("notes", [])]
-        stars = stars_of_spectra(opened, given, seed)
-    for note in notes:
-        click.echo(f"spectrabridge: {note}", err=True)
-
-    settings = TsneSettings(perplexity=perplexity, seed=seed, threads=threads)
-    with ExitStack() as stack:
-        shown: dict[str, Any] = {}
-
-        def tell(what: str, done: int, total: int) -> None:
-            if what not in shown:
-                unit = "star" if what == "spectra" else "step"
-                stack.close()
-                shown[what] = stack.enter_context(bar(what, total, unit=unit))
-            shown[what](done, total, {})
-
-        embedding = make_embedding(opened, stars, settings, tell, typed_command())
-    content = write_embedding(embedding)
-    if out is not None:
-        partial = out.with_name(f".{out.name}.partial")
-        partial.write_bytes(content)
-        partial.replace(out)
-    if store:
-        opened = store_embedding(opened, embedding)
+    for note in made.notes:
+        say(f"spectrabridge: {note}")
+    embedding = made.embedding
     figures: dict[str, Any] = {
-        "bundle": opened.name,
-        "n_stars": len(stars),
+        "bundle": made.bundle.name,
+        "n_stars": len(embedding),
         "seconds": embedding.info["seconds"],
-        "bytes": len(content),
-        "stored": str(opened.path) if store else "",
+        "bytes": made.n_bytes,
+        "stored": str(made.bundle.path) if store else "",
         "out": "" if out is None else str(out),
     }
     if as_json:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +10,12 @@ import click
 
 from .options import (
     EXISTING,
-    bar,
     device_option,
     json_option,
     print_figures,
+    say,
     set_up_torch,
+    stage_bars,
     threads_option,
 )
 
@@ -90,7 +90,8 @@ def evaluate_command(
     no truth. --device is where --mask and --ablations train.
     """
     from ..core.bundle import open_bundle
-    from ..core.evaluation import evaluate_bundle, without_plots
+    from ..core.evaluation import without_plots
+    from ..core.evaluation.full_evaluation import evaluate_fully
 
     retrain = mask is not None or ablations
     if mask is not None and ablations:
@@ -105,155 +106,37 @@ def evaluate_command(
         raise click.UsageError(f"--report: there is no folder {report.resolve().parent}.")
     set_up_torch(threads, device)
     opened = open_bundle(bundle)
-    if mask is not None:
-        figures = _with_mask(opened, mask, stars, members, iterations, threads, device)
-    else:
-        table = None
-        if ablations:
-            table = _ablations(opened, data, members, iterations, device, store)
-        figures = evaluate_bundle(opened, n_stars=stars, progress=_say)
-        if table is not None:
-            figures["ablations"] = table
-    if fit_files:
-        figures = _with_fits(figures, opened, fit_files)
-    if recovery is not None:
-        from ..core.evaluation.recovery import score_recovery
-
-        with bar("recovery", recovery, unit="star") as show:
-            found = score_recovery(opened, recovery, progress=lambda d, n: show(d, n, {}))
-        figures = {**figures, "recovery": found}
+    with stage_bars() as show:
+        figures = evaluate_fully(
+            opened,
+            n_stars=stars,
+            mask=mask,
+            ablations=ablations,
+            data=data,
+            members=members,
+            iterations=iterations,
+            store=store,
+            fit_files=fit_files,
+            n_recovered=recovery or 0,
+            device=device,
+            progress=show,
+            measuring=lambda what: say(f"Measuring {what}."),
+            row_done=lambda row: say(f"Measured {row['variant']}: {json.dumps(_short(row))}."),
+        )
     plain = without_plots(figures)
     if report is not None:
         from ..explorer.about.evaluation_report import report_html
 
         report.write_text(report_html(figures, opened), encoding="utf-8")
-        _say(f"the page {report}", "Wrote")
+        say(f"Wrote the page {report}.")
     if as_json:
         print_figures(plain, True)
     else:
         _print(plain, seeds)
 
 
-def _with_fits(figures: dict[str, Any], opened: Any, files: tuple[Path, ...]) -> dict[str, Any]:
-    """Return the figures with those of fits of stars in files."""
-    from ..core.evaluation.real_star_fits import score_fits
-
-    with bar("fitting", 2 * len(files), unit="fit") as show:
-        found = score_fits(opened, files, progress=lambda done, total: show(done, total, {}))
-    drawn = {**(figures.get("plots") or {}), **found.pop("plots")}
-    return {**figures, **found, "plots": drawn}
-
-
-def _say(what: str, verb: str = "Measuring") -> None:
-    click.echo(f"{verb} {what}.", err=True)
-
-
-def _training(opened: Any, members: int | None, iterations: int | None) -> Any:
-    """Return the settings a bundle was trained with, changed as asked for.
-
-    Of networks that were trained further, those of their first training.
-    """
-    from dataclasses import replace
-
-    from ..core.adaptation.settings import AdaptationTraining
-
-    made = opened.provenance
-    while "started_from" in made:
-        made = made["started_from"]
-    training = AdaptationTraining.of(made.get("training", {}))
-    if iterations is not None:
-        training = training.lasting(iterations)
-    return training if members is None else replace(training, members=members, keep=0)
-
-
-def _ablations(
-    opened: Any,
-    data: Path | None,
-    members: int | None,
-    iterations: int | None,
-    device: str,
-    store: bool,
-) -> list[dict[str, Any]]:
-    """Train the variants with a progress bar each; keep the rows in the bundle if asked to."""
-    from ..core.bundle.writing import store_metrics
-    from ..core.domains.registry import domains_of
-    from ..core.evaluation import train_ablations
-
-    training = _training(opened, members, iterations)
-    table: list[dict[str, Any]] = []
-
-    def keep(row: dict[str, Any]) -> None:
-        table.append(row)
-        _say(f"{row['variant']}: {json.dumps(_short(row))}", "Measured")
-        if store:
-            store_metrics(opened, {**opened.metrics, "ablations": table})
-
-    with bar("ablations", training.iterations) as show:
-        train_ablations(
-            domains_of(opened, data),
-            training,
-            device=device,
-            progress=_without_name(show),
-            done=keep,
-        )
-    return table
-
-
-def _without_name(show: Callable[[int, int, dict[str, float]], None]) -> Any:
-    """Return a progress callback that is also given the name of what is trained."""
-
-    def named(_: str, step: int, total: int, figures: dict[str, float]) -> None:
-        show(step, total, figures)
-
-    return named
-
-
-def _with_mask(
-    opened: Any,
-    mask: Path,
-    stars: int,
-    members: int | None,
-    iterations: int | None,
-    threads: int,
-    device: str,
-) -> dict[str, Any]:
-    """Retrain on the paper's own mask and evaluate that."""
-    from ..core.adaptation.callbacks import ShowProgress
-    from ..core.bundle import Model
-    from ..core.domains.mock_lines import mock_domains
-    from ..core.emulator.hidden_lines import Experiment, read_paper_mask
-    from ..core.errors import BundleError
-    from ..core.evaluation import about, evaluate_model
-
-    model = opened.model
-    if opened.experiment is None:
-        raise BundleError(
-            f"{opened.name} hides no lines, so --mask cannot be used with it; expected a bundle "
-            "such as mock-lines."
-        )
-    emulator = model.complete_emulator
-    features = read_paper_mask(mask, model.labels, model.grid.n_pixels)
-    training = _training(opened, members, iterations)
-    domains = mock_domains(emulator, Experiment(features, 1.0, 0.0, 0))
-    trainer = domains.trainer(training, device)
-    with bar("adaptation", training.iterations) as show:
-        result = trainer.run([ShowProgress(show)])
-    trained = Model(domains.synthetic, result.adapter, model.reference, emulator)
-    sample = domains.sample(result.adapter)
-    figures = evaluate_model(trained, sample, features, n_stars=stars, progress=_say)
-    return (
-        figures
-        | about(opened)
-        | {
-            "train_seconds": result.seconds,
-            "train_device": device,
-            "train_threads": threads,
-            "mask": mask.name,
-        }
-    )
-
-
-_MAIN = ("teff", "logg", "Fe", "C", "N", "O", "Mg", "Si")
+SHOWN_LABELS = ("teff", "logg", "Fe", "C", "N", "O", "Mg", "Si")
+"""Labels of which figures are printed for a person."""
 
 
 def _print(figures: dict[str, Any], seeds: bool) -> None:
@@ -262,7 +145,7 @@ def _print(figures: dict[str, Any], seeds: bool) -> None:
     if "label_bias" in figures:
         click.echo("\nlabels read back from adapted spectra: bias, scatter (of true spectra)")
         floor = figures["label_floor"]
-        for name in (n for n in _MAIN if n in figures["label_bias"]):
+        for name in (n for n in SHOWN_LABELS if n in figures["label_bias"]):
             click.echo(
                 f"  {name:6s} {figures['label_bias'][name]:+9.3g} "
                 f"{figures['label_scatter'][name]:9.3g}   "
@@ -318,6 +201,6 @@ def _short(value: Any) -> Any:
     if isinstance(value, dict):
         rows = {k: v for k, v in value.items() if k != "label_consistency_by_label"}
         if "teff" in rows:
-            rows = {k: v for k, v in rows.items() if k in _MAIN}
+            rows = {k: v for k, v in rows.items() if k in SHOWN_LABELS}
         return {k: _short(v) for k, v in rows.items()}
     return float(f"{value:.3g}") if isinstance(value, float) else value

@@ -68,9 +68,10 @@ def lines_command(
     kept with --store, to be vetted one by one.
     """
     from ..core.bundle import open_bundle
-    from ..core.bundle.writing import attach, require_folder
+    from ..core.bundle.writing import require_folder
     from ..core.linelist import read_lines
-    from ..core.lines import CANDIDATES, LineSettings, find_candidates, score_candidates, summary
+    from ..core.lines import LineSettings, score_candidates, summary
+    from ..core.lines.attached import find_and_store
 
     if out is not None and out.suffix.lower() not in (*FORMATS, ".json"):
         raise click.UsageError(
@@ -90,7 +91,9 @@ def lines_command(
         if out is None and not store:
             return
     with bar("stars", stars, unit="star") as show:
-        found = find_candidates(opened, settings, lines=known, progress=lambda i, n: show(i, n, {}))
+        found = find_and_store(
+            opened, settings, lines=known, store=store, progress=lambda i, n: show(i, n, {})
+        )
     if out is not None:
         if out.suffix.lower() == ".json":
             out.write_text(json.dumps(found.to_json(), indent=1) + "\n", encoding="utf-8")
@@ -98,7 +101,6 @@ def lines_command(
             found.table().write(out, format=FORMATS[out.suffix.lower()], overwrite=True)
         click.echo(f"Wrote {out}.", err=True)
     if store:
-        attach(opened, CANDIDATES, found.dumps())
         click.echo(f"Kept {len(found)} candidates in {opened.path}.", err=True)
     if evaluate:
         return

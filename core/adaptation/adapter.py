@@ -23,7 +23,7 @@ from .networks.registry import BACKBONES, Network, Shape, backbone_of, build_net
 from .representation import KINDS, Representation, tensors_of
 from .spectral_basis import SpectralBasis
 
-MOST_MEMBERS = 64
+MAX_MEMBERS = 64
 """Largest ensemble that is read from a file."""
 
 
@@ -234,8 +234,8 @@ class Adapter(nn.Module):
                 )
             plain = {k: v.float() for k, v in tensors.items()}
             seeds = [int(s) for s in description["seeds"]]
-            if not 1 <= len(seeds) <= MOST_MEMBERS:
-                raise ValueError(f"an ensemble has 1 to {MOST_MEMBERS} members, not {len(seeds)}.")
+            if not 1 <= len(seeds) <= MAX_MEMBERS:
+                raise ValueError(f"an ensemble has 1 to {MAX_MEMBERS} members, not {len(seeds)}.")
             shape = read_shape(backbone, description["shape"])
             _require_sizes(shape, len(seeds), plain)
             network = build_network(shape, seeds)

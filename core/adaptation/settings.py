@@ -42,9 +42,9 @@ class AdaptationTraining:
     seed : int
         Members use seeds ``seed``, ``seed + 1``, ...
     n_basis, hidden, n_shared, n_split, activation
-        See :class:`~spectrabridge.core.adaptation.network.NetworkShape`, and for the
+        See :class:`~spectrabridge.core.adaptation.networks.perceptron.NetworkShape`, and for the
         last three with the other backbone
-        :class:`~spectrabridge.core.adaptation.conv.ConvShape`.
+        :class:`~spectrabridge.core.adaptation.networks.conv_shape.ConvShape`.
     learning_rate, critic_learning_rate : float
         Peaks; see `schedule`.
     pool : int
@@ -100,7 +100,7 @@ class AdaptationTraining:
         Factor on the critics' own loss. Adam makes it nearly void; it is there because
         the paper's configurations name it.
     linear_path, split_limit
-        See :class:`~spectrabridge.core.adaptation.network.NetworkShape`; basis only.
+        See :class:`~spectrabridge.core.adaptation.networks.perceptron.NetworkShape`; basis only.
     matching_weight : float
         Weight of the sliced distance between adapted and observed, and translated-back
         and synthetic, spectra of a batch in the `n_matched` leading components, from step

@@ -18,13 +18,13 @@ from ..errors import TrainingError
 N_FOLDS = 10
 """One spectrum in so many is left out of the components, to tell signal from noise."""
 
-LEAST_SIGNAL = 0.5
+MIN_SPREAD_IN_ERRORS = 0.5
 """Smallest spread of a coefficient, in errors of a pixel."""
 
-MOST_DEAD = 0.05
+MAX_DEAD_PIXEL_FRACTION = 0.05
 """Part of the pixels that may be bad in all spectra of a domain."""
 
-PULL = 0.1
+PIXEL_RIDGE_STARS = 0.1
 """Pull to zero, in stars, on how a pixel follows the coefficients: for those seen in few."""
 
 
@@ -171,7 +171,7 @@ def fit_basis(
     Raises
     ------
     TrainingError
-        If there are fewer spectra than components, or more than :data:`MOST_DEAD` of
+        If there are fewer spectra than components, or more than :data:`MAX_DEAD_PIXEL_FRACTION` of
         the pixels are bad in all of them.
     """
     n = flux.shape[0]
@@ -191,7 +191,7 @@ def fit_basis(
             # Both fits leave out what was filled in; else it would confirm itself.
             own = _fit_seen(flux - space.mean, bad, space.components.T * space.scale, noise**2)
             own = torch.cat([torch.ones_like(own[:, :1]), own], 1)
-            slopes = _fit_seen((flux - mean).T, bad.T, own, PULL)
+            slopes = _fit_seen((flux - mean).T, bad.T, own, PIXEL_RIDGE_STARS)
             filled = torch.where(bad, own @ slopes.T + mean, flux)
             filled[:, dead] = 1
     if sigma is None:
@@ -225,7 +225,7 @@ def _signal(space: SpectralBasis, flux: Tensor, ivar: Tensor | None, sigma: floa
         noise = torch.cat([p[1] for p in parts])
     trust = 1 / (noise + space.scale.square()).square()
     variance = (trust * (values.square() - noise)).sum(0) / trust.sum(0)
-    return variance.clamp_min((LEAST_SIGNAL * sigma) ** 2).sqrt()
+    return variance.clamp_min((MIN_SPREAD_IN_ERRORS * sigma) ** 2).sqrt()
 
 
 def _components(
@@ -306,18 +306,18 @@ def mean_of_good(flux: Tensor, ivar: Tensor | None) -> tuple[Tensor | None, Tens
     Raises
     ------
     TrainingError
-        If more than :data:`MOST_DEAD` of the pixels are dead.
+        If more than :data:`MAX_DEAD_PIXEL_FRACTION` of the pixels are dead.
     """
     bad = None if ivar is None else ivar <= 0
     if bad is None or not bad.any():
         return None, torch.zeros(flux.shape[1], dtype=torch.bool, device=flux.device), flux.mean(0)
     count = (~bad).sum(0)
     dead = count == 0
-    if dead.double().mean() > MOST_DEAD:
+    if dead.double().mean() > MAX_DEAD_PIXEL_FRACTION:
         raise TrainingError(
             f"{int(dead.sum())} of {dead.numel()} pixels are bad in every spectrum (the first "
             f"is pixel {int(torch.nonzero(dead)[0])}), as if a chip were missing; give spectra "
-            f"that cover all but {MOST_DEAD:.0%} of the pixels."
+            f"that cover all but {MAX_DEAD_PIXEL_FRACTION:.0%} of the pixels."
         )
     mean = torch.where(bad, torch.zeros_like(flux), flux).sum(0) / count.clamp_min(1)
     # A pixel that no spectrum has stays at the continuum and takes part in nothing.

@@ -43,8 +43,8 @@ DEFAULT = "apogee-giants"
 """The bundle that the explorer opens when none is named."""
 
 _MAIN = "bundle.json"
-_LARGEST = 1 << 30
-_LARGEST_MAIN = 1 << 24
+_MAX_FILE_BYTES = 1 << 30
+_MAX_MAIN_BYTES = 1 << 24
 
 _UNREADABLE = (OSError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 """What a missing file or a damaged, encrypted or exotic zip file raises."""
@@ -118,7 +118,7 @@ class _Files:
         if Path(name).name != name or name in ("", ".", ".."):
             raise BundleError(f"{self.path}: file names in a bundle are plain; found {name!r}.")
         try:
-            most = _LARGEST_MAIN if name == _MAIN else _LARGEST
+            most = _MAX_MAIN_BYTES if name == _MAIN else _MAX_FILE_BYTES
             if self._size(name) > most:
                 raise BundleError(
                     f"{self.path}: {name} claims {self._size(name)} bytes; at most {most} are read."
@@ -230,10 +230,15 @@ class Bundle:
         tensors = self.tensors("truth.safetensors")
         return Emulator.rebuild(self.data["truth"], self.labels, self.grid, tensors)
 
+    @property
+    def has_sample(self) -> bool:
+        """Whether it keeps held-out stars, told without reading them."""
+        return "sample.safetensors" in self.data["files"]
+
     @cached_property
     def sample(self) -> Sample | None:
         """Held-out stars by which the bundle can be judged, if it keeps some."""
-        if "sample.safetensors" not in self.data["files"]:
+        if not self.has_sample:
             return None
         with _understood(self.path, "the sample of stars"):
             sample = Sample.rebuild(self.tensors("sample.safetensors"), len(self.labels))
@@ -419,6 +424,3 @@ def verify_bundle(path: str | Path) -> list[str]:
         except SpectrabridgeError as problem:
             problems.append(str(problem))
     return problems
-
-
-# ---------------------------------------------------------------------- writing

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..adaptation.adapter import Adapter
-from ..emulator.emulator import Emulator, Extrapolation
+from ..emulator.emulator import Emulator
+from ..emulator.extrapolation import Extrapolation
 from ..emulator.hidden_lines import HiddenLines
 from ..errors import LabelError, SpectrumError
 from ..labels.label_set import LabelSet
@@ -92,6 +93,21 @@ class Model:
         Empty inside. Where it is not, spectra are extrapolated and may be absurd.
         """
         return self.emulator.extrapolations(labels)
+
+    def trained_ranges(self, labels: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the trained range of each label of one star, the others as they are.
+
+        Parameters
+        ----------
+        labels : array, shape ``(n_labels,)``
+            Labels of the star.
+
+        Returns
+        -------
+        array, shape ``(n_labels, 2)``
+            Lowest and highest value of each label, in its unit.
+        """
+        return self.emulator.trained_ranges(labels)
 
     # ------------------------------------------------------------------ spectra
 

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from ..errors import BundleError
 
-SMALL = 4096
+MAX_PLAIN_NUMBERS = 4096
 """Numbers up to which a tensor is stored as it is."""
 
-SPARSE = 0.25
+MIN_ZERO_FRACTION = 0.25
 """Part of zeros from which only the other numbers are stored, with a bit for each place."""
 
 _VALUES, _PLACES, _SHAPE = ".values", ".places", ".shape"
@@ -28,12 +28,12 @@ def compact(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """
     out = {}
     for name, tensor in tensors.items():
-        if tensor.dim() < 2 or tensor.numel() <= SMALL:
+        if tensor.dim() < 2 or tensor.numel() <= MAX_PLAIN_NUMBERS:
             out[name] = tensor.float().contiguous()
             continue
         half = tensor.half().contiguous()
         kept = half != 0
-        if 1 - float(kept.float().mean()) < SPARSE:
+        if 1 - float(kept.float().mean()) < MIN_ZERO_FRACTION:
             out[name] = half
             continue
         out[name + _VALUES] = half[kept]

@@ -17,13 +17,13 @@ from ..errors import LabelError, TrainingError
 from ..labels import LabelSet, canonical, draws
 from ..spectra.spectra import Spectra
 
-FEWEST_LABELLED = 30
+MIN_LABELLED_STARS = 30
 """With fewer stars with T_eff, log g and metallicity nobody can tell a distribution."""
 
-MOST_OUTSIDE = 0.4
+MAX_OUTSIDE_FRACTION = 0.4
 """Part of the observed stars that may lie outside the trained range of a main label."""
 
-JITTER = 0.2
+KERNEL_WIDTH = 0.2
 """Width of the smoothing kernel, as a part of the spread of the labels.
 
 Enough that no star is drawn as it is, little enough that a red clump stays a clump.
@@ -143,7 +143,7 @@ def synthetic_labels(emulator: Emulator, spectra: Spectra) -> draws.Draw:
     A smoothed bootstrap: a star is drawn at random, labels that are not known of it are
     taken from a giant-branch star of like T_eff, log g and [Fe/H] (abundances as [X/Fe]
     about the star's own [Fe/H]), and the whole is moved by a normal step with
-    :data:`JITTER` times the spread and with the correlations of all stars, then shrunk
+    :data:`KERNEL_WIDTH` times the spread and with the correlations of all stars, then shrunk
     towards the mean so that spread and correlations stay what they were (Silverman 1986,
     section 6.4). Values are clipped to the trained range.
 
@@ -153,7 +153,7 @@ def synthetic_labels(emulator: Emulator, spectra: Spectra) -> draws.Draw:
         Gives the labels and their trained range.
     spectra : Spectra
         Observed spectra. If too few carry T_eff, log g and a metallicity, the giant
-        branch is drawn instead (:func:`~spectrabridge.core.draws.giant_branch`).
+        branch is drawn instead (:func:`~spectrabridge.core.labels.draws.giant_branch`).
 
     Returns
     -------
@@ -170,7 +170,7 @@ def synthetic_labels(emulator: Emulator, spectra: Spectra) -> draws.Draw:
     labels = emulator.labels
     values, _ = known_labels(spectra, labels)
     known = np.zeros(0, bool) if values is None else main_known(values, labels)
-    if values is None or known.sum() < FEWEST_LABELLED:
+    if values is None or known.sum() < MIN_LABELLED_STARS:
         return partial(draws.giant_branch, labels=labels)
     _check_inside(values[known], labels)
     return _Bootstrap(values[known], labels)
@@ -187,7 +187,7 @@ def _check_inside(values: NDArray[np.float64], labels: LabelSet) -> None:
     for i in labels.columns(_MAIN):
         label = labels.labels[i]
         share = float(((values[:, i] < label.low) | (values[:, i] > label.high)).mean())
-        if share > MOST_OUTSIDE:
+        if share > MAX_OUTSIDE_FRACTION:
             raise TrainingError(
                 f"{share:.0%} of the observed stars have {label.title} outside the emulator's "
                 f"range, {label.low:g} to {label.high:g}; their median is "
@@ -218,7 +218,7 @@ class _Bootstrap:
         spread = torch.cov(flat.T.double()) + 1e-12 * torch.eye(len(labels), dtype=torch.double)
         # Eigenvectors rather than Cholesky: labels may be constant or depend on each other.
         power, axes = torch.linalg.eigh(spread)
-        self._kernel = (JITTER * power.clamp_min(0).sqrt()[:, None] * axes.T).float()
+        self._kernel = (KERNEL_WIDTH * power.clamp_min(0).sqrt()[:, None] * axes.T).float()
 
     def _find_giants(self, labels: LabelSet) -> None:
         """Choose the giant-branch stars from which unknown labels are taken."""
@@ -257,7 +257,7 @@ class _Bootstrap:
         rows = torch.randint(0, len(self._known), (n,), generator=generator)
         flat = self._flat(self._filled(rows, generator)) - self._mean
         step = torch.randn(n, flat.shape[1], generator=generator) @ self._kernel
-        out = self._mean + (flat + step) / (1 + JITTER**2) ** 0.5
+        out = self._mean + (flat + step) / (1 + KERNEL_WIDTH**2) ** 0.5
         if self._ratio is not None:
             out[:, self._ratio] = out[:, self._ratio].exp()
         return torch.minimum(torch.maximum(out, self._low), self._high)

@@ -28,7 +28,7 @@ from ..labels import draws
 from ..spectra.continuum import normalise
 from ..spectra.spectra import Spectra, SpectraFile
 from .domains import N_SAMPLE, Domains, HeldOut
-from .observed_labels import FEWEST_LABELLED, known_labels, main_known, synthetic_labels
+from .observed_labels import MIN_LABELLED_STARS, known_labels, main_known, synthetic_labels
 
 MAX_NOISE_OF_CONTINUUM = 0.3
 """Largest median error, as a part of the continuum, that is taken for real."""
@@ -108,10 +108,10 @@ def read_observed(
     if spectra.grid != emulator.grid:
         spectra = spectra.on_chips()
     labels, notes = known_labels(spectra, emulator.labels, columns)
-    if labels is None or main_known(labels, emulator.labels).sum() < FEWEST_LABELLED:
+    if labels is None or main_known(labels, emulator.labels).sum() < MIN_LABELLED_STARS:
         notes.append(
-            f"The file does not tell T_eff, log g and [Fe/H] or [M/H] of {FEWEST_LABELLED} stars "
-            "or more, so synthetic labels are those of the giant branch. If the observed stars "
+            f"The file does not tell T_eff, log g and [Fe/H] or [M/H] of {MIN_LABELLED_STARS} "
+            "stars or more, so synthetic labels are those of the giant branch. If the observed stars "
             "are others, give labels, of whatever survey."
         )
     given = [str(n) for n in spectra.provenance.get("notes", [])]

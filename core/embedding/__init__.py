@@ -6,7 +6,7 @@ The paper's Fig. 2 (O'Briain et al. 2020), computed once and kept with a bundle.
 from .embedding import Embedding, make_embedding
 from .features import PANELS
 from .map_stars import MapStars, stars_of_bundle, stars_of_spectra
-from .placement import Placement, Placer
+from .placement import PlacedStars, Placer
 from .storage import NAME, read_embedding, store_embedding, stored_embedding, write_embedding
 from .tsne import TsneSettings
 
@@ -15,7 +15,7 @@ __all__ = [
     "PANELS",
     "Embedding",
     "MapStars",
-    "Placement",
+    "PlacedStars",
     "Placer",
     "TsneSettings",
     "make_embedding",

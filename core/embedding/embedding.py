@@ -18,7 +18,7 @@ from .features import PANELS, Features, Routes
 from .map_stars import MapStars
 from .tsne import TsneSettings, fit_tsne
 
-MOST_COMPARED = 1000
+MAX_COMPARED_STARS = 1000
 """Stars of each domain by which mixing is measured."""
 
 Report = Callable[[str, int, int], None]
@@ -116,7 +116,7 @@ def make_embedding(
         "fingerprint": bundle.fingerprint,
         "source": "bundle" if stars.recipe else "spectra",
         "n_stars": len(stars),
-        "n_compared": min(stars.n_kept, MOST_COMPARED),
+        "n_compared": min(stars.n_kept, MAX_COMPARED_STARS),
         "settings": asdict(settings),
         "kl": kl,
         "mixing": mixing,
@@ -155,7 +155,7 @@ def mixed(
     """
     from ..evaluation.mixing import domain_purity, latent_components, two_sample_test
 
-    n = min(stars.n_kept, MOST_COMPARED)
+    n = min(stars.n_kept, MAX_COMPARED_STARS)
 
     def both(x: NDArray[np.float32]) -> tuple[torch.Tensor, torch.Tensor]:
         return torch.tensor(x[:n]), torch.tensor(x[stars.n_each : stars.n_each + n])

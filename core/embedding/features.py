@@ -22,10 +22,11 @@ PANELS: dict[str, str] = {
 }
 """Panels of a map by key, in the order of the paper's Fig. 2."""
 
-DIMENSIONS = 50
+N_COMPONENTS = 50
 """Principal components of spectra in which distances are measured."""
 
-CHUNK = 500
+STARS_PER_PASS = 500
+"""Stars that go through the networks at once."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Routes:
     flux, so that distances are those of spectra. Synthetic spectra get white noise like
     that of the observations: *spectra* as emulated, *adapted* each with the split latents
     of some observed star. *latents* are the shared latents of all members side by side, in
-    units of their spread. Points are reduced to principal components: :data:`DIMENSIONS` of
+    units of their spread. Points are reduced to principal components: :data:`N_COMPONENTS` of
     spectra, and as many of latents as one member has. The rest of what members know apart
     from each other is noise.
 
@@ -169,13 +170,13 @@ class Routes:
         made: list[Mapping[str, NDArray[np.float32]]] = []
         real: list[Mapping[str, NDArray[np.float32]]] = []
         misfit = []
-        for start in range(0, len(labels), CHUNK):
-            part = slice(start, start + CHUNK)
+        for start in range(0, len(labels), STARS_PER_PASS):
+            part = slice(start, start + STARS_PER_PASS)
             made.append(self.synthetic(labels[part], seen[part], rng))
             real.append(self.observed(seen[part]))
             misfit.append(self.misfit(seen[part]))
             if report is not None:
-                report(2 * min(start + CHUNK, len(labels)), len(self.stars))
+                report(2 * min(start + STARS_PER_PASS, len(labels)), len(self.stars))
         return (
             {key: np.concatenate([p[key] for p in (*made, *real)]) for key in PANELS},
             np.concatenate(misfit),
@@ -185,9 +186,9 @@ class Routes:
         """Return points reduced to their principal components, by panel."""
         shared = self.model.adapter.network.shared_size
         return {
-            "spectra": _reduced(points["spectra"], DIMENSIONS),
-            "adapted": _reduced(points["adapted"], DIMENSIONS),
-            "latents": _reduced(points["latents"], min(shared, DIMENSIONS), standardise=True),
+            "spectra": _reduced(points["spectra"], N_COMPONENTS),
+            "adapted": _reduced(points["adapted"], N_COMPONENTS),
+            "latents": _reduced(points["latents"], min(shared, N_COMPONENTS), standardise=True),
         }
 
 

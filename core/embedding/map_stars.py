@@ -23,10 +23,10 @@ from ..spectra.spectra import Spectra
 SYNTHETIC, OBSERVED = 0, 1
 """Domains, as numbers."""
 
-FEWEST = 20
+MIN_DOMAIN_STARS = 20
 """With fewer stars of a domain there is no map."""
 
-MOST = 250_000
+MAX_STARS = 250_000
 """Stars of a map at most, both domains together."""
 
 BANDWIDTH = 0.3
@@ -167,7 +167,7 @@ def stars_of_bundle(bundle: Bundle, n: int, seed: int = 0) -> MapStars:
     bundle : Bundle
         A bundle with a sample.
     n : int
-        Stars of both domains together, at most :data:`MOST`.
+        Stars of both domains together, at most :data:`MAX_STARS`.
     seed : int
         Of the stars that are drawn.
 
@@ -188,9 +188,9 @@ def stars_of_bundle(bundle: Bundle, n: int, seed: int = 0) -> MapStars:
     known = sample.observed_labels
     if known is None or not bool(known.isfinite().all()) or not model.has_truth:
         each = min(each, len(kept))
-    if each < FEWEST:
+    if each < MIN_DOMAIN_STARS:
         raise EmbeddingError(
-            f"Expected at least {FEWEST} held-out stars of each domain for a map; "
+            f"Expected at least {MIN_DOMAIN_STARS} held-out stars of each domain for a map; "
             f"{bundle.name} keeps {min(len(kept), len(labels))}."
         )
     ratio = _ratio(model.labels)
@@ -252,7 +252,7 @@ def stars_of_spectra(bundle: Bundle, spectra: Spectra, seed: int = 0) -> MapStar
         What they are compared with.
     spectra : Spectra
         Normalised as the bundle's, on its grid, as
-        :func:`~spectrabridge.core.own_spectra.read_observed` returns them. As many
+        :func:`~spectrabridge.core.domains.user_spectra.read_observed` returns them. As many
         synthetic stars are drawn: like their labels where these are known, else like the
         synthetic stars that the bundle keeps.
     seed : int
@@ -309,8 +309,9 @@ def _synthetic(
 
 
 def _each(n: int) -> int:
-    if not 2 * FEWEST <= n <= MOST:
+    if not 2 * MIN_DOMAIN_STARS <= n <= MAX_STARS:
         raise EmbeddingError(
-            f"A map has {2 * FEWEST} to {MOST} stars, half of them synthetic; found {n}."
+            f"A map has {2 * MIN_DOMAIN_STARS} to {MAX_STARS} stars, half of them synthetic; "
+            f"found {n}."
         )
     return n // 2

@@ -18,17 +18,18 @@ from .features import Features, Routes
 PERPLEXITY = 5.0
 """About how many stars of the map pull at a new one."""
 
-NEAREST = 25
+N_START_NEIGHBOURS = 25
 """Stars of the map at whose median place a new one starts."""
 
 ITERATIONS = 100
+"""Steps in which a new star finds its place."""
 
-FAR = 3.0
+FAR_DISTANCE_RATIO = 3.0
 """A star is far from all others if its nearest is so many times further than is usual."""
 
 
 @dataclass(frozen=True)
-class Placement:
+class PlacedStars:
     """Where stars that are not on a map belong there.
 
     Parameters
@@ -38,8 +39,8 @@ class Placement:
     nearest : dict of str to ndarray, shape ``(n,)``
         Row of the nearest star of the map, by panel.
     distance : dict of str to ndarray, shape ``(n,)``
-        Distance to it, in units of what is usual on the map. Above :data:`FAR` the place
-        means little: no star of the map is alike.
+        Distance to it, in units of what is usual on the map. Above :data:`FAR_DISTANCE_RATIO` the
+        place means little: no star of the map is alike.
     """
 
     panels: dict[str, NDArray[np.float32]]
@@ -49,7 +50,7 @@ class Placement:
     @property
     def far(self) -> NDArray[np.bool_]:
         """Whether a star is far from all others among shared latents, shape ``(n,)``."""
-        return self.distance["latents"] > FAR
+        return self.distance["latents"] > FAR_DISTANCE_RATIO
 
 
 class Placer:
@@ -93,7 +94,7 @@ class Placer:
         """Do now what the first placement would have to do."""
         _ = self._references
 
-    def __call__(self, flux: Tensor, ivar: Tensor | None = None) -> Placement:
+    def __call__(self, flux: Tensor, ivar: Tensor | None = None) -> PlacedStars:
         """Place spectra.
 
         Parameters
@@ -108,7 +109,7 @@ class Placer:
             )
         return self.place(coefficients)
 
-    def place(self, coefficients: Tensor) -> Placement:
+    def place(self, coefficients: Tensor) -> PlacedStars:
         """Place spectra given as the adapter sees them, ``(n, n_coefficients)``."""
         points = self._routes.observed(coefficients)
         panels, nearest, distance = {}, {}, {}
@@ -116,7 +117,7 @@ class Placer:
             x = self.features[key].projection(points[key]).astype(np.float64)
             rows, lengths = reference.affinities.index.query(x, 1)
             partial = reference.prepare_partial(
-                x, initialization="median", k=NEAREST, perplexity=PERPLEXITY
+                x, initialization="median", k=N_START_NEIGHBOURS, perplexity=PERPLEXITY
             )
             partial.optimize(
                 n_iter=ITERATIONS,
@@ -130,7 +131,7 @@ class Placer:
             panels[key] = np.asarray(partial, np.float32)
             nearest[key] = rows[:, 0]
             distance[key] = (lengths[:, 0] / usual).astype(np.float32)
-        return Placement(panels, nearest, distance)
+        return PlacedStars(panels, nearest, distance)
 
 
 class _Neighbours:
@@ -170,7 +171,7 @@ def _reference(coordinates: NDArray[np.float32], index: _Neighbours) -> Any:
         def to_new(
             self, data: NDArray[Any], perplexity: float = PERPLEXITY, return_distances: bool = False
         ) -> Any:
-            k = min(len(coordinates), max(NEAREST, int(3 * perplexity)))
+            k = min(len(coordinates), max(N_START_NEIGHBOURS, int(3 * perplexity)))
             rows, lengths = self.index.query(data, k)
             p = joint_probabilities_nn(
                 rows,

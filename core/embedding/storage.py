@@ -21,7 +21,7 @@ from ..bundle.writing import attach
 from ..errors import EmbeddingError, SpectrabridgeError
 from .embedding import Embedding
 from .features import PANELS, Features, Projection
-from .map_stars import FEWEST, MOST, MapStars, stars_of_bundle
+from .map_stars import MAX_STARS, MIN_DOMAIN_STARS, MapStars, stars_of_bundle
 
 NAME = "embedding.safetensors"
 """Name of the file in a bundle."""
@@ -89,7 +89,7 @@ def read_embedding(content: bytes, bundle: Bundle) -> Embedding:
             )
         panels = {key: _floats(tensors, f"panel.{key}") for key in PANELS}
         n = len(panels["spectra"])
-        if not (2 * FEWEST <= n <= MOST and n % 2 == 0):
+        if not (2 * MIN_DOMAIN_STARS <= n <= MAX_STARS and n % 2 == 0):
             raise EmbeddingError(f"The map of {bundle.name} has {n} stars. {again}.")
         for key, x in panels.items():
             _require(x.shape == (n, 2) and bool(np.isfinite(x).all()), f"panel.{key}")

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-EXACT_UP_TO = 10_000
+MAX_EXACT_POINTS = 10_000
 """Points up to which nearest neighbours are found exactly and forces with a tree."""
 
-EVERY = 10
+REPORT_EVERY_STEPS = 10
 """Steps between reports of progress."""
 
 Report = Callable[[int, int], None]
@@ -67,12 +67,12 @@ def fit_tsne(
     """
     from openTSNE import TSNE
 
-    few = len(x) <= EXACT_UP_TO
+    few = len(x) <= MAX_EXACT_POINTS
     step = 0
 
     def count(iteration: int, error: float, coordinates: Any) -> bool:
         nonlocal step
-        step += EVERY
+        step += REPORT_EVERY_STEPS
         if report is not None:
             report(step, settings.early_iterations + settings.iterations)
         return False
@@ -89,7 +89,7 @@ def fit_tsne(
         random_state=settings.seed,
         n_jobs=settings.threads,
         callbacks=[count],
-        callbacks_every_iters=EVERY,
+        callbacks_every_iters=REPORT_EVERY_STEPS,
     ).fit(np.asarray(x, np.float64))
     out = np.asarray(found, np.float64)
     out = out - (out.max(axis=0) + out.min(axis=0)) / 2

@@ -1,6 +1,7 @@
 """Emulators: networks that stand in for the simulator."""
 
-from .emulator import Emulator, Extrapolation, in_batches
+from .emulator import Emulator, in_batches
+from .extrapolation import Extrapolation
 from .training import EmulatorTraining, train_emulator
 
 __all__ = [

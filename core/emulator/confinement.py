@@ -22,23 +22,23 @@ from torch import Tensor, nn
 from .element_lines import OwnLines
 from .emulator import Emulator
 
-MOST_COMPONENTS = 5
+MAX_ELEMENT_COMPONENTS = 5
 """Components of an element."""
 
-TOLERANCE = 0.06
+MAX_MISSED_RESPONSE = 0.06
 """Part of an element's response, as a norm, that its components may miss."""
 
-STANDS_OUT = 1.5
+MIN_NEAR_OVER_FAR_RESPONSE = 1.5
 """Largest response near an element's lines over that elsewhere, as a geometric mean over the
 elements: below this, none is confined, because the line list or the physics is not that of the
 spectra, or the first training too poor to tell. It is 4.3 on the first grid; where lines are
 elsewhere about 0.5."""
 
-FOREIGN = 3.0
+MAX_FAR_RESPONSE_FACTOR = 3.0
 """An element that acts most away from its lines, and there by this factor more than others do,
 has lines that the list lacks, and is not confined."""
 
-TINY = 1e-12
+SQUARE_FLOOR = 1e-12
 """Added to squares of changes of log flux, so that none is 0."""
 
 LOCAL_HIDDEN = 8
@@ -118,9 +118,14 @@ def responses(
     """
     changes = [_change(emulator, x, lines) for lines in elements]
     peaks = np.array([_peaks(emulator, *pair) for pair in zip(changes, elements, strict=True)])
-    if not len(peaks) or np.exp(np.log(peaks[:, 0] / peaks[:, 1]).mean()) < STANDS_OUT:
+    if (
+        not len(peaks)
+        or np.exp(np.log(peaks[:, 0] / peaks[:, 1]).mean()) < MIN_NEAR_OVER_FAR_RESPONSE
+    ):
         return []
-    foreign = (peaks[:, 1] > peaks[:, 0]) & (peaks[:, 1] > FOREIGN * np.median(peaks[:, 1]))
+    foreign = (peaks[:, 1] > peaks[:, 0]) & (
+        peaks[:, 1] > MAX_FAR_RESPONSE_FACTOR * np.median(peaks[:, 1])
+    )
     rng = np.random.default_rng(seed)
     out = []
     for change, lines in itertools.compress(zip(changes, elements, strict=True), ~foreign):
@@ -130,8 +135,8 @@ def responses(
         noise, _, _ = _parts(change, emulator.components[:, torch.from_numpy(other)])
         missed = (size.square().sum() - size.square().cumsum(0)).clamp_min(0).sqrt()
         n = min(
-            MOST_COMPONENTS,
-            1 + int((missed > TOLERANCE * size.norm()).sum()),
+            MAX_ELEMENT_COMPONENTS,
+            1 + int((missed > MAX_MISSED_RESPONSE * size.norm()).sum()),
             # The first component away from the lines is the electrons' or a common leak.
             max(1, int((size > noise[min(1, len(noise) - 1)]).sum())),
         )
@@ -154,7 +159,9 @@ def _peaks(emulator: Emulator, change: Tensor, lines: OwnLines) -> tuple[float, 
     """Return the largest rms change of a pixel near an element's lines, and of any other."""
     squares = ((change.T @ change / len(change)) @ emulator.components * emulator.components).sum(0)
     near = torch.from_numpy(lines.pixels)
-    return math.sqrt(squares[near].max() + TINY), math.sqrt(squares[~near].max() + TINY)
+    return math.sqrt(squares[near].max() + SQUARE_FLOOR), math.sqrt(
+        squares[~near].max() + SQUARE_FLOOR
+    )
 
 
 def _parts(change: Tensor, components: Tensor) -> tuple[Tensor, Tensor, Tensor]:

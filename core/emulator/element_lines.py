@@ -33,24 +33,24 @@ _NAMES = "Li Na Al K Ca Sc Ti V Cr Mn Ga Rb Sr Y Zr Nb In Cs Ba La Ce Pr Nd Sm E
 EASILY_IONISED = frozenset(_NAMES.split())
 """First ionisation below 7.5 eV (NIST): ionised for the most part where the continuum forms."""
 
-FAINTEST = 2.0
+MAX_DEX_BELOW_STRONGEST = 2.0
 """Lines weaker than the element's strongest by more than this, in dex, are left out."""
 
-SATURATED = 0.5
+SATURATED_STRENGTH = 0.5
 """Strength from which a line counts no stronger, because it is saturated. By finite
 differences, the lines that stay hold 99 % of the square of an element's derivative, or more,
 for all but Ti and elements that give electrons."""
 
-REACH = 28.0
+LINE_HALF_WIDTH_KM_S = 28.0
 """km/s to both sides of a line: twice the width of the profile at R = 22,500."""
 
-REACH_PIXELS = 7
+LINE_HALF_WIDTH_PIXELS = 7
 """The same in pixels, for coarser spectra."""
 
-MOST_PIXELS = 0.2
+MAX_PIXEL_FRACTION = 0.2
 """An element with lines on more than this part of the pixels is left alone."""
 
-LARGEST_GAP = 10.0
+MAX_LINE_GAP_ANGSTROM = 10.0
 """Angstrom without a line of any kind: a list with a wider gap does not cover the grid."""
 
 
@@ -96,14 +96,14 @@ def own_lines(
     """
     lines = shipped_lines() if lines is None else lines
     wave = grid.wavelength
-    if not len(lines) or _largest_gap(wave, lines.wl_vac) > LARGEST_GAP:
+    if not len(lines) or _largest_gap(wave, lines.wl_vac) > MAX_LINE_GAP_ANGSTROM:
         return []
     ends = (labels["teff"].low, labels["teff"].high) if "teff" in labels else (4750.0,)
     strength = np.max([np.nan_to_num(lines.strength(t), nan=-99.0) for t in ends], axis=0)
     step = np.diff(wave)
     # The smaller neighbour: between chips there is none.
     pixel = np.minimum(np.append(step, step[-1]), np.insert(step, 0, step[0]))
-    reach = np.maximum(REACH / SPEED_OF_LIGHT * wave, REACH_PIXELS * pixel)
+    reach = np.maximum(LINE_HALF_WIDTH_KM_S / SPEED_OF_LIGHT * wave, LINE_HALF_WIDTH_PIXELS * pixel)
     kinds = [Species.parse(name) for name in lines.species_names]
     in_molecules = {symbol for kind in kinds if kind.is_molecule for symbol in kind.symbols}
     out = []
@@ -115,9 +115,9 @@ def own_lines(
         mine &= (lines.wl_vac > wave[0]) & (lines.wl_vac < wave[-1])
         if not mine.any():
             continue
-        faintest = min(float(strength[mine].max()), SATURATED) - FAINTEST
+        faintest = min(float(strength[mine].max()), SATURATED_STRENGTH) - MAX_DEX_BELOW_STRONGEST
         pixels = near(wave, lines.wl_vac[mine & (strength > faintest)], reach)
-        if pixels.any() and pixels.mean() < MOST_PIXELS:
+        if pixels.any() and pixels.mean() < MAX_PIXEL_FRACTION:
             given = 10.0 ** SOLAR_ABUNDANCE[element] if element in EASILY_IONISED else 0.0
             out.append(OwnLines(element, pixels, given))
     return out

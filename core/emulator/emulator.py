@@ -15,22 +15,21 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ..errors import BundleError, LabelError, SpectrumError, TrainingError
+from ..errors import BundleError, TrainingError
 from ..forward_mode import silu_slope
-from ..labels.label_set import APOGEE_LABELS, LabelSet
-from ..spectra.wavelength import APOGEE_GRID, WavelengthGrid
+from ..labels.label_set import LabelSet
+from ..spectra.wavelength import WavelengthGrid
+from .extrapolation import Extrapolation
 
 ARCHITECTURES = ("basis", "payne")
 FLUX_FLOOR = 1e-3
@@ -52,35 +51,6 @@ def _slope_of(activation: nn.Module, x: Tensor) -> Tensor:
         return silu_slope(x)
     assert isinstance(activation, nn.LeakyReLU)
     return torch.where(x > 0, 1.0, activation.negative_slope)
-
-
-def _short(limit: float) -> str:
-    """Write a limit of a range with two decimals, or none where it is large."""
-    return f"{limit:.0f}" if abs(limit) >= 100 else f"{limit:.2f}".rstrip("0").rstrip(".")
-
-
-@dataclass(frozen=True)
-class Extrapolation:
-    """One input of an emulator outside its trained range.
-
-    Parameters
-    ----------
-    label : str
-        Short name of the label behind it.
-    title : str
-        What is outside, as shown to users: ``T_eff``, ``[Mg/Fe]``.
-    value, low, high : float
-        The value and the trained range, in the label's unit.
-    """
-
-    label: str
-    title: str
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.title} {self.value:.4g} (trained {_short(self.low)} to {_short(self.high)})"
 
 
 class Emulator(nn.Module):
@@ -265,6 +235,33 @@ class Emulator(nn.Module):
             found.append(Extrapolation(label.name, title, *(float(x) for x in ends)))
         return found
 
+    def trained_ranges(self, labels: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the trained range of each label of one star, the others as they are.
+
+        ``basis`` reads abundances as [X/Fe], so that the range of [X/H] moves with [Fe/H].
+
+        Parameters
+        ----------
+        labels : array, shape ``(n_labels,)``
+            Labels of the star.
+
+        Returns
+        -------
+        array, shape ``(n_labels, 2)``
+            Lowest and highest value of each label, in its unit.
+        """
+        limits = (self.low, self.high)
+        out = np.stack([v.double().cpu().numpy() for v in limits], axis=1)
+        if self.architecture == "basis":
+            if "Fe" in self.labels:
+                iron = self.labels.index("Fe")
+                others = [i for i in self.labels.element_columns() if i != iron]
+                out[others] += labels[iron]
+            if "c12c13" in self.labels:
+                i = self.labels.index("c12c13")
+                out[i] = 10.0 ** out[i]
+        return out
+
     # ------------------------------------------------------------------ files
 
     def description(self) -> dict[str, Any]:
@@ -388,72 +385,6 @@ class Emulator(nn.Module):
                 f"{folder / 'emulator.safetensors'} is missing or damaged: {problem}."
             ) from problem
         return cls.rebuild(description, labels, grid, tensors)
-
-    @classmethod
-    def from_payne_npz(
-        cls,
-        path: str | Path,
-        labels: LabelSet = APOGEE_LABELS,
-        grid: WavelengthGrid = APOGEE_GRID,
-    ) -> Emulator:
-        """Read weights in the format that The Payne publishes (Ting et al. 2019).
-
-        The file holds ``w_array_0..2`` of shape (n_out, n_in), ``b_array_0..2``, and
-        ``x_min``, ``x_max``; activations are leaky ReLU with slope 0.01 and labels are
-        scaled to [-0.5, 0.5]. If temperatures are in units of 1000 K there (x_max of
-        the first label below 100), the limits are converted to kelvin.
-
-        Parameters
-        ----------
-        path : path
-            The npz file.
-        labels : LabelSet
-            Its labels, in the order of the file.
-        grid : WavelengthGrid
-            Its pixels.
-
-        Raises
-        ------
-        SpectrumError
-            If the file cannot be read or lacks an array.
-        LabelError, GridError
-            If its sizes are not those of `labels` and `grid`.
-        """
-        keys = [f"{kind}_array_{i}" for kind in "wb" for i in range(3)] + ["x_min", "x_max"]
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                missing = [k for k in keys if k not in file]
-                arrays = {} if missing else {k: np.asarray(file[k], np.float64) for k in keys}
-        except (OSError, ValueError, TypeError, zipfile.BadZipFile, zlib.error) as problem:
-            raise SpectrumError(
-                f"{path} cannot be read as an npz file of plain arrays: {problem}."
-            ) from problem
-        if missing:
-            raise SpectrumError(
-                f"{path} is no weight file of The Payne: expected arrays {', '.join(keys)}; "
-                f"missing {', '.join(missing)}."
-            )
-        low, high = arrays["x_min"].copy(), arrays["x_max"].copy()
-        n_in, n_out = arrays["w_array_0"].shape[1], arrays["w_array_2"].shape[0]
-        if not n_in == len(labels) == low.size == high.size:
-            raise LabelError(f"Expected weights for {len(labels)} labels; {path} has {n_in}.")
-        if n_out != grid.n_pixels:
-            raise LabelError(
-                f"Expected weights for {grid.n_pixels} pixels ({grid!r}); {path} has {n_out}. "
-                "Give the grid of that file."
-            )
-        if labels.names[0] == "teff" and high[0] < 100:
-            low[0], high[0] = 1000 * low[0], 1000 * high[0]
-        hidden = (arrays["w_array_0"].shape[0], arrays["w_array_1"].shape[0])
-        out = cls(labels.with_ranges(list(low), list(high)), grid, "payne", hidden, 0, "pseudo")
-        linear = [layer for layer in out.net if isinstance(layer, nn.Linear)]
-        with torch.no_grad():
-            out.low.copy_(torch.from_numpy(low))
-            out.high.copy_(torch.from_numpy(high))
-            for i, layer in enumerate(linear):
-                layer.weight.copy_(torch.from_numpy(arrays[f"w_array_{i}"]))
-                layer.bias.copy_(torch.from_numpy(arrays[f"b_array_{i}"]))
-        return out.requires_grad_(False).eval()
 
 
 @torch.no_grad()

@@ -22,7 +22,8 @@ from torch import Tensor, nn
 
 from ..errors import SpectrumError, TrainingError
 from ..labels.label_set import LabelSet
-from .emulator import Emulator, Extrapolation
+from .emulator import Emulator
+from .extrapolation import Extrapolation
 
 ABUNDANCE_STEP = 0.05
 """Change of abundance, dex, to which thresholds refer (the paper's own step)."""
@@ -295,6 +296,10 @@ class HiddenLines(nn.Module):
     def extrapolations(self, labels: NDArray[np.float64]) -> list[Extrapolation]:
         """Tell what lies outside the trained range; see the emulator's method."""
         return self.complete.extrapolations(labels)
+
+    def trained_ranges(self, labels: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the trained range of each label of one star; see the emulator's method."""
+        return self.complete.trained_ranges(labels)
 
     def forward(self, labels: Tensor) -> Tensor:
         """Return flux ``(n_stars, n_pixels)`` with the hidden pixels at 1."""

@@ -113,14 +113,6 @@ def adapt_and_store(
         If the spectra cannot be trained on, or the state is that of another training.
     KeyboardInterrupt
         If a callback stopped the training; its state is written.
-
-    Examples
-    --------
-    >>> from spectrabridge.core.bundle.emulator_source import read_emulator
-    >>> from spectrabridge.core.domains.registry import build_domains
-    >>> emulator, report = read_emulator("mock-lines")
-    >>> domains = build_domains("mock-lines", emulator)  # doctest: +SKIP
-    >>> adapt_and_store(domains, "mine").bundle  # minutes  # doctest: +SKIP
     """
     tell = say or (lambda _: None)
     training = training or AdaptationTraining()

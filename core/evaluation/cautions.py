@@ -14,29 +14,29 @@ MORE_THAN_TRUTH = 0.2
 """Excess of the AUC of adapted over that of true spectra, both with noise, that is told."""
 
 LARGE_BIAS = {"teff": 40.0, "logg": 0.1}
-"""Bias of read labels from which they do not hold, by label; see :data:`LARGE_DEX`."""
+"""Bias of read labels from which they do not hold, by label; see :data:`LARGE_BIAS_DEX`."""
 
-LARGE_DEX = 0.05
+LARGE_BIAS_DEX = 0.05
 """The same for abundances, dex."""
 
-MUCH_LEAKAGE = 0.3
+LARGE_LEAKAGE_R2 = 0.3
 """R2 of a label predicted from split latents from which it counts as leaked."""
 
 LARGE_INCONSISTENCY = 0.75
 """Scatter of independently read labels, in units of their spread, that looks permuted."""
 
-SHOWN = ("teff", "logg", "Fe", "C", "N", "O", "Mg", "Si")
+NAMED_LABELS = ("teff", "logg", "Fe", "C", "N", "O", "Mg", "Si")
 """Labels that sentences talk about."""
 
 
 def biased_labels(bias: Mapping[str, float], labels: LabelSet) -> list[str]:
     """Return the biases that are large, in words: ``Teff +120 K``."""
     out = []
-    for name in SHOWN:
+    for name in NAMED_LABELS:
         if name not in bias or name not in labels:
             continue
         label, value = labels[name], bias[name]
-        limit = LARGE_BIAS.get(name, LARGE_DEX if label.element else None)
+        limit = LARGE_BIAS.get(name, LARGE_BIAS_DEX if label.element else None)
         if limit is not None and abs(value) > limit:
             number = f"{value:+.0f} K" if name == "teff" else f"{value:+.2f} dex"
             title = "Teff" if name == "teff" else label.title
@@ -126,9 +126,9 @@ def _from_truth(figures: Mapping[str, Any]) -> list[str]:
 
 def _from_latents(figures: Mapping[str, Any]) -> list[str]:
     leak = figures.get("leakage")
-    if not leak or leak["split_max"] is None or leak["split_max"] < MUCH_LEAKAGE:
+    if not leak or leak["split_max"] is None or leak["split_max"] < LARGE_LEAKAGE_R2:
         return []
-    high = [n for n, r in leak["split"].items() if r >= MUCH_LEAKAGE]
+    high = [n for n, r in leak["split"].items() if r >= LARGE_LEAKAGE_R2]
     return [
         f"Split latents hold information on labels that belongs to the shared ones: "
         f"{', '.join(high)} can be predicted from them (R2 up to {leak['split_max']:.2f})."
@@ -143,7 +143,7 @@ def _from_members(figures: Mapping[str, Any], labels: LabelSet) -> list[str]:
     spread = {}
     for name in ("teff", "logg", "Fe"):
         values = [m["label_bias"][name] for m in members if name in m.get("label_bias", {})]
-        limit = LARGE_BIAS.get(name, LARGE_DEX)
+        limit = LARGE_BIAS.get(name, LARGE_BIAS_DEX)
         if len(values) > 1 and max(values) - min(values) > 2 * limit:
             spread[name] = (min(values), max(values))
     if spread:

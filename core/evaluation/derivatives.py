@@ -13,10 +13,10 @@ from ..bundle.model import Model
 from ..emulator.hidden_lines import Feature
 from .hidden_lines import attribute, derivative_r_squared, element_correlations
 
-LEAST_CORRELATION = 0.5
+MIN_CORRELATION = 0.5
 """Correlation with the true derivatives from which an element counts as measured."""
 
-MOST_SPREAD = 0.15
+MAX_CORRELATION_SPREAD = 0.15
 """Standard deviation of that correlation between members below which it does."""
 
 
@@ -108,12 +108,12 @@ def verdicts(correlations: Mapping[str, Mapping[str, float]]) -> dict[str, str]:
     -------
     dict
         ``measured`` for an element whose derivatives correlate with the truth by
-        :data:`LEAST_CORRELATION` or more while members differ by less than
-        :data:`MOST_SPREAD`, else ``not measurable``.
+        :data:`MIN_CORRELATION` or more while members differ by less than
+        :data:`MAX_CORRELATION_SPREAD`, else ``not measurable``.
     """
     return {
         e: "measured"
-        if c["ensemble"] >= LEAST_CORRELATION and c["member_spread"] < MOST_SPREAD
+        if c["ensemble"] >= MIN_CORRELATION and c["member_spread"] < MAX_CORRELATION_SPREAD
         else "not measurable"
         for e, c in correlations.items()
     }

@@ -15,10 +15,10 @@ from .gap import Transfer
 from .hidden_lines import r_squared
 from .label_fidelity import LabelFidelity
 
-FIVE = 5
+N_MEMBERS = 5
 """Members, the first ones, out of which quartets are made."""
 
-MAIN = ("teff", "logg")
+BIAS_LABELS = ("teff", "logg")
 """Labels whose bias is given."""
 
 
@@ -56,11 +56,11 @@ def quartets(
         of T_eff and log g and, where lines are hidden, ``masked_r2`` and
         ``attribution_agreement``. None with fewer than five members.
     """
-    if len(gap.coefficients) < FIVE:
+    if len(gap.coefficients) < N_MEMBERS:
         return None
     each = []
-    for without in range(FIVE):
-        four = [i for i in range(FIVE) if i != without]
+    for without in range(N_MEMBERS):
+        four = [i for i in range(N_MEMBERS) if i != without]
         figures: dict[str, Any] = {"without": without, "gap_ratio": gap.gap_ratio(four)}
         if slopes is not None:
             figures["derivative_r2"] = slopes.r_squared(four)
@@ -73,7 +73,7 @@ def quartets(
             figures["attribution_agreement"] = slopes.attribution_agreement(chosen, four)
         if fidelity is not None:
             bias = fidelity.bias(fidelity.members[four].mean(0))
-            figures["label_bias"] = {k: bias[k] for k in MAIN if k in bias}
+            figures["label_bias"] = {k: bias[k] for k in BIAS_LABELS if k in bias}
         each.append(figures)
     median: dict[str, Any] = {}
     for key, value in each[0].items():

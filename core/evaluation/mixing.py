@@ -56,7 +56,7 @@ def two_sample_test(a: Tensor, b: Tensor, seed: int = 0) -> dict[str, float]:
     """Train a classifier to tell two sets apart and test it on what it has not seen.
 
     The classifier is ridge regression of the domain on all products of two inputs, in
-    four folds; see :class:`~spectrabridge.core.evaluation.readers.QuadraticReader`.
+    four folds; see :class:`~spectrabridge.core.evaluation.kernel_ridge.QuadraticReader`.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ from ..fitting.settings import FitSettings
 from ..fitting.stars import SPECTRA, fit_stars, fitters, read_stars
 from .report import PLOTS
 
-WIDEST = 800
+MAX_DENSITY_BINS = 800
 """Bins in wavelength of the density that is drawn."""
 
 
@@ -78,7 +78,7 @@ def score_fits(
     return {"fits": out, PLOTS: {"residuals": drawn}}
 
 
-def pooled(counts: np.ndarray, widest: int = WIDEST) -> np.ndarray:
+def pooled(counts: np.ndarray, widest: int = MAX_DENSITY_BINS) -> np.ndarray:
     """Return counts ``(n_bins, <= widest)``: neighbouring pixels added up."""
     cuts = np.linspace(0, counts.shape[1], min(widest, counts.shape[1]) + 1).astype(int)[:-1]
     return np.add.reduceat(counts, cuts, axis=1)

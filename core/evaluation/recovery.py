@@ -14,7 +14,7 @@ from ..fitting import FitSettings, Fitter, population_of
 from ..fitting.initial_labels import draw_like
 from ..spectra.spectra import Spectra
 
-MADE = {"continuum": {"routine": "none, made at 1"}}
+MADE_NORMALISED = {"continuum": {"routine": "none, made at 1"}}
 """Provenance of spectra that need no normalisation."""
 
 
@@ -62,7 +62,7 @@ def score_recovery(
     flux = np.concatenate([model.adapt(y) for y in np.array_split(labels, max(1, n // 100))])
     flux = flux + sigma * rng.standard_normal(flux.shape, dtype=np.float32)
     ivar = np.full_like(flux, sigma**-2)
-    found = fitter.fit(Spectra(model.grid, flux, ivar, provenance=MADE), progress)
+    found = fitter.fit(Spectra(model.grid, flux, ivar, provenance=MADE_NORMALISED), progress)
     miss = found.labels - labels
     with np.errstate(divide="ignore", invalid="ignore"):
         pull = miss / found.errors

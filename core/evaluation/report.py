@@ -24,7 +24,7 @@ from .leakage import split_leakage
 from .member_subsets import quartets
 from .mixing import mixing
 from .reconstruction import reconstruction_errors
-from .round_trips import FEWEST_STARS, Passages, common_space, make_passages
+from .round_trips import MIN_STARS, Passages, common_space, make_passages
 from .truth_stars import KnownStars, known_stars
 
 Say = Callable[[str], None]
@@ -153,7 +153,7 @@ def evaluate_model(
         # Where lines are hidden, the derivatives' figures are those of hidden pixels already.
         out |= found
     if sample is not None and min(len(sample.observed), len(sample.synthetic_labels)) >= (
-        FEWEST_STARS
+        MIN_STARS
     ):
         found = _with_sample(model, sample, say)
         _merge(members, found.pop("members"))

@@ -13,10 +13,10 @@ from ..adaptation.spectral_basis import SpectralBasis, fit_basis
 from ..bundle.sample import Sample
 from ..errors import BundleError
 
-MOST_STARS = 500
+MAX_STARS = 500
 """Stars of each domain that are compared."""
 
-FEWEST_STARS = 20
+MIN_STARS = 20
 """With fewer held-out stars no figure means anything."""
 
 Synthetic = Callable[[Tensor], Tensor]
@@ -128,7 +128,7 @@ def make_passages(
     synthetic: Synthetic,
     sample: Sample,
     *,
-    most: int = MOST_STARS,
+    most: int = MAX_STARS,
     chunk: int = 125,
 ) -> Passages:
     """Send the stars of a sample along every route.
@@ -152,9 +152,9 @@ def make_passages(
         If there are hardly any stars.
     """
     n = min(most, len(sample.synthetic_labels), len(sample.observed))
-    if n < FEWEST_STARS:
+    if n < MIN_STARS:
         raise BundleError(
-            f"Expected at least {FEWEST_STARS} held-out stars of each domain in the bundle; "
+            f"Expected at least {MIN_STARS} held-out stars of each domain in the bundle; "
             f"found {n}. No figure would mean anything."
         )
     labels, seen = sample.synthetic_labels[:n], sample.observed[:n]

@@ -13,7 +13,7 @@ from ..emulator.emulator import in_batches
 from ..errors import LabelError
 from ..labels import draws
 
-MOST_FRESH = 800
+MAX_FRESH_STARS = 800
 """Fresh stars at most."""
 
 
@@ -62,7 +62,7 @@ def known_stars(model: Model, sample: Sample | None, n: int, seed: int) -> Known
         return KnownStars(sample.test_labels[:n], flux[:n], sample.synthetic_labels)
     try:
         labels = draws.giant_branch(
-            min(n, MOST_FRESH), torch.Generator().manual_seed(seed), emulator.labels
+            min(n, MAX_FRESH_STARS), torch.Generator().manual_seed(seed), emulator.labels
         )
     except LabelError:
         return None

@@ -195,7 +195,7 @@ class LabelSet:
         """Say in words which labels of one star lie outside their ranges; empty if none does.
 
         An emulator may extrapolate all the same, because it reads abundances as [X/Fe]:
-        :meth:`~spectrabridge.core.model.Model.extrapolations` tells.
+        :meth:`~spectrabridge.core.bundle.model.Model.extrapolations` tells.
 
         Examples
         --------

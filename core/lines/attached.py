@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from threading import Lock
 
-from ..bundle import Bundle
-from . import CANDIDATES, Candidates
+from ..bundle.bundle import Bundle
+from ..bundle.writing import attach, require_folder
+from ..linelist import LineList, read_lines
+from .candidate import Candidates
+from .discovery import CANDIDATES, LineSettings, find_candidates
 
 _found: dict[str, Candidates] = {}
 
@@ -43,9 +47,50 @@ def find(bundle: Bundle, progress: Callable[[int, int], None] | None = None) -> 
     progress : callable, optional
         Called with the number of stars done and to do.
     """
-    from .discovery import find_candidates
-
     candidates = find_candidates(bundle, progress=progress)
     with _lock:
         _found[bundle.fingerprint] = candidates
     return candidates
+
+
+def find_and_store(
+    bundle: Bundle,
+    settings: LineSettings | None = None,
+    *,
+    lines: LineList | str | Path | None = None,
+    store: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Candidates:
+    """Find the lines that the models of a bundle lack or have wrong, and keep them in it.
+
+    It is what ``spectrabridge lines`` does.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        Where to look.
+    settings : LineSettings, optional
+        What counts.
+    lines : LineList or path, optional
+        Known lines instead of the shipped ones, or a file of them; see
+        :func:`~spectrabridge.core.linelist.read_lines`.
+    store : bool
+        Attach the candidates to the bundle, where the explorer finds them.
+    progress : callable, optional
+        Called with the number of stars done and to do.
+
+    Raises
+    ------
+    BundleError
+        If the bundle is a zip file and candidates are to be stored in it.
+    LineListError
+        If the list cannot be read.
+    """
+    # What cannot work fails before the work.
+    known = lines if lines is None or isinstance(lines, LineList) else read_lines(lines)
+    if store:
+        require_folder(bundle)
+    found = find_candidates(bundle, settings or LineSettings(), lines=known, progress=progress)
+    if store:
+        attach(bundle, CANDIDATES, found.dumps())
+    return found

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from ...core.bundle import Bundle
+from ...core.bundle.protocols import OpenedBundle
 
 if TYPE_CHECKING:
     # Imported when the first star is judged: tables and FITS support, which fitting needs,
@@ -25,18 +25,18 @@ class Likeness:
 
     Parameters
     ----------
-    bundle : Bundle
+    bundle : OpenedBundle
         Its sample stands for the stars it was trained on.
     """
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: OpenedBundle) -> None:
         self._bundle = bundle
 
     @cached_property
     def _known(self) -> tuple[LabelSpace, Population, NDArray[np.float64]] | None:
         from ...core.fitting.population import LabelSpace, Population
 
-        sample = getattr(self._bundle, "sample", None)
+        sample = self._bundle.sample
         if sample is None:
             return None
         stars = sample.synthetic_labels

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...core.bundle import Bundle
+from ...core.bundle.protocols import OpenedBundle
 
 MOST = 4
 """How many directions are offered."""
@@ -66,18 +66,18 @@ class Instrument:
 
     Parameters
     ----------
-    bundle : Bundle
+    bundle : OpenedBundle
         Its sample of observed stars tells how split latents vary.
     """
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: OpenedBundle) -> None:
         self._bundle = bundle
 
     @property
     def n_directions(self) -> int:
         """How many directions there are; 0 without split latents or observed stars."""
         model = self._bundle.model
-        if "sample.safetensors" not in getattr(self._bundle, "data", {}).get("files", {}):
+        if not self._bundle.has_sample:
             return 0
         return min(model.n_split // max(model.n_members, 1), MOST)
 

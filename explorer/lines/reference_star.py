@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...core.bundle import Bundle
+from ...core.bundle.protocols import OpenedBundle
 from ...core.linelist.line_list import LineList
 from ...core.linelist.species import Species
 from ...core.lines import PAIRS, Candidate, Candidates
@@ -67,7 +67,7 @@ class ReferenceStar:
     n_observed: int = 0
 
 
-def reference_star(bundle: Bundle, candidates: Candidates | None) -> ReferenceStar:
+def reference_star(bundle: OpenedBundle, candidates: Candidates | None) -> ReferenceStar:
     """Return the spectra of the reference star of some candidates, or of a bundle."""
     model = bundle.model
     given = dict(candidates.reference) if candidates is not None else {}
@@ -80,14 +80,14 @@ def reference_star(bundle: Bundle, candidates: Candidates | None) -> ReferenceSt
     return ReferenceStar(values, frame.emulated, frame.adapted, None, observed, n)
 
 
-def observed_stack(bundle: Bundle, values: ArrayLike) -> tuple[Array | None, int]:
+def observed_stack(bundle: OpenedBundle, values: ArrayLike) -> tuple[Array | None, int]:
     """Return the mean spectrum of the bundle's observed stars that are like one, and their number.
 
     They are held-out stars, compared by the rms of their labels' differences in units of
     the labels' ranges: at most :data:`ALIKE` within :data:`NEAR_STAR`. None if there are
     fewer than three.
     """
-    sample = getattr(bundle, "sample", None)
+    sample = bundle.sample
     if sample is None or sample.observed_labels is None:
         return None, 0
     labels = bundle.model.labels

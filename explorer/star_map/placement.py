@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ...core.bundle import Bundle
-from ...core.embedding import Embedding, Placement
+from ...core.embedding import Embedding, PlacedStars
 from ...core.spectra import Spectra
 from ..session.component import Component
 from ..state.view_state import MAPPED, ViewState
@@ -77,7 +77,7 @@ class Placing(Component):
         self._shown = star
         self._placements.submit(star)
 
-    def _place(self, star: Opened | None) -> Placement | None:
+    def _place(self, star: Opened | None) -> PlacedStars | None:
         if self.embedding is None:
             return None
         placer = placer_of(self.bundle, self.embedding)
@@ -87,7 +87,7 @@ class Placing(Component):
         spectra = star[1]
         return placer(torch.tensor(spectra.flux[:1]), torch.tensor(spectra.ivar[:1]))
 
-    def _publish(self, star: Opened | None, placement: Placement | None) -> None:
+    def _publish(self, star: Opened | None, placement: PlacedStars | None) -> None:
         if star is None or placement is None or self.embedding is None:
             return
         places = {key: xy[0] for key, xy in placement.panels.items()}

@@ -6,7 +6,7 @@ import html
 
 import numpy as np
 
-from ...core.embedding import PANELS, Embedding, Placement
+from ...core.embedding import PANELS, Embedding, PlacedStars
 from ..state.label_text import decimals, number, short_unit
 
 
@@ -70,7 +70,7 @@ def star_html(embedding: Embedding, row: int | None) -> str:
     )
 
 
-def placed_html(embedding: Embedding, name: str, placement: Placement) -> str:
+def placed_html(embedding: Embedding, name: str, placement: PlacedStars) -> str:
     """Return where a star of one's own stands on the map, in words."""
     nearest = embedding.stars.ids[int(placement.nearest["latents"][0])]
     text = f"<b>\u2605 {html.escape(name)}</b> stands nearest to {html.escape(nearest)}."

@@ -218,10 +218,10 @@ def test_evaluate_trains_ablations_lists_and_keeps_them(
         return []
 
     monkeypatch.setattr(
-        "spectrabridge.core.domains.registry.domains_of",
+        "spectrabridge.core.evaluation.full_evaluation.domains_of",
         lambda bundle, data: f"{bundle.name} {data}",
     )
-    monkeypatch.setattr("spectrabridge.core.evaluation.train_ablations", train)
+    monkeypatch.setattr("spectrabridge.core.evaluation.full_evaluation.train_ablations", train)
     copy = tmp_path / "mock-lines"
     shutil.copytree(open_bundle("mock-lines").path, copy)
     words = ["evaluate", copy, "--ablations", "--members", "2", "--iterations", "10", "--store"]

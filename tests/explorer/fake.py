@@ -52,6 +52,9 @@ class LineModel:
     def extrapolations(self, labels):
         return []
 
+    def trained_ranges(self, labels):
+        return np.stack([self.labels.low, self.labels.high], axis=1)
+
     def emulate(self, labels):
         return (1 - self._strengths(labels) @ self.shown.T).astype(np.float32)
 
@@ -78,4 +81,7 @@ class FakeBundle:
     name: str = "fake-lines"
     title: str = "Gaussian lines"
     description: str = "A toy model for tests."
+    fingerprint: str = "0123456789abcdef"
+    has_sample: bool = False
+    sample: None = None
     model: LineModel = field(default_factory=LineModel)

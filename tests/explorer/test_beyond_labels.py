@@ -71,6 +71,7 @@ def test_likeness_is_told_in_words(bundle):
 def test_nothing_is_said_without_training_stars(model):
     class Bare:
         sample = None
+        has_sample = False
 
     assert Likeness(Bare()).words(model.reference) == ""
     bare = Bare()

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from spectrabridge.core.emulator import Emulator, EmulatorTraining, train_emulator
+from spectrabridge.core.emulator.payne_weights import read_payne_npz
 from spectrabridge.core.emulator.scoring import hold_out, train_and_score
 from spectrabridge.core.emulator.training import PAYNE_TRAINING
 from spectrabridge.core.errors import BundleError, LabelError, SpectrumError, TrainingError
@@ -149,7 +150,7 @@ def _payne_flux(a: dict[str, np.ndarray], labels: np.ndarray) -> np.ndarray:
 def test_payne_weight_file_round_trip(tmp_path: Path, toy_spectra: Spectra, kilo: bool) -> None:
     arrays = _payne_arrays(toy_spectra.grid.n_pixels, kilo)
     np.savez(tmp_path / "payne.npz", **arrays)
-    emulator = Emulator.from_payne_npz(tmp_path / "payne.npz", grid=toy_spectra.grid)
+    emulator = read_payne_npz(tmp_path / "payne.npz", grid=toy_spectra.grid)
     labels = toy_spectra.labels[7]
     scaled = labels / np.where(np.arange(25) == 0, 1000, 1) if kilo else labels
     flux = emulator(torch.tensor(labels, dtype=torch.float32)[None])[0].numpy()
@@ -164,14 +165,14 @@ def test_payne_files_of_other_shapes_are_refused(tmp_path: Path, toy_spectra: Sp
     arrays = _payne_arrays(100)
     np.savez(tmp_path / "short.npz", **arrays)
     with pytest.raises(LabelError, match=r"640 pixels.*has 100"):
-        Emulator.from_payne_npz(tmp_path / "short.npz", grid=toy_spectra.grid)
+        read_payne_npz(tmp_path / "short.npz", grid=toy_spectra.grid)
     del arrays["x_max"]
     np.savez(tmp_path / "part.npz", **arrays)
     with pytest.raises(SpectrumError, match="missing x_max"):
-        Emulator.from_payne_npz(tmp_path / "part.npz", grid=toy_spectra.grid)
+        read_payne_npz(tmp_path / "part.npz", grid=toy_spectra.grid)
     (tmp_path / "text.npz").write_text("hello")
     with pytest.raises(SpectrumError, match="cannot be read"):
-        Emulator.from_payne_npz(tmp_path / "text.npz", grid=toy_spectra.grid)
+        read_payne_npz(tmp_path / "text.npz", grid=toy_spectra.grid)
 
 
 def test_what_lies_outside_is_told_in_the_terms_of_the_network(toy_emulator: Emulator) -> None:

@@ -230,7 +230,7 @@ def test_flux_in_bad_pixels_changes_nothing(with_bad_pixels) -> None:
     assert one._step().losses == other._step().losses
     assert one.validate() == other.validate()
     # Nor does what the networks put there.
-    batch = one._batch()
+    batch = one.batch()
     assert batch.good is not None and not batch.good.all()
     r = one.network.passes(batch.s, batch.o)
     spoilt = dataclasses.replace(
