@@ -111,8 +111,8 @@ def read_observed(
     if labels is None or main_known(labels, emulator.labels).sum() < MIN_LABELLED_STARS:
         notes.append(
             f"The file does not tell T_eff, log g and [Fe/H] or [M/H] of {MIN_LABELLED_STARS} "
-            "stars or more, so synthetic labels are those of the giant branch. If the observed stars "
-            "are others, give labels, of whatever survey."
+            "stars or more, so synthetic labels are those of the giant branch. If the observed "
+            "stars are others, give labels, of whatever survey."
         )
     given = [str(n) for n in spectra.provenance.get("notes", [])]
     return replace(
