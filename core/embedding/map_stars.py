@@ -295,11 +295,11 @@ def stars_of_spectra(bundle: Bundle, spectra: Spectra, seed: int = 0) -> MapStar
 def _synthetic(
     bundle: Bundle, emulator: Emulator, spectra: Spectra, n: int, seed: int
 ) -> NDArray[np.float32]:
-    from ..domains.observed_labels import FEWEST_LABELLED, main_known, synthetic_labels
+    from ..domains.observed_labels import MIN_LABELLED_STARS, main_known, synthetic_labels
 
     known = spectra.labels if spectra.label_set == bundle.model.labels else None
     labelled = 0 if known is None else int(main_known(known, bundle.model.labels).sum())
-    if bundle.sample is not None and labelled < FEWEST_LABELLED:
+    if bundle.sample is not None and labelled < MIN_LABELLED_STARS:
         kept = bundle.sample.synthetic_labels.numpy()
         more = drawn_like(kept, max(0, n - len(kept)), seed, _ratio(bundle.model.labels))
         return np.concatenate([kept, more])[:n]
