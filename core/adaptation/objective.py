@@ -64,7 +64,14 @@ def pairs_weight(t: AdaptationTraining, step: int) -> float:
 
 
 def critics_share(t: AdaptationTraining, step: int) -> float:
-    """Return how much of the adversarial loss counts at a step, from 0 to 1."""
+    """Return how much of the adversarial loss counts at a step, from 0 to 1.
+
+    Examples
+    --------
+    >>> settings = AdaptationTraining(critics_from=500, critics_full=1000)
+    >>> [critics_share(settings, step) for step in (0, 750, 2000)]
+    [0.0, 0.5, 1.0]
+    """
     if not t.adversarial:
         return 0.0
     if step >= t.critics_full:

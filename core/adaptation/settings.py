@@ -186,7 +186,13 @@ class AdaptationTraining:
         return cls(**{k: v for k, v in data.items() if k in known})
 
     def lasting(self, iterations: int) -> AdaptationTraining:
-        """Return the same training in another number of steps, its ramps with it."""
+        """Return the same training in another number of steps, its ramps with it.
+
+        Examples
+        --------
+        >>> AdaptationTraining().lasting(450).critics_full
+        100
+        """
         part = iterations / self.iterations
 
         def of(steps: int) -> int:

@@ -35,6 +35,12 @@ def shifted(masks: np.ndarray, rng: np.random.Generator, spread: float = 12.0) -
     spread : float
         Their standard deviation in pixels; 12 pixels of the apStar grid are 50 km/s, the
         scatter of the velocities of stars in the disc.
+
+    Examples
+    --------
+    >>> masks = np.eye(3, 8, dtype=bool)
+    >>> shifted(masks, np.random.default_rng(0)).sum(axis=1).tolist()
+    [1, 1, 1]
     """
     moves = np.rint(spread * rng.standard_normal(len(masks))).astype(int)
     columns = (np.arange(masks.shape[1]) - moves[:, None]) % masks.shape[1]

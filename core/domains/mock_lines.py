@@ -65,6 +65,11 @@ def reference_giant(labels: LabelSet = APOGEE_LABELS) -> NDArray[np.float64]:
     """Return the paper's reference star: a K giant of solar composition.
 
     4750 K, log g 2.5, v_turb 1.5 km/s, 12C/13C 7.5, v_macro 6 km/s.
+
+    Examples
+    --------
+    >>> APOGEE_LABELS.mapping(reference_giant())["teff"]
+    4750.0
     """
     values = dict.fromkeys(labels.names, 0.0)
     values |= {"teff": 4750.0, "logg": 2.5, "vturb": 1.5, "c12c13": 7.5, "vmacro": 6.0}

@@ -1,4 +1,21 @@
-"""Errors of emulators on spectra that they have not seen, and the way from grid to folder."""
+"""Errors of emulators on spectra that they have not seen, and the way from grid to folder.
+
+Examples
+--------
+>>> import numpy as np, torch
+>>> from spectrabridge.core.emulator import EmulatorTraining
+>>> from spectrabridge.core.labels import APOGEE_LABELS, draws
+>>> from spectrabridge.core.spectra import Spectra, WavelengthGrid
+>>> labels = draws.box(60, torch.Generator().manual_seed(0)).numpy()
+>>> scaled = (labels - APOGEE_LABELS.low) / (APOGEE_LABELS.high - APOGEE_LABELS.low)
+>>> grid = WavelengthGrid.log_linear(4.18, 6e-6, 50)
+>>> lines = np.exp(-scaled @ np.random.default_rng(0).uniform(0, 0.1, (25, 50)))
+>>> spectra = Spectra(grid, lines, labels=labels, label_set=APOGEE_LABELS)
+>>> brief = EmulatorTraining(steps=20, hidden=(8,), n_basis=6, confine=False)
+>>> from spectrabridge.core.emulator.scoring import train_and_store
+>>> train_and_store(spectra, training=brief, continuum="true").figures["n_held_out"]
+6
+"""
 
 from __future__ import annotations
 
@@ -37,6 +54,12 @@ def hold_out(kind: np.ndarray, fraction: float = 0.1, seed: int = 0) -> np.ndarr
     -------
     ndarray of bool, shape ``(n_stars,)``
         True for held-out spectra.
+
+    Examples
+    --------
+    >>> held = hold_out(np.repeat([0, 1], [20, 10]))
+    >>> int(held[:20].sum()), int(held[20:].sum())
+    (2, 1)
     """
     rng = np.random.default_rng(seed)
     held = np.zeros(len(kind), bool)
@@ -164,21 +187,6 @@ def train_and_store(
         If `out` holds something else.
     GridError, SpectrumError, TrainingError
         If the grid cannot be read or trained on.
-
-    Examples
-    --------
-    >>> import numpy as np, torch
-    >>> from spectrabridge.core.emulator import EmulatorTraining
-    >>> from spectrabridge.core.labels import APOGEE_LABELS, draws
-    >>> from spectrabridge.core.spectra import Spectra, WavelengthGrid
-    >>> labels = draws.box(60, torch.Generator().manual_seed(0)).numpy()
-    >>> scaled = (labels - APOGEE_LABELS.low) / (APOGEE_LABELS.high - APOGEE_LABELS.low)
-    >>> grid = WavelengthGrid.log_linear(4.18, 6e-6, 50)
-    >>> lines = np.exp(-scaled @ np.random.default_rng(0).uniform(0, 0.1, (25, 50)))
-    >>> spectra = Spectra(grid, lines, labels=labels, label_set=APOGEE_LABELS)
-    >>> brief = EmulatorTraining(steps=20, hidden=(8,), n_basis=6, confine=False)
-    >>> train_and_store(spectra, training=brief, continuum="true").figures["n_held_out"]
-    6
     """
     training = training or EmulatorTraining()
     if out is not None:

@@ -132,14 +132,30 @@ def adapt_and_store(
         "train_device": device,
         "train_threads": torch.get_num_threads(),
     }
-    known: dict[str, Any] = dict(provenance or {}) | {
+    known = dict(provenance or {}) | _record(domains, training, further, result, seeds) | measured
+    bundle = _write(domains, result, out, name or out.name, known)
+    figures = without_plots(evaluate_bundle(bundle, progress=lambda what: tell(f"Scoring {what}.")))
+    bundle = store_metrics(bundle, figures)
+    checkpoint_of(out).unlink(missing_ok=True)
+    return AdaptedBundle(bundle, result, figures | measured)
+
+
+def _record(
+    domains: Domains,
+    training: AdaptationTraining,
+    further: Bundle | None,
+    result: TrainingResult,
+    seeds: list[int],
+) -> dict[str, Any]:
+    """Return what the provenance of a bundle says of its training."""
+    out: dict[str, Any] = {
         "experiment": domains.name,
         "training": asdict(training),
         "observed": dict(domains.facts),
     }
     if further is not None:
-        known["started_from"] = started_from(further)
-    known |= measured | {
+        out["started_from"] = started_from(further)
+    return out | {
         "iterations": result.iterations,
         "stopped_early": result.stopped_early,
         "seeds_trained": seeds,
@@ -147,11 +163,6 @@ def adapt_and_store(
         "seeds_kept": [seeds[i] for i in result.kept],
         "history": result.history,
     }
-    bundle = _write(domains, result, out, name or out.name, known)
-    figures = without_plots(evaluate_bundle(bundle, progress=lambda what: tell(f"Scoring {what}.")))
-    bundle = store_metrics(bundle, figures)
-    checkpoint_of(out).unlink(missing_ok=True)
-    return AdaptedBundle(bundle, result, figures | measured)
 
 
 def _run(

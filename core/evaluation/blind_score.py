@@ -234,6 +234,11 @@ def rank_agreement(scores: Sequence[float], truths: Sequence[float]) -> float:
     """Return Spearman's rank correlation of scores with what they should predict.
 
     Both lower for better; 1 if they order networks alike, NaN if either is constant.
+
+    Examples
+    --------
+    >>> rank_agreement([0.1, 0.2, 0.3], [1.0, 2.0, 5.0])
+    1.0
     """
     if len(scores) < 2 or len(set(scores)) == 1 or len(set(truths)) == 1:
         return math.nan

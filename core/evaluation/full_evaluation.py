@@ -85,14 +85,6 @@ def evaluate_fully(
     TrainingError, SpectrumError
         If something that is read cannot be used.
     """
-
-    def show(what: str) -> Callable[[int, int], None]:
-        def told(done: int, total: int) -> None:
-            if progress is not None:
-                progress(what, done, total, {})
-
-        return told
-
     if mask is not None:
         figures = evaluate_paper_mask(
             bundle,
@@ -120,8 +112,27 @@ def evaluate_fully(
         figures = evaluate_bundle(bundle, n_stars=n_stars, progress=measuring)
         if table is not None:
             figures["ablations"] = table
-    if fit_files:
-        found = score_fits(bundle, [Path(f) for f in fit_files], progress=show("fitting"))
+    return _with_fits(figures, bundle, fit_files, n_recovered, progress)
+
+
+def _with_fits(
+    figures: dict[str, Any],
+    bundle: Bundle,
+    files: Sequence[str | Path],
+    n_recovered: int,
+    progress: ShowStages | None,
+) -> dict[str, Any]:
+    """Return figures with those of fits of stars in files, and of adapted spectra with noise."""
+
+    def show(what: str) -> Callable[[int, int], None]:
+        def told(done: int, total: int) -> None:
+            if progress is not None:
+                progress(what, done, total, {})
+
+        return told
+
+    if files:
+        found = score_fits(bundle, [Path(f) for f in files], progress=show("fitting"))
         plots = {**(figures.get("plots") or {}), **found.pop("plots")}
         figures = {**figures, **found, "plots": plots}
     if n_recovered:

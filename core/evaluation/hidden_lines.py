@@ -27,6 +27,12 @@ def r_squared(predicted: Tensor, truth: Tensor) -> float:
 
     One minus the sum of squared errors over the sum of squared deviations of each pixel
     from its mean over stars; shapes ``(n_stars, n_pixels)``.
+
+    Examples
+    --------
+    >>> truth = torch.tensor([[1.0, 2.0], [3.0, 5.0]])
+    >>> r_squared(truth, truth)
+    1.0
     """
     spread = (truth - truth.mean(0)).square().sum()
     return float(1 - (predicted - truth).square().sum() / spread)
@@ -124,48 +130,66 @@ def score_hidden_lines(
 
     say("derivatives")
     columns = model.labels.element_columns()
-    elements = model.labels.elements
     truth_slope = model.jacobian(model.reference, "truth")[:, columns]
     each = model.member_jacobians(model.reference)[:, :, columns]
-    slope = each.mean(0)
-    hidden_features = [f for f in features if f.hidden]
-    own = attribute(slope, hidden_features)
-    ideal = attribute(truth_slope, hidden_features)
-    n = max(1, len(hidden_features))
-    correlations = element_correlations(slope[hidden], truth_slope[hidden], elements)
-    by_member = [element_correlations(s[hidden], truth_slope[hidden], elements) for s in each]
+    found = _derivative_figures(each, truth_slope, hidden, features, model.labels.elements)
+    own_r2 = found.pop("member_r2")
     return {
         "masked_r2": r_squared(adapted[:, mask], truth[:, mask]),
         "unmasked_r2": r_squared(adapted[:, ~mask], truth[:, ~mask]),
-        "derivative_r2": derivative_r_squared(slope[hidden], truth_slope[hidden]),
-        "attribution_agreement": sum(a == b for a, b in zip(own, ideal, strict=True)) / n,
-        "attribution_as_listed": sum(
-            elements[a] == f.element for a, f in zip(own, hidden_features, strict=True)
-        )
-        / n,
-        "attribution_as_listed_with_true_derivatives": sum(
-            elements[a] == f.element for a, f in zip(ideal, hidden_features, strict=True)
-        )
-        / n,
         "rms_raw": rms(raw),
         "rms_adapted": rms(adapted),
         "gap_ratio": rms(adapted) / rms(raw),
         "n_stars": n_stars,
         "n_features": len(features),
-        "n_hidden": len(hidden_features),
         "hidden_fraction_of_pixels": float(hidden.mean()),
         "members": [
             {
                 "masked_r2": r_squared(flux[:, mask], truth[:, mask]),
-                "derivative_r2": derivative_r_squared(s[hidden], truth_slope[hidden]),
+                "derivative_r2": r2,
             }
-            for flux, s in zip(members, each, strict=True)
+            for flux, r2 in zip(members, own_r2, strict=True)
         ],
+        **found,
+    }
+
+
+def _derivative_figures(
+    each: np.ndarray,
+    truth: np.ndarray,
+    hidden: np.ndarray,
+    features: list[Feature],
+    elements: tuple[str, ...],
+) -> dict[str, Any]:
+    """Return what the members' derivatives ``(M, n_pixels, n_elements)`` are worth.
+
+    ``member_r2`` is a list, one for each member; for the rest see
+    :func:`score_hidden_lines`.
+    """
+    slope, true = each.mean(0), truth[hidden]
+    hidden_features = [f for f in features if f.hidden]
+    own = attribute(slope, hidden_features)
+    ideal = attribute(truth, hidden_features)
+    n = max(1, len(hidden_features))
+    correlations = element_correlations(slope[hidden], true, elements)
+    by_member = [element_correlations(s[hidden], true, elements) for s in each]
+
+    def as_listed(named: list[int]) -> float:
+        pairs = zip(named, hidden_features, strict=True)
+        return sum(elements[a] == f.element for a, f in pairs) / n
+
+    return {
+        "derivative_r2": derivative_r_squared(slope[hidden], true),
+        "attribution_agreement": sum(a == b for a, b in zip(own, ideal, strict=True)) / n,
+        "attribution_as_listed": as_listed(own),
+        "attribution_as_listed_with_true_derivatives": as_listed(ideal),
+        "n_hidden": len(hidden_features),
+        "member_r2": [derivative_r_squared(s[hidden], true) for s in each],
         "derivative_correlation": {
             e: {
                 "ensemble": correlations[e],
                 "member_spread": float(np.std([m[e] for m in by_member])),
-                "strongest_true": float(np.abs(truth_slope[hidden][:, i]).max()),
+                "strongest_true": float(np.abs(true[:, i]).max()),
             }
             for i, e in enumerate(elements)
         },

@@ -164,13 +164,16 @@ def fit_labels(
                 best[took], accepted[took] = cost[good], x[took]
                 damping[took] = (damping[took] * 0.1).clamp_min(1e-6)
                 damping[lost] = damping[lost] * 10
-            diagonal = torch.diagonal(normal[moving], dim1=1, dim2=2)
-            damped = normal[moving] + torch.diag_embed(damping[moving, None] * diagonal)
-            step = torch.linalg.solve(damped, right[moving])
-            # No step is longer than two standard deviations of the prior.
-            step = step * (2 / step.norm(dim=1, keepdim=True).clamp_min(2))
+            step = _damped_step(normal[moving], right[moving], damping[moving])
             x[moving] = accepted[moving] + step.float()
             moving = moving[step.abs().amax(1) > 2e-3]
             if not len(moving):
                 break
     return prior.labels(accepted)
+
+
+def _damped_step(normal: Tensor, right: Tensor, damping: Tensor) -> Tensor:
+    """Return Levenberg-Marquardt steps ``(n, k)``, at most two standard deviations of the prior."""
+    diagonal = torch.diagonal(normal, dim1=1, dim2=2)
+    step = torch.linalg.solve(normal + torch.diag_embed(damping[:, None] * diagonal), right)
+    return step * (2 / step.norm(dim=1, keepdim=True).clamp_min(2))

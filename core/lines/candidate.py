@@ -166,7 +166,13 @@ class Candidate:
 
 
 def candidate_id(fingerprint: str, wavelength: float) -> str:
-    """Return the name of a feature of a bundle at a wavelength (vacuum angstrom)."""
+    """Return the name of a feature of a bundle at a wavelength (vacuum angstrom).
+
+    Examples
+    --------
+    >>> candidate_id("0123456789abcdef", 15200.2) == candidate_id("0123456789abcdef", 15200.2)
+    True
+    """
     return f"{fingerprint[:8]}-{wavelength:.2f}"
 
 

@@ -24,7 +24,13 @@ def backbone_of(network: TwoDomainNetwork) -> str:
 
 
 def build_network(shape: Shape, seeds: Sequence[int]) -> Network:
-    """Return untrained networks of this shape, one per seed."""
+    """Return untrained networks of this shape, one per seed.
+
+    Examples
+    --------
+    >>> build_network(NetworkShape(n_basis=8, hidden=16), [0, 1]).n_members
+    2
+    """
     if isinstance(shape, ConvShape):
         return ConvNetwork(shape, seeds)
     return AdaptationNetwork(shape, list(seeds))
