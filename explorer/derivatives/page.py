@@ -11,10 +11,14 @@ import panel_material_ui as pmui
 import param
 from numpy.typing import NDArray
 
-from ...core.bundle import Model
+from ...core.bundle import Bundle, Model
+from ...core.errors import SpectrabridgeError
+from ...core.io.table_writer import file_of
 from ..computed.derivatives import DerivativeCache, Derivatives
 from ..figures.theme import ADAPTED, TRUTH, element_colour, surface
 from ..session.component import Component
+from ..session.page import LegendCurve, TableMaker
+from ..share.view_table import derivative_table, metadata
 from ..state.view_state import ViewState
 from ..widgets.status_line import StatusLine
 from ..widgets.view_controls import (
@@ -72,6 +76,8 @@ class DerivativesPage(Component, pn.viewable.Viewer):
         Shared between views of one model; own if not given.
     on_error : callable, optional
         ``on_error(exception)`` for what goes wrong in the background.
+    bundle : Bundle, optional
+        What the model belongs to, for the metadata of tables.
     """
 
     quantity: Quantity = param.Selector(default="difference", objects=list(QUANTITIES))  # type: ignore[assignment]
@@ -84,11 +90,13 @@ class DerivativesPage(Component, pn.viewable.Viewer):
         state: ViewState,
         derivatives: DerivativeCache | None = None,
         on_error: Callable[[Exception], None] | None = None,
+        bundle: Bundle | None = None,
     ) -> None:
         super().__init__()
         self.model = model
         self.state = state
         self.derivatives = derivatives or DerivativeCache(model)
+        self.bundle = bundle
         self.elements = list(model.labels.elements)
         self._columns = tuple(model.labels.element_columns())
         self.found: Derivatives | None = None
@@ -179,6 +187,33 @@ class DerivativesPage(Component, pn.viewable.Viewer):
     def parts(self) -> tuple[None, pn.viewable.Viewable]:
         """Nothing on the left but the sliders, and the figures on the right."""
         return None, self._layout
+
+    @property
+    def curves(self) -> list[LegendCurve]:
+        """No curves: the figures name theirs themselves."""
+        return []
+
+    def table_maker(self, format_: str, link: str) -> TableMaker:
+        """Return what makes a table of the derivatives by all elements at the present labels.
+
+        Raises
+        ------
+        SpectrabridgeError
+            If they are those of a model without a bundle.
+        """
+        if self.bundle is None:
+            raise SpectrabridgeError("Only the derivatives of a bundle can be saved as a table.")
+        bundle, labels, split = self.bundle, dict(self.state.labels), list(self.state.split)
+
+        def make() -> bytes:
+            found = self.derivatives.get(self.model.labels.array(labels))
+            table = derivative_table(self.model, found)
+            table.meta = metadata(
+                bundle.name, getattr(bundle, "fingerprint", ""), labels, split, link=link
+            )
+            return file_of(table, format_)
+
+        return make
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._layout

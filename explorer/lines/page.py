@@ -17,6 +17,7 @@ from ..computed.derivatives import DerivativeCache
 from ..session.component import Component
 from ..session.document_lock import Execute
 from ..session.messages import sentence_of
+from ..session.page import LegendCurve, TableMaker
 from ..state.view_state import ViewState
 from .candidate_search import LineSearch
 from .candidate_table import Filters, candidate_rows, filter_options, next_open, status_of
@@ -114,6 +115,15 @@ class LinesPage(Component, pn.viewable.Viewer):
     def parts(self) -> tuple[pn.Column, pn.Column]:
         """What stands on the left and on the right."""
         return self._left, self._right
+
+    @property
+    def curves(self) -> list[LegendCurve]:
+        """No curves: the figures name theirs themselves."""
+        return []
+
+    def table_maker(self, format_: str, link: str) -> TableMaker:
+        """Raise a SpectrabridgeError: the buttons of the page save its tables."""
+        raise SpectrabridgeError("Save the decided lines by the buttons on the left of the page.")
 
     def __panel__(self) -> pn.viewable.Viewable:
         left, right = self.parts

@@ -61,7 +61,7 @@ def told():
 @pytest.fixture
 def page(bundle, told):
     state = ViewState(bundle.model.labels, bundle.model.reference, bundle=bundle.name, page="map")
-    page = MapPage(bundle, state, on_star=lambda labels, star: told.append((labels, star)))
+    page = MapPage(bundle, state, lambda labels, star: told.append((labels, star)))
     yield page
     page.close()
 
@@ -222,7 +222,8 @@ def test_a_tapped_star_goes_to_all_pages(page, told, embedding):
     page.choose(500)
     labels, star = told[-1]
     assert labels["teff"] == round(float(embedding.stars.observed_labels[0, 0]))
-    assert (star.name, star.file) == ("observed 1", MAPPED)
+    assert (star.id, star.file) == ("observed 1", MAPPED)
+    assert star.normalised(page.model.grid).grid == page.model.grid
     np.testing.assert_allclose(star.spectra.ivar, embedding.stars.noise**-2, rtol=1e-4)
     page.choose(4)
     assert told[-1][1] is None
@@ -241,7 +242,7 @@ def test_a_tapped_star_goes_to_all_pages(page, told, embedding):
 def test_a_star_that_was_chosen_before_the_map_was_there_moves_no_sliders(bundle, told):
     model = bundle.model
     state = ViewState(model.labels, model.reference, page="map", mapped="synthetic 7")
-    page = MapPage(bundle, state, on_star=lambda labels, star: told.append((labels, star)))
+    page = MapPage(bundle, state, lambda labels, star: told.append((labels, star)))
     assert page.row == 6
     assert told == []
     page.choose(6)
@@ -433,12 +434,12 @@ def test_an_opened_star_is_placed(bundle, embedding):
     star = ("2M0001", Spectra(model.grid, flux, np.full(flux.shape, 1e4)))
     asked = []
 
-    def opened(page):
-        asked.append(page)
-        return star if page == "fit" else None
+    def fitted_star():
+        asked.append(star)
+        return star
 
     state = ViewState(model.labels, model.reference, bundle=bundle.name)
-    page = MapPage(bundle, state, opened=opened)
+    page = MapPage(bundle, state, fitted_star=fitted_star)
     assert not page.side.placed.visible
     assert asked == []
     state.page = "map"
