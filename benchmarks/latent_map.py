@@ -51,7 +51,12 @@ _WATCH = """() => {
   for (const kind of ["wheel", "pointerup"]) {
     window.addEventListener(kind, () => { window.acted = performance.now() }, true)
   }
-  return pictures.length
+}"""
+
+_PICTURES = """() => {
+  const all = [...Bokeh.documents[0].all_models]
+  return all.filter((m) => m.data?.image && m.data.dw).length === 6
+    && all.some((m) => m.data?.low && m.data.observed)
 }"""
 
 _FIRST = """() => new Promise((done) => {
@@ -170,16 +175,16 @@ def measure(n: int, seed: int, repeat: int) -> dict[str, float]:
             # Once without the clock: modules are loaded when a page is first opened.
             warm = open_screen(browser, server.url)
             warm.button("Map").click()
-            warm.page.get_by_text("How well the domains mix").wait_for(timeout=60_000)
+            warm.page.get_by_text("How well the domains mix").wait_for()
             warm.page.context.close()
 
             screen = open_screen(browser, server.url)
             page = screen.page
-            screen.still(2, seconds=60)  # the first derivatives are there
+            screen.still(2)  # the first derivatives are there
             page.context.close()
             screen = _counted(browser, server.url, received)
             page = screen.page
-            screen.still(2, seconds=60)
+            screen.still(2)
             page.evaluate(
                 "window.addEventListener('pointerup', () => { window.acted = performance.now() },"
                 " true)"
@@ -188,9 +193,10 @@ def measure(n: int, seed: int, repeat: int) -> dict[str, float]:
             screen.button("Map").click()
             first = page.evaluate(_FIRST)
             payload = received[0]
+            # Two pictures in each of three panels, and a spectrum, before anything is measured.
+            page.wait_for_function(_PICTURES, polling=100)
             page.wait_for_timeout(6000)  # other work of the opening is done
-            if page.evaluate(_WATCH) != 6:
-                raise SystemExit("The pictures of the panels were not found.")
+            page.evaluate(_WATCH)
             figures = _interact(page, screen, n, seed, repeat)
             browser.close()
         finally:
@@ -228,7 +234,7 @@ def _interact(page: Any, screen: Any, n: int, seed: int, repeat: int) -> dict[st
     def after(name: str, act: Any) -> float:
         page.evaluate("() => { window.painted = {}; window.acted = NaN }")
         act()
-        page.wait_for_function(f"window.painted['{name}'] !== undefined", timeout=20_000)
+        page.wait_for_function(f"window.painted['{name}'] !== undefined")
         out = page.evaluate(f"window.painted['{name}'] - window.acted")
         page.wait_for_timeout(500)
         return float(out)

@@ -32,7 +32,7 @@ from spectrabridge.explorer.star_map.rasteriser import (
     rasterise,
 )
 from spectrabridge.explorer.star_map.stars import (
-    SHOWN,
+    MAX_TABLE_ROWS,
     find,
     observed_flux,
     selection_curves,
@@ -307,7 +307,7 @@ def test_circled_stars_stand_in_a_table_and_in_files(page, embedding):
     inside = np.flatnonzero(np.hypot(*latents.points.T) < 25)
     n = len(page.selected)
     assert abs(n - len(inside)) <= 0.02 * len(inside) + 2
-    assert len(page.table.rows) == min(SHOWN, n)
+    assert len(page.table.rows) == min(MAX_TABLE_ROWS, n)
     assert f"<b>{n} stars</b> selected" in page.side.chosen_words.object
     assert page.spectrum.curves.title == f"mean of {n} stars"
     assert page.board.maps["spectra"].images[0].glyph.global_alpha < 0.5
