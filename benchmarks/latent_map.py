@@ -130,11 +130,11 @@ def serve_map(port: int, n: int, seed: int) -> None:
 def measure_raster(n: int, seed: int, repeat: int) -> dict[str, float]:
     """Return the median time of a picture, ours and datashader's."""
     from spectrabridge.core.bundle import open_bundle
-    from spectrabridge.explorer.star_map.rasteriser import View, rasterise
+    from spectrabridge.explorer.star_map.rasteriser import PanelView, rasterise
 
     made = large_embedding(open_bundle(), n, seed)
     xy, values = made.panels["latents"], made.stars.domain.astype(np.float32)
-    view = View((-90, 90), (-90, 90), 317, 339)
+    view = PanelView((-90, 90), (-90, 90), 317, 339)
 
     def timed(function: Any) -> float:
         function()
@@ -278,10 +278,10 @@ def _interact(page: Any, screen: Any, n: int, seed: int, repeat: int) -> dict[st
 def _radius(n: int, seed: int, width: float, height: float) -> float:
     """Return the radius, in pixels, of a circle about the middle that holds 5,000 stars."""
     from spectrabridge.core.bundle import open_bundle
-    from spectrabridge.explorer.star_map.panel import MARGIN
+    from spectrabridge.explorer.star_map.panel import MARGIN_SHARE
 
     xy = large_embedding(open_bundle(), n, seed).panels["latents"]
-    extent = np.ptp(xy, axis=0) * (1 + 2 * MARGIN)
+    extent = np.ptp(xy, axis=0) * (1 + 2 * MARGIN_SHARE)
     scale = float((extent / np.array([width, height])).max())
     middle = (xy.min(axis=0) + xy.max(axis=0)) / 2
     off = np.sort(np.hypot(*(xy - middle).T))

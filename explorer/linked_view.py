@@ -7,7 +7,7 @@ from typing import Any
 
 from ..core.bundle import Bundle
 from ..core.errors import SpectrabridgeError
-from .computed.split_directions import Instrument
+from .computed.split_directions import SplitLatents
 from .pages import PAGES
 from .session import open_bundles
 from .session.open_stars import OpenStars
@@ -65,7 +65,7 @@ class LinkedView:
             model.labels.mapping(model.reference),
             model.grid,
             PAGES,
-            Instrument(bundle).n_directions,
+            SplitLatents(bundle).n_directions,
         )
         self._problems += problems
         return {k: v for k, v in self._asked.items() if k not in ("star", "row")}

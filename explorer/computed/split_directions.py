@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from ...core.bundle import Bundle
 
-MOST = 4
+MAX_DIRECTIONS = 4
 """How many directions are offered."""
 
-REACH = 3.0
+SLIDER_DEVIATIONS = 3.0
 """Ends of the sliders, in standard deviations of the observed stars."""
 
 
@@ -61,7 +61,7 @@ class SplitDirections:
         return self.mean + np.asarray(values, dtype=np.float64) @ self.steps[: len(values)]
 
 
-class Instrument:
+class SplitLatents:
     """The split latents of a bundle, read when they are first asked for.
 
     Parameters
@@ -79,7 +79,7 @@ class Instrument:
         model = self._bundle.model
         if "sample.safetensors" not in getattr(self._bundle, "data", {}).get("files", {}):
             return 0
-        return min(model.n_split // max(model.n_members, 1), MOST)
+        return min(model.n_split // max(model.n_members, 1), MAX_DIRECTIONS)
 
     @cached_property
     def directions(self) -> SplitDirections:

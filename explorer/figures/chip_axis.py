@@ -12,7 +12,7 @@ from ...core.spectra.wavelength import convert
 from ..computed.frame import Array
 
 
-class Axis:
+class ChipAxis:
     """The wavelength axis of a figure, where the space between chips stays empty.
 
     Between two chips stands one point whose flux is not a number, so that a line

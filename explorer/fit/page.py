@@ -24,7 +24,7 @@ from ..widgets.file_drop import FileDrop
 from .fitted_star import FitPlan, FittedStar, fit_batch, fitters_of, without_continuum
 from .options import FitOptions
 from .queue import FitQueue
-from .star_view import ResidualView
+from .star_view import StarView
 from .tables import has_survey, label_columns, label_rows, star_columns, star_rows, table_bytes
 from .text import progress_html
 
@@ -61,7 +61,7 @@ class FitPage(Component, pn.viewable.Viewer):
         self.options = FitOptions(model.labels)
         self._build_controls()
         self._build_tables()
-        self.view = self.own(ResidualView(model.grid, self.state, self.to_spectrum))
+        self.view = self.own(StarView(model.grid, self.state, self.to_spectrum))
         self.watch(self.state, self._show_chosen, "fitted")
         self._changed()
 

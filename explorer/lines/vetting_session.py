@@ -20,7 +20,7 @@ def user_name() -> str:
         return "vetter"
 
 
-class Verdicts:
+class VettingSession:
     """Decisions about the candidates of a bundle, kept in a file as they are made.
 
     Parameters

@@ -35,7 +35,7 @@ def snippet(
         lines.append("from spectrabridge.core.io import example_apstar")
     split = [round(float(value), 2) for value in state.split][:directions]
     if any(split):
-        lines.append("from spectrabridge.explorer.computed.split_directions import Instrument")
+        lines.append("from spectrabridge.explorer.computed.split_directions import SplitLatents")
     lines.append("")
     if not by_name:
         lines.append("# This bundle was opened from a file: put the path of your copy here.")
@@ -51,7 +51,7 @@ def snippet(
     ]
     if any(split):
         lines += [
-            f"split = Instrument(bundle).latents({split!r})",
+            f"split = SplitLatents(bundle).latents({split!r})",
             "adapted, spread = (a[0] for a in model.adapt(values, split[None], return_std=True))",
         ]
     else:

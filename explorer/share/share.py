@@ -13,7 +13,7 @@ from bokeh.model import Model
 from ...core.bundle import Bundle, list_bundles
 from ...core.errors import SpectrabridgeError
 from ...core.io.table_writer import FORMATS
-from ..computed.split_directions import Instrument
+from ..computed.split_directions import SplitLatents
 from ..figures.theme import surface
 from ..session.background import Job
 from ..session.component import Component
@@ -170,7 +170,7 @@ class Sharing(Component):
             shown.state,
             shown.bundle.name,
             any(bundle.name == shown.bundle.name for bundle in list_bundles()),
-            Instrument(shown.bundle).n_directions,
+            SplitLatents(shown.bundle).n_directions,
             bool(shown.state.star) and shown.state.star == _example(),
         )
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from ...core.labels import Label, LabelSet
 from ...core.spectra import WavelengthGrid
-from ..figures.wavelength_axis import NARROWEST, UNIT_SYMBOLS
-from ..sidebar.instrument_panel import LIMIT
+from ..figures.wavelength_axis import MIN_WINDOW_ANGSTROM, UNIT_SYMBOLS
+from ..sidebar.instrument_panel import MAX_DEVIATIONS
 from ..state.label_text import bounds, decimals
 from ..state.view_state import ALL, FIRST_PAGE, MAPPED, ViewState
 
@@ -292,7 +292,7 @@ def _window(reader: _Reader, wavelength: NDArray[np.float64]) -> tuple[float, fl
     whole = float(wavelength[0]), float(wavelength[-1])
     if len(ends) == 2:
         low, high = max(min(ends), whole[0]), min(max(ends), whole[1])
-        if high - low >= NARROWEST:
+        if high - low >= MIN_WINDOW_ANGSTROM:
             return (min(ends), max(ends)) if (low, high) == tuple(sorted(ends)) else (low, high)
     reader.said.append(
         f"Expected two wavelengths between {whole[0]:.0f} and {whole[1]:.0f} angstrom for window; "
@@ -305,9 +305,10 @@ def _split(reader: _Reader, n_directions: int) -> list[float] | None:
     values = reader.numbers("split")
     if values is None:
         return None
-    if len(values) > n_directions or any(abs(value) > LIMIT for value in values):
+    if len(values) > n_directions or any(abs(value) > MAX_DEVIATIONS for value in values):
         reader.said.append(
-            f"Expected at most {n_directions} numbers between {-LIMIT:g} and {LIMIT:g} for split."
+            f"Expected at most {n_directions} numbers between {-MAX_DEVIATIONS:g} and "
+            f"{MAX_DEVIATIONS:g} for split."
             if n_directions
             else "This model has no split latents to set."
         )

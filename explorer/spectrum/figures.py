@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from ...core.bundle import Model
 from ...core.spectra.wavelength import convert
-from ..computed.derivatives import Derivatives
+from ..computed.derivatives import LabelDerivatives
 from ..computed.frame import Array, Frame, residual
-from ..figures.axis_limits import nice, set_reach
+from ..figures.axis_limits import round_up, set_symmetric
 from ..figures.theme import ADAPTED, TRUTH, element_colour, paint, surface
 from ..figures.wavelength_axis import DIGITS, UNIT_SYMBOLS, Wavelengths, wavelength_figure
 from ..state.view_state import ALL, ViewState
@@ -37,7 +37,7 @@ FEATURE_THRESHOLD = 0.05
 PINNED = ("pinned_adapted", "pinned_emulated")
 """Columns of the spectra that are kept to compare with."""
 
-BORDERS = (62, 8, 4)
+BORDERS_PIXELS = (62, 8, 4)
 """Space beside the frames: left, right, above and below, in pixels."""
 
 _TOP = 1.06  # of the flux
@@ -206,7 +206,9 @@ class SpectrumFigures(pn.viewable.Viewer):
         self.grid.rows = ["2.3fr", "1fr", "1.15fr"]  # type: ignore[assignment]
 
     def _figure(self, label: str, y_range: Range1d, last: bool = False) -> Any:
-        plot = wavelength_figure(label, self.x_range, y_range, last, borders=BORDERS, ticks=5)
+        plot = wavelength_figure(
+            label, self.x_range, y_range, last, borders=BORDERS_PIXELS, ticks=5
+        )
         if last:
             plot.xaxis.axis_label = self.wavelengths.label
         return plot
@@ -322,7 +324,7 @@ class SpectrumFigures(pn.viewable.Viewer):
         flux, ivar = self.observed
         both = np.abs([residual(flux, ivar, m) for m in (self.frame.emulated, self.frame.adapted)])
         reach = float(np.nanpercentile(both, 99)) if np.isfinite(both).any() else 5.0
-        set_reach(self.middle_range, max(5.0, nice(reach)))
+        set_symmetric(self.middle_range, max(5.0, round_up(reach)))
 
     def fit_flux(self, exactly: bool = False) -> None:
         """Make room for the curves; a range that is only a little too wide stays."""
@@ -335,12 +337,12 @@ class SpectrumFigures(pn.viewable.Viewer):
         if exactly or not 0.6 < room <= 1:
             self.flux_range.update(start=start, end=_TOP, reset_start=start, reset_end=_TOP)
         if self.observed is None:
-            reach = nice(float(np.nanmax(np.abs(self.frame.difference))))
-            set_reach(self.middle_range, max(reach, 0.01), exactly)
+            reach = round_up(float(np.nanmax(np.abs(self.frame.difference))))
+            set_symmetric(self.middle_range, max(reach, 0.01), exactly)
 
     # Wavelengths
 
-    def show_unit(self, found: Derivatives | None) -> None:
+    def show_unit(self, found: LabelDerivatives | None) -> None:
         """Go over to the unit and medium of the state."""
         x = self.wavelengths.show_unit()
         self.source.data.update({"x": x})
@@ -352,7 +354,7 @@ class SpectrumFigures(pn.viewable.Viewer):
 
     # Derivatives
 
-    def show_derivatives(self, found: Derivatives | None) -> None:
+    def show_derivatives(self, found: LabelDerivatives | None) -> None:
         """Show the derivatives by the element of the state, or by all elements."""
         if found is None:
             return
@@ -384,7 +386,7 @@ class SpectrumFigures(pn.viewable.Viewer):
         self.element_curve.visible = one
         self.true_curve.visible = one and found.truth is not None
         self.element_peaks.visible = not one
-        set_reach(self.lower_range, max(nice(reach), 1e-4))
+        set_symmetric(self.lower_range, max(round_up(reach), 1e-4))
         self.lower.yaxis.axis_label = label
 
     def _show_peaks(self, runs: dict[str, NDArray[Any]]) -> None:

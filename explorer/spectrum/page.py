@@ -8,8 +8,8 @@ from ...core.bundle import Bundle
 from ...core.errors import SpectrabridgeError
 from ...core.io.table_writer import file_of
 from ..computed.derivatives import DerivativeCache
-from ..computed.population_distance import Likeness
-from ..computed.split_directions import Instrument
+from ..computed.population_distance import PopulationDistance
+from ..computed.split_directions import SplitLatents
 from ..computed.trained_ranges import trained_ranges
 from ..session.component import Component
 from ..session.messages import Messages
@@ -55,7 +55,7 @@ class SpectrumPage(Component, pn.viewable.Viewer):
         self.derivatives = derivatives
         model = self.model = derivatives.model
         self.bundle = bundle
-        self.instrument = None if bundle is None else Instrument(bundle)
+        self.instrument = None if bundle is None else SplitLatents(bundle)
         self.view = self.own(
             SpectrumView(
                 model,
@@ -63,7 +63,7 @@ class SpectrumPage(Component, pn.viewable.Viewer):
                 derivatives,
                 messages.tell,
                 self.instrument,
-                None if bundle is None else Likeness(bundle),
+                None if bundle is None else PopulationDistance(bundle),
             )
         )
         split = None

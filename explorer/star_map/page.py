@@ -25,9 +25,9 @@ from ..state.view_state import ViewState
 from ..widgets.data_table import DataTable
 from .colours import DOMAIN, choices, colouring, legend_html
 from .controls import MapControls
-from .missing_map_view import MapMaking
+from .missing_map_view import MissingMapView
 from .open_maps import shared_map
-from .panels import MapBoard
+from .panels import MapPanels
 from .placement import StarPlacing
 from .spectrum import MapSpectrum
 from .stars import (
@@ -85,7 +85,7 @@ class MapPage(Component, pn.viewable.Viewer):
         self.embedding: Embedding | None = None
         self.row: int | None = None
         self.selected: Rows | None = None
-        self.board: MapBoard | None = None
+        self.board: MapPanels | None = None
         self._curves = self.job(self._compute, self._publish, "map spectra", self._on_error)
         self._choosing: Job[Callable[[], Rows], Rows] = self.job(
             lambda inside: inside(),
@@ -96,7 +96,7 @@ class MapPage(Component, pn.viewable.Viewer):
         self._sending = self.job(
             self._sent, lambda rows, words: self._say_sent(words), "map samp", self._on_error
         )
-        self.making: MapMaking | None = None
+        self.making: MissingMapView | None = None
         self.stars = stars or self.own(OpenStars(self.state, self._on_error))
         self.placing = self.own(
             StarPlacing(
@@ -127,7 +127,7 @@ class MapPage(Component, pn.viewable.Viewer):
             self.open_map(found)
 
     def _show_empty(self, problem: str) -> None:
-        self.making = self.own(MapMaking(self.bundle, problem, self.open_map))
+        self.making = self.own(MissingMapView(self.bundle, problem, self.open_map))
         self.view[:] = [self.making]
 
     # ------------------------------------------------------------------------ a map
@@ -149,7 +149,7 @@ class MapPage(Component, pn.viewable.Viewer):
         )
         self.table.param.watch(self.locked(self._row_chosen), "chosen")
         self.disown(self.board)
-        self.board = MapBoard(embedding, self.choose, self.circled, self._on_error)
+        self.board = MapPanels(embedding, self.choose, self.circled, self._on_error)
         self.view[:] = [self.board.bar, self.board, self.board.words, self._lower()]
         self.side.lay_out()
         self._show_selection()

@@ -43,7 +43,7 @@ def test_every_kind_of_file_opens_and_says_what_was_read(
 
 
 def test_a_file_that_cannot_be_read_gives_the_sentence_of_its_reader(stars, state, told):
-    stars.receive("notes.txt", b"Dear diary, no wavelengths today.")
+    stars.receive("notes.txt", b"a shopping list")
     (problem,) = told
     assert str(problem).startswith("notes.txt is none of the files that are read: apStar")
     assert stars.files == {} and state.star == ""
@@ -97,7 +97,7 @@ def test_a_store_is_opened_from_a_path(stars, tmp_path):
 
     flux = np.ones((2, APSTAR_GRID.n_pixels))
     spectra = Spectra(APSTAR_GRID, flux, 1e4 * flux, ids=("first", "second"))
-    with SpectraStore.create(tmp_path / "stars.zarr", APSTAR_GRID) as store:
+    with SpectraStore.create(tmp_path / "stars.zarr", spectra) as store:
         store.append(spectra)
     stars.receive("stars.zarr", tmp_path / "stars.zarr")
     assert [star.id for star in stars.files["stars.zarr"].stars] == ["first", "second"]

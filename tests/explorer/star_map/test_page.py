@@ -25,7 +25,7 @@ from spectrabridge.explorer.star_map.rasteriser import (
     COLOURS,
     DENSITIES,
     UNKNOWN,
-    View,
+    PanelView,
     inside_box,
     inside_polygon,
     palette,
@@ -75,7 +75,9 @@ def code_at(picture, row, column):
 
 def test_points_stand_where_they_belong():
     points = np.array([[0.05, 0.05], [9.95, 4.95], [20, 20]], np.float32)
-    picture = rasterise(points, np.array([0, 1, 1], np.float32), View((0, 10), (0, 5), 100, 50))
+    picture = rasterise(
+        points, np.array([0, 1, 1], np.float32), PanelView((0, 10), (0, 5), 100, 50)
+    )
     assert picture.shape == (50, 100)
     assert code_at(picture, 0, 0) == (0, 1)
     assert code_at(picture, 49, 99)[0] == COLOURS - 1
@@ -86,7 +88,7 @@ def test_points_stand_where_they_belong():
 
 def test_colours_are_means_and_unknown_values_have_their_own():
     points = np.full((4, 2), 5.0, np.float32)
-    view = View((0, 10), (0, 10), 40, 40)
+    view = PanelView((0, 10), (0, 10), 40, 40)
     mixed = rasterise(points, np.array([0, 1, 0, 1], np.float32), view)
     assert code_at(mixed, 20, 20)[0] == (COLOURS - 1) // 2
     some = rasterise(points, np.array([1, np.nan, 1, np.nan], np.float32), view)
@@ -98,7 +100,9 @@ def test_colours_are_means_and_unknown_values_have_their_own():
 def test_dense_pixels_are_darker():
     rng = np.random.default_rng(0)
     points = rng.normal(5, 1, (100_000, 2)).astype(np.float32)
-    picture = rasterise(points, np.zeros(100_000, np.float32), View((0, 10), (0, 10), 200, 200))
+    picture = rasterise(
+        points, np.zeros(100_000, np.float32), PanelView((0, 10), (0, 10), 200, 200)
+    )
     density = picture % (DENSITIES + 1)
     assert density[100, 100] > density[60, 60] > 0
     assert density[0, 0] == 0
@@ -106,7 +110,7 @@ def test_dense_pixels_are_darker():
 
 def test_no_points_in_view_give_an_empty_picture():
     picture = rasterise(
-        np.zeros((3, 2), np.float32), np.zeros(3, np.float32), View((5, 6), (5, 6), 30, 20)
+        np.zeros((3, 2), np.float32), np.zeros(3, np.float32), PanelView((5, 6), (5, 6), 30, 20)
     )
     assert picture.shape == (20, 30)
     assert not picture.any()
