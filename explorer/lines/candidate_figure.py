@@ -184,6 +184,10 @@ class CandidateFigure(pn.viewable.Viewer):
         )
         self.strip.axis.visible = False
         self.strip.grid.visible = False
+        self._build_curves()
+
+    def _build_curves(self) -> None:
+        """Build the figures of the flux and of the derivatives."""
         self.flux = wavelength_figure("flux", self.x_range, self.flux_range, borders=_BORDERS)
         self.lower = wavelength_figure(
             "\u0394 \u2202flux/\u2202[X/H]", self.x_range, self.lower_range, True, _BORDERS
@@ -244,7 +248,7 @@ class CandidateFigure(pn.viewable.Viewer):
             sizing_mode="stretch_both",
             toolbar_options={"logo": None, "autohide": False} | options,
         )
-        grid.rows = [f"{height}px", "1.7fr", "1.15fr"]
+        grid.rows = [f"{self.strip.height}px", "1.7fr", "1.15fr"]
         # The strip has no tools, so what is active must be said for the grid.
         for tool in grid.toolbar.tools:
             inner = tool.tools[0] if isinstance(tool, ToolProxy) else tool

@@ -60,31 +60,31 @@ def test_extrapolation_is_in_the_status_line(view, state):
 def test_one_element_is_a_curve_with_its_truth(view, state, model):
     state.element = "Si"
     si = model.labels.index("Si")
-    assert np.nanmin(view.figures.curve.data["value"]) == pytest.approx(
+    assert np.nanmin(view.figures.derivatives.curve.data["value"]) == pytest.approx(
         -0.57 * model.hidden[:, si].max()
     )
-    assert np.nanmin(view.figures.curve.data["truth"]) == pytest.approx(
+    assert np.nanmin(view.figures.derivatives.curve.data["truth"]) == pytest.approx(
         -0.6 * model.hidden[:, si].max()
     )
-    assert view.figures.element_curve.visible
-    assert not view.figures.element_peaks.visible
-    assert "[Si/H]" in view.figures.lower.yaxis.axis_label
+    assert view.figures.derivatives.element_curve.visible
+    assert not view.figures.derivatives.element_peaks.visible
+    assert "[Si/H]" in view.figures.derivatives.plot.yaxis.axis_label
 
 
 def test_all_elements_are_runs_of_pixels(view, model):
-    peaks = view.figures.peaks.data
+    peaks = view.figures.derivatives.peaks.data
     elements = np.array(model.labels.elements)[peaks["element"]]
     assert set(elements) == set(model.labels.elements)
     assert (np.diff(peaks["element"].astype(int)) >= 0).all()
     for k in np.unique(peaks["element"]):
         assert (np.diff(peaks["at"][peaks["element"] == k].astype(int)) > 0).all()
     # Every point is where the spectrum's own point of that pixel is, and as high.
-    x = view.figures.curve.data["x"][peaks["at"]]
+    x = view.figures.derivatives.curve.data["x"][peaks["at"]]
     assert np.isin(x, model.grid.wavelength).all()
     pixels = np.searchsorted(model.grid.wavelength, x)
     columns = np.array(model.labels.element_columns())[peaks["element"]]
     true = view._found.difference[pixels, columns]
-    step = view.figures.peaks.tags[0]
+    step = view.figures.derivatives.peaks.tags[0]
     np.testing.assert_allclose(peaks["y"] * step, true, atol=0.51 * step)
 
 
@@ -123,7 +123,7 @@ def test_units_change_axis_and_zoom_together(view, state):
     state.unit = "um"
     assert view.figures.x_range.start == pytest.approx(low / 1e4, rel=1e-5)
     assert view.figures.x_range.end == pytest.approx(high / 1e4, rel=1e-5)
-    assert "\u00b5m" in view.figures.lower.xaxis.axis_label
+    assert "\u00b5m" in view.figures.derivatives.plot.xaxis.axis_label
     assert view.figures.source.data["x"][0] == pytest.approx(1.5168, abs=1e-3)
     state.unit = "angstrom"
     assert view.figures.x_range.start == pytest.approx(low)
