@@ -1,14 +1,20 @@
 """The explorer in a real browser: dragged, typed into, and fed files."""
 
 import sys
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
 from spectrabridge.core.io.apstar import example_apstar
 from spectrabridge.explorer.figures.theme import ADAPTED, EMULATED
+from spectrabridge.explorer.pages import PAGES
 
 from .conftest import free_port, open_screen, start_server
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "explorer"))
+
+from star_files import content_of, many_stars
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -232,6 +238,37 @@ def test_bad_files_are_told_and_good_ones_still_open(screen, apstar):
     assert after != before
     screen.slider("T_eff").press("Shift+ArrowRight")
     screen.wait_pixels(after, FLUX)
+
+
+@pytest.mark.parametrize("kind", ["aspcapStar", "ECSV", "npz", "HDF5"])
+def test_other_kinds_of_files_are_laid_over_and_named(screen, data_file, kind):
+    name, content, words = content_of(kind, data_file)
+    screen.drop((name, content))
+    expect(screen.star).to_have_value(name)
+    expect(screen.page.get_by_text(f"Read as {words}.")).to_be_visible()
+    screen.page.wait_for_function("window.deep.count(0, 0, 0, 0) > 500")
+
+
+def test_the_star_of_a_set_is_chosen_by_its_row(screen):
+    screen.drop(("set.h5", many_stars(4)))
+    row = screen.page.get_by_label("spectrum", exact=True)
+    expect(row.locator("option")).to_have_count(4)
+    assert row.locator("option").nth(2).inner_text().startswith("star 2, S/N")
+    row.select_option("2")
+    expect(row).to_have_value("2")
+
+
+def test_pages_open_by_their_shortcuts(screen):
+    page = screen.page
+    current = page.locator("nav[aria-label=Pages] [aria-current]")
+    for entry in (PAGES["about"], PAGES["lines"], PAGES["spectrum"]):
+        page.keyboard.press("g")
+        page.keyboard.press(entry.shortcut)
+        expect(current).to_have_text(entry.title)
+    # Where text is typed, letters are letters.
+    screen.box("T_eff").press("g")
+    screen.box("T_eff").press("a")
+    expect(current).to_have_text("Spectrum")
 
 
 def test_several_stars_can_be_chosen(screen, apstar):

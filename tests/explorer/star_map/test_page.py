@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 from bokeh.events import RangesUpdate, SelectionGeometry, Tap
+from star_files import KINDS, content_of
 
 from spectrabridge.core.bundle import Bundle, open_bundle
 from spectrabridge.core.embedding import PANELS, stored_embedding
@@ -454,6 +455,37 @@ def test_an_opened_star_is_placed(bundle, embedding):
     off = np.hypot(*(latents.points - place).T)
     assert np.argsort(off).tolist().index(503) < 15
     page.close()
+
+
+@pytest.fixture
+def giants_map():
+    """The Map page of the shipped giants, as it stands in a cell: with stars of its own."""
+    bundle = open_bundle("apogee-giants")
+    model = bundle.model
+    page = MapPage(bundle, ViewState(model.labels, model.reference, page="map"))
+    yield page
+    page.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_dropped_file_of_any_kind_is_placed(giants_map, data_file, kind):
+    page = giants_map
+    name, content, _ = content_of(kind, data_file)
+    page.side.drop.on_file(name, content)
+    assert not page.side.problem.visible
+    assert "stands nearest to" in page.side.placed.object
+    assert all(len(panel.placed.data["x"]) == 1 for panel in page.board.maps.values())
+
+
+def test_a_file_that_cannot_be_read_is_told_on_the_map_and_taken_back(giants_map):
+    page = giants_map
+    page.side.drop.on_file("<b>.txt", b"a shopping list")
+    assert page.side.problem.visible
+    assert page.side.problem.object.startswith("&lt;b&gt;.txt is none of the files")
+    assert not page.side.placed.visible
+    name, content, _ = content_of("apStar", None)
+    page.side.drop.on_file(name, content)
+    assert not page.side.problem.visible and page.side.placed.visible
 
 
 # -------------------------------------------------------------------------- without a map
