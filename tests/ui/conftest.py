@@ -179,7 +179,7 @@ class Screen:
         self.page.goto(url, wait_until="commit")
         self.page.wait_for_function(
             "window.deep.canvases(0).length > 0 && window.deep.count(0, 0, 114, 178) > 500",
-            timeout=60_000,
+            timeout=1000 * WAIT_SECONDS,
             polling=100,
         )
         return self
