@@ -75,7 +75,7 @@ class SplitLatents:
 
     @property
     def n_directions(self) -> int:
-        """How many directions there are; 0 without split latents or observed stars."""
+        """Number of directions; 0 without split latents or observed stars."""
         model = self._bundle.model
         if "sample.safetensors" not in getattr(self._bundle, "data", {}).get("files", {}):
             return 0

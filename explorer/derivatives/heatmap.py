@@ -143,7 +143,7 @@ def element_rows(
 
 @dataclass(frozen=True)
 class HeatMapRequest:
-    """What is asked for: a part of the spectrum on so many columns, in one scale.
+    """A request for a picture: a part of the spectrum, pooled into columns, in one scale.
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ class ChipAxis:
 
     @property
     def breaks(self) -> list[int]:
-        """Where the points between chips stand among the values of :meth:`spread`."""
+        """Places of the points between chips among the values of :meth:`spread`."""
         return [int(b) + i for i, b in enumerate(self._breaks)]
 
     @property

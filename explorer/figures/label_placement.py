@@ -38,7 +38,7 @@ def text_width(text: str, size: float = 11.0) -> float:
 
 @dataclass(frozen=True)
 class LabelPlacement:
-    """Where names stand.
+    """Rows and centres of names.
 
     Parameters
     ----------

@@ -116,12 +116,12 @@ class Wavelengths:
 
     @property
     def positions(self) -> NDArray[np.float64]:
-        """Where values stand that :meth:`.Axis.spread` returns."""
+        """Positions of the values that :meth:`.ChipAxis.spread` returns."""
         return self.axis.positions(self.state.unit, self.state.medium)
 
     @property
     def label(self) -> str:
-        """What stands below the axis."""
+        """The label of the axis."""
         unit = UNIT_SYMBOLS[self.state.unit]
         return f"wavelength in {self.state.medium}, rest frame ({unit})"
 

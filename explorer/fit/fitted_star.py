@@ -83,7 +83,7 @@ class FittedStar:
 
     @property
     def fitted(self) -> bool:
-        """Whether there are labels to show."""
+        """True if there are labels to show."""
         return self.best is not None and bool(self.best.fitted[0])
 
 

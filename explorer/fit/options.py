@@ -95,7 +95,7 @@ class FitOptions(pn.viewable.Viewer):
 
     @property
     def plan(self) -> FitPlan:
-        """What is chosen."""
+        """The plan that the options describe."""
         chosen = {name: choice.value for name, choice in self.choices.items()}
         settings = FitSettings(
             prior=chosen["prior"],  # type: ignore[arg-type]

@@ -27,7 +27,7 @@ Fit = Callable[[FitPlan, list[FittedStar]], list[FittedStar]]
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the queue has come since it was last empty.
+    """Counts of what is done and what is left since the queue was last empty.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class Progress:
 
     @property
     def busy(self) -> bool:
-        """Whether anything is left to do."""
+        """True if anything is left to do."""
         return self.reading > 0 or self.done < self.total
 
 
@@ -176,7 +176,7 @@ class FitQueue(Component):
 
     @property
     def progress(self) -> Progress:
-        """How far it has come."""
+        """The progress since the queue was last empty."""
         with self._lock:
             left = None
             if self._pace is not None and self._done < self._total:

@@ -113,7 +113,7 @@ class LinesPage(Component, pn.viewable.Viewer):
 
     @property
     def parts(self) -> tuple[pn.Column, pn.Column]:
-        """What stands on the left and on the right."""
+        """The controls on the left and the view on the right."""
         return self._left, self._right
 
     @property

@@ -44,7 +44,7 @@ Making = tuple[Callable[[], bytes], Callable[[bytes], None]]
 
 
 class Shown(Protocol):
-    """What is asked of the explorer."""
+    """The view that is shared, as :class:`~spectrabridge.explorer.app.Explorer` has it."""
 
     bundle: Bundle
     state: ViewState

@@ -20,7 +20,7 @@ ROW_HEIGHT_PIXELS = 25
 
 @dataclass(frozen=True)
 class LabelSlider:
-    """What a row is like, whatever its value.
+    """Limits, step and texts of one slider, whatever its value.
 
     Parameters
     ----------
@@ -202,7 +202,7 @@ class LabelSliders(BrowserComponent):
 
     @property
     def any_outside(self) -> bool:
-        """Whether any label is outside what was trained."""
+        """True if any label is outside the trained range."""
         return any(self.beyond) or any(
             not row.low <= value <= row.high
             for row, (_, value) in zip(self._specs, self.told, strict=True)

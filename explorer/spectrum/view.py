@@ -267,7 +267,7 @@ class SpectrumView(Component, pn.viewable.Viewer):
 
     @property
     def _unseen(self) -> bool:
-        """Whether another page is open, so that nothing need be computed or sent."""
+        """True while another page is open: nothing is computed or sent then."""
         return self.execute is not None and not self.state.shows("spectrum")
 
     def _opened(self, *_: object) -> None:

@@ -17,7 +17,7 @@ from .colours import DOMAIN
 
 
 class MapControls(pn.viewable.Viewer):
-    """What stars are coloured by, the search, the chosen star, the selection, the mixing.
+    """Controls of colour, search, dropped files, the chosen star, the selection and the mixing.
 
     Parameters
     ----------

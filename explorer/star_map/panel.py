@@ -67,7 +67,7 @@ def _figure(x_range: Range1d, y_range: Range1d, tools: list[Any]) -> Any:
 
 @dataclass(frozen=True)
 class PictureRequest:
-    """What to paint.
+    """A request for pictures: values, selection and view.
 
     Parameters
     ----------
@@ -202,7 +202,7 @@ class MapPanel(Component):
 
     @property
     def view(self) -> PanelView:
-        """What is in view, and its size in pixels."""
+        """The part of the map that is in view, and its size in pixels."""
         x0, x1, y0, y1 = self.window
         return PanelView((x0, x1), (y0, y1), *self._size)
 

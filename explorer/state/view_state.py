@@ -169,7 +169,7 @@ class ViewState(param.Parameterized):
 
     @property
     def extrapolations(self) -> list[Extrapolation]:
-        """What of the labels lies outside the trained range; empty inside."""
+        """Labels and combinations outside the trained range; empty inside."""
         # Several components ask for every move.
         labels, found = self._beyond
         if labels is not self.labels:
@@ -180,7 +180,7 @@ class ViewState(param.Parameterized):
 
     @property
     def outside(self) -> str:
-        """What extrapolates, in words, the worst first; empty if nothing does."""
+        """The extrapolations in words, the worst first; empty if there are none."""
         found = sorted(self.extrapolations, key=_excess, reverse=True)
         shown = ", ".join(str(e) for e in found[:MAX_NAMED_EXTRAPOLATIONS])
         more = len(found) - MAX_NAMED_EXTRAPOLATIONS

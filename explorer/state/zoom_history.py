@@ -33,7 +33,7 @@ class ZoomHistory:
 
     @property
     def can_go(self) -> tuple[bool, bool]:
-        """Whether there is a view before and one after."""
+        """True for a view before, and for one after."""
         return self._at > 0, self._at < len(self._seen) - 1
 
     def go(self, steps: int) -> None:
