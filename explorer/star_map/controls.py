@@ -54,7 +54,7 @@ class MapControls(pn.viewable.Viewer):
         )
         self.found = _html()
         self.drop = FileDrop(
-            label="Open spectra, or drop them here: they are placed on the map",
+            label="Open spectra, or drop them here",
             margin=(4, 0, 0, 0),
             height=34,
             **_STRETCH,

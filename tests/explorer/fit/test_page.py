@@ -284,7 +284,7 @@ def stages(queue):
 
 
 def test_stop_keeps_what_is_done_and_marks_the_rest(fitted, content, monkeypatch):
-    monkeypatch.setattr(fit_queue, "BATCH", 2)
+    monkeypatch.setattr(fit_queue, "BATCH_STARS", 2)
     later, fit = Later(), quick(fitted)
     queue = FitQueue(fit, lambda: None)
     queue.start(later)
@@ -328,7 +328,7 @@ def test_a_star_that_cannot_be_fitted_leaves_the_others_alone(content):
 
 
 def test_too_many_stars_are_told(fitted, content, monkeypatch):
-    monkeypatch.setattr(fit_queue, "MOST_STARS", 1)
+    monkeypatch.setattr(fit_queue, "MAX_STARS", 1)
     queue = FitQueue(quick(fitted), lambda: None)
     queue.receive("a.fits", content, PLAN)
     queue.receive("b.fits", content, PLAN)

@@ -495,7 +495,7 @@ def test_a_file_that_cannot_be_read_is_told_on_the_map_and_taken_back(giants_map
 def bare(bundle, monkeypatch):
     """The bundle without its map."""
     monkeypatch.setattr(open_maps, "_maps", {})
-    monkeypatch.setattr(map_maker, "SMALL", 60)
+    monkeypatch.setattr(map_maker, "SMALL_MAP_STARS", 60)
     return Bundle(bundle.path, dict(bundle.data) | {"attached": {}}, "cpu", bundle._files)
 
 
