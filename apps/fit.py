@@ -181,9 +181,10 @@ def _here(survey: Survey, out: Path | None, as_json: bool) -> None:
     """Fit a few stars in this process."""
     from ..core.bundle import open_bundle
     from ..core.errors import FitError
-    from ..core.fitting.stars import fit_stars, fitters, read_stars
+    from ..core.fitting.star_fits import fit_stars, fitters
+    from ..core.fitting.stars import read_stars
 
-    stars, spectra = read_stars(survey.files, survey.reading)
+    stars = read_stars(survey.files, survey.reading)
     for star in stars:
         if star.error:
             click.echo(f"spectrabridge: {star.error}", err=True)
@@ -193,7 +194,7 @@ def _here(survey: Survey, out: Path | None, as_json: bool) -> None:
     opened = open_bundle(survey.bundle, survey.device)
     ready = fitters(opened, survey.kinds, survey.settings)
     with bar("fitting", len(stars) * len(survey.kinds), unit="fit") as show:
-        found = fit_stars(ready, stars, spectra, lambda done, total: show(done, total, {}))
+        found = fit_stars(ready, stars, lambda done, total: show(done, total, {}))
     if out is not None:
         write_table(found.table(survey.covariance), out)
         click.echo(f"Wrote {out}.", err=True)
@@ -247,7 +248,7 @@ def _in_tasks(
 
 def _print(found: Any) -> None:
     """Print the main figures of every star, a line per fit."""
-    from ..core.fitting.stars import SPECTRA
+    from ..core.fitting.star_fits import SPECTRA
 
     width = max(len(s.id) for s in found.stars)
     head = f"{'star':{width}s} {'fit':7s} {'chi2':>7s} {'T_eff':>11s} {'log g':>11s} "

@@ -115,7 +115,7 @@ def serve_command(
 ) -> None:
     """Serve the explorer on BUNDLE (a name or a path; the default one if not given).
 
-    SPECTRA are apStar FITS files to lay over the model from the start.
+    SPECTRA are files of any format that is read, to lay over the model from the start.
     """
     if window and (processes > 1 or open_browser):
         raise click.UsageError("--window cannot be had together with --processes or --open.")

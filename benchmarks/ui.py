@@ -34,7 +34,14 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from ui.conftest import Screen, find_browser, free_port, open_screen, start_server
+from ui.conftest import (
+    WAIT_SECONDS,
+    Screen,
+    find_browser,
+    free_port,
+    open_screen,
+    start_server,
+)
 
 STEPS = 20
 DRAG_SECONDS = 3.0
@@ -42,6 +49,10 @@ PAUSE_MS = 400
 PEERS = Path(__file__).with_name("ui_peers.py")
 SERVE = "from spectrabridge.apps.explorer import serve; serve(port={})"
 
+_FOUND = """(test) => {
+  const find = new Function("m", `return ${test}`)
+  return [...Bokeh.documents[0].all_models].some(find)
+}"""
 _WATCH = """(test) => {
   const find = new Function("m", `return ${test}`)
   const drawn = [...Bokeh.documents[0].all_models].filter(find)
@@ -54,8 +65,14 @@ _WATCH = """(test) => {
   return drawn.length
 }"""
 SPECTRA = "m.data?.emulated && !m.data.root_ivar"
-MAP = "m.data?.image && m.data?.dw"
+HEAT_MAP = "m.data?.image?.length && m.data?.dw"
 PEER_SPECTRA = "m.type === 'ColumnDataSource' && Object.values(m.data).some((c) => c.length > 7000)"
+
+
+def watch(page: Page, test: str) -> None:
+    """Note when the models that a test finds have been painted, from when they have data on."""
+    page.wait_for_function(_FOUND, arg=test, timeout=1000 * WAIT_SECONDS, polling=100)
+    page.evaluate(_WATCH, test)
 
 
 @contextmanager
@@ -76,7 +93,9 @@ def steps(page: Page, press, n: int = STEPS) -> float:
     for i in range(n):
         page.evaluate("window.frames_painted.length = 0")
         press(i)
-        page.wait_for_function("window.frames_painted.length > 0", polling=20)
+        page.wait_for_function(
+            "window.frames_painted.length > 0", timeout=1000 * WAIT_SECONDS, polling=20
+        )
         times.append(page.evaluate("window.frames_painted[0] - window.key_pressed"))
         page.wait_for_timeout(PAUSE_MS)
     return statistics.median(times)
@@ -90,12 +109,12 @@ def measure_steps(screen: Screen) -> float:
 
 def measure_slider(screen: Screen) -> dict[str, float]:
     page = screen.page
-    page.evaluate(_WATCH, SPECTRA)
+    watch(page, SPECTRA)
     median = measure_steps(screen)
     page.evaluate("window.frames_painted.length = 0")
     screen.drag("T_eff", DRAG_SECONDS)
     end = page.evaluate("window.spectrabridge_moved")
-    page.wait_for_timeout(3000)
+    screen.still(0)
     painted = page.evaluate("window.frames_painted")
     return {
         "slider.median_ms": median,
@@ -107,13 +126,16 @@ def measure_slider(screen: Screen) -> dict[str, float]:
 def measure_derivatives(screen: Screen) -> dict[str, float]:
     page = screen.page
     screen.button("Derivatives").click()
-    page.wait_for_function("window.deep.canvases(1).length > 0", timeout=60_000)
-    screen.still(0, seconds=60)
+    watch(page, HEAT_MAP)
+    screen.still(0)
     # Away from the ends of the slider, where a step would change nothing.
     screen.box("T_eff").fill("4500")
+    page.evaluate("window.frames_painted.length = 0")
     screen.box("T_eff").press("Enter")
-    screen.still(0, seconds=60)
-    page.evaluate(_WATCH, MAP)
+    page.wait_for_function(
+        "window.frames_painted.length > 0", timeout=1000 * WAIT_SECONDS, polling=20
+    )
+    screen.still(0)
     slider = screen.slider("T_eff")
     new = steps(page, lambda i: slider.press("Shift+ArrowRight" if i < 3 else "ArrowLeft"), 10)
     old = steps(page, lambda i: slider.press("ArrowRight" if i % 2 else "ArrowLeft"), 10)
@@ -125,10 +147,9 @@ def measure_peer(browser: Browser, name: str) -> float:
     with served([str(PEERS), name, str(port)], port) as url:
         page = browser.new_page(viewport={"width": 1280, "height": 720})
         page.goto(url)
-        page.wait_for_function("window.Bokeh?.documents?.[0]?.is_idle", timeout=60_000)
+        page.wait_for_function("window.Bokeh?.documents?.[0]?.is_idle")
+        watch(page, PEER_SPECTRA)
         page.wait_for_timeout(1500)
-        if not page.evaluate(_WATCH, PEER_SPECTRA):
-            raise SystemExit(f"The page of {name} draws no spectra.")
         handle = page.locator(".noUi-handle").first
         handle.focus()
         median = steps(page, lambda i: handle.press("ArrowRight" if i % 2 else "ArrowLeft"))
@@ -146,10 +167,11 @@ def measure(peers: bool = True) -> dict[str, float]:
         port = free_port()
         with served(["-c", SERVE.format(port)], port) as url:
             screen = open_screen(browser, url)
-            screen.still(2, seconds=60)
+            screen.still(2)
             # The first derivatives are there, and so is all that loads with them.
             screen.slider("T_eff").press("ArrowRight")
-            screen.page.wait_for_timeout(4000)
+            screen.still(0)
+            screen.still(2)
             figures = measure_slider(screen)
             for name in ("dynamicmap", "dashboard", "grid") if peers else ():
                 screen.page.bring_to_front()

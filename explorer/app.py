@@ -1,4 +1,4 @@
-"""The explorer: pages that put the components together, and the way between them."""
+"""The explorer: the header, the pages below it, and the way between them."""
 
 from __future__ import annotations
 
@@ -9,34 +9,29 @@ from typing import TYPE_CHECKING, Any, cast
 import panel as pn
 import panel_material_ui as pmui
 
-from ..core.bundle import Bundle
 from ..core.errors import SpectrabridgeError
-from .computed.observed_star import ObservedStar
-from .computed.population_distance import Likeness
-from .computed.split_directions import Instrument
-from .computed.trained_ranges import trained_ranges
 from .figures.theme import FIGURES, PALETTE
-from .pages import BUILDERS, Page, Shared
+from .linked_view import LinkedView
+from .pages import PAGES
 from .session import open_bundles
 from .session.document_lock import executor, under_lock
 from .session.messages import Messages
-from .share import url
+from .session.open_stars import OpenStars
+from .session.page import NamedSpectrum, Page, PageContext, PageEntry
 from .share.share import Sharing
-from .sidebar.instrument_panel import InstrumentPanel
-from .sidebar.labels_panel import LabelsPanel
-from .sidebar.observed_panel import ObservedPanel
-from .spectrum.view import SpectrumView
-from .state.view_state import MAPPED, TITLES, ViewState
+from .share.url import Arguments, seen
+from .state.view_state import FIRST_PAGE, MAPPED, ViewState
 from .widgets.choice import Choice
 from .widgets.navigation import Navigation
-from .widgets.tour import Tour
+from .widgets.tour import KEYS, Tour
 from .workarounds.panel_sessions import forget_views, unfollow_busy
 
 if TYPE_CHECKING:
-    from ..core.spectra import Spectra
+    from ..core.fitting.stars import Star
     from .fit.page import FitPage, Handed
+    from .spectrum.page import SpectrumPage
 
-KEPT = ("unit", "medium", "dark", "with_fe", "page", "vetter")
+KEPT = ("unit", "medium", "dark", "with_fe", "page", "vetter", "star", "row")
 """What of a state another bundle keeps in any case."""
 
 SIDEBAR_WIDTH = 292
@@ -46,7 +41,7 @@ SIDEBAR_WIDTH = 292
 class Explorer(pn.viewable.Viewer):
     """Pages with controls on the left and what they show on the right.
 
-    *Spectrum* has sliders and spectra. The other pages, see :mod:`.pages`, are built when
+    The Spectrum page has sliders and spectra. The other pages, see :mod:`.pages`, are built when
     they are first opened; they share the state and, where they have no controls of their
     own on the left, the sliders.
 
@@ -56,12 +51,12 @@ class Explorer(pn.viewable.Viewer):
         A shipped name, or the path of a folder or zip file; the default bundle if not
         given.
     files : sequence of path
-        apStar files to open at once.
+        Files with spectra to open at once, of any format that is read.
     vetting : path, optional
         File of decisions about candidate features; the default one of each bundle if not
         given.
     arguments : mapping, optional
-        Arguments of the request, see :mod:`.link`. They may come from anybody: what is not
+        Arguments of the request, see :mod:`.share.url`. They may come from anybody: what is not
         understood is told and left out.
     **state
         Start values for the parameters of :class:`ViewState`.
@@ -70,6 +65,8 @@ class Explorer(pn.viewable.Viewer):
     ------
     BundleError
         If the bundle cannot be opened.
+    SpectrabridgeError
+        If the state names a page that there is not.
     """
 
     def __init__(
@@ -77,19 +74,49 @@ class Explorer(pn.viewable.Viewer):
         bundle: str | None = None,
         files: Sequence[Path] = (),
         vetting: Path | None = None,
-        arguments: url.Arguments | None = None,
+        arguments: Arguments | None = None,
         **state: Any,
     ) -> None:
         super().__init__()
+        _entry(state.get("page", FIRST_PAGE))
         self.vetting = vetting
-        self._arguments = arguments or {}
-        name, said = self._asked_bundle(bundle)
+        self._link = LinkedView(arguments or {})
+        name = self._link.bundle(bundle)
         self.messages = Messages()
-        self.sharing = Sharing(self, self._arguments.get("tour") not in ([b"no"], ["no"]))
+        self.sharing = Sharing(self, self._link.wants_tour)
+        self._build_header(name)
         self.sidebar = pn.Column(
             sizing_mode="stretch_width", margin=(8, 12, 0, 12), css_classes=["labels"]
         )
         self.main = pn.Column(sizing_mode="stretch_both", margin=0)
+        self.pages: dict[str, Page] = {}
+        """Pages that have been opened."""
+        self._started = False
+        self._stars: OpenStars | None = None
+        self._open(name, **(self._link.settings(name) | state))
+        self.choice.param.watch(self._switch, "value")
+        for path in files:
+            self.stars.receive(path.name, path)
+        self.sharing.given = frozenset(self.stars.files)
+        self.page = pmui.Page(
+            title="spectrabridge",
+            header=[self.choice, self.navigation, self.title, self.sharing.menu, self.tour],
+            sidebar=[self.sidebar],
+            sidebar_width=SIDEBAR_WIDTH,
+            sidebar_variant="permanent",
+            sidebar_resizable=False,
+            main=[self.main],
+            dark_theme=self.state.dark,
+            busy_indicator=None,
+            theme_config=PALETTE,
+            sx=_PAGE,
+        )
+        unfollow_busy(self.page)
+        self.page.param.watch(self._dark, "dark_theme")
+
+    # Building
+
+    def _build_header(self, name: str) -> None:
         self.choice = Choice(
             label="bundle",
             options=[[key, title] for title, key in open_bundles.titles().items()],
@@ -109,118 +136,61 @@ class Explorer(pn.viewable.Viewer):
             css_classes=["about-bundle"],
         )
         self.navigation = Navigation(
-            pages=[[key, title] for key, title in TITLES.items()], margin=(0, 14, 0, 4)
+            pages=[[entry.key, entry.title, entry.shortcut] for entry in PAGES.values()],
+            margin=(0, 14, 0, 4),
         )
         self.navigation.param.watch(self._page_chosen, "value")
-        self.tour = Tour(offered=self.sharing.tour, width=28, height=28, margin=(0, 2, 0, 4))
-        self.pages: dict[str, Page] = {}
-        """Pages that have been opened, but the first."""
-        self._started = False
-        asked, more = self._asked_view(name)
-        self._open(name, **({k: v for k, v in asked.items() if k not in ("star", "row")} | state))
-        self.choice.param.watch(self._switch, "value")
-        for path in files:
-            self.observed.receive(path.name, path)
-        self.sharing.given = frozenset(self.observed.stars)
-        self._asked, self._said = asked, [*said, *more]
-        self.page = pmui.Page(
-            title="spectrabridge",
-            header=[self.choice, self.navigation, self.title, self.sharing.menu, self.tour],
-            sidebar=[self.sidebar],
-            sidebar_width=SIDEBAR_WIDTH,
-            sidebar_variant="permanent",
-            sidebar_resizable=False,
-            main=[self.main],
-            dark_theme=self.state.dark,
-            busy_indicator=None,
-            theme_config=PALETTE,
-            sx=_PAGE,
+        shortcuts = ", ".join(f"{e.shortcut} {e.title}" for e in PAGES.values())
+        self.tour = Tour(
+            keys=[*KEYS, ["g, then a letter", f"open a page: {shortcuts}"]],
+            offered=self.sharing.tour,
+            width=28,
+            height=28,
+            margin=(0, 2, 0, 4),
         )
-        unfollow_busy(self.page)
-        self.page.param.watch(self._dark, "dark_theme")
-
-    # Links
-
-    def _asked_bundle(self, bundle: str | None) -> tuple[str, list[str]]:
-        """Return the bundle that the link asks for if it can be opened, else the usual one."""
-        asked, said = url.bundle_asked(
-            self._arguments, open_bundles.titles() if self._arguments else {}
-        )
-        if asked is not None:
-            try:
-                return open_bundles.shared_bundle(asked)[0], said
-            except SpectrabridgeError as problem:
-                said.append(str(problem))
-        return open_bundles.shared_bundle(bundle)[0], said
-
-    def _asked_view(self, name: str) -> tuple[dict[str, Any], list[str]]:
-        if not self._arguments:
-            return {}, []
-        _, bundle, _ = open_bundles.shared_bundle(name)
-        model = bundle.model
-        reference = model.labels.mapping(model.reference)
-        directions = Instrument(bundle).n_directions
-        return url.read(self._arguments, model.labels, reference, model.grid, directions)
-
-    def _restore(self) -> None:
-        """Lay over the star that the link asks for, and tell what was not understood."""
-        star, row = str(self._asked.get("star", "")), int(self._asked.get("row", 0))
-        mapped, feature = self._asked.get("mapped", ""), self._asked.get("feature", "")
-        said = self._said
-        if star == url.EXAMPLE:
-            self.observed.open_example(row)
-        elif star == url.ON_MAP:
-            self.observed.bring(lambda: mapped_star(self.bundle, mapped), row)
-        elif star in self.observed.stars or star == url.NO_STAR:
-            self.state.param.update(star="" if star == url.NO_STAR else star, row=row)
-        elif star:
-            said.append(f"The star {url.seen(star)} is not here; drop its file on the page.")
-        if feature and feature not in candidate_ids(self.bundle):
-            said.append(f"There is no candidate feature {url.seen(feature)}.")
-        if mapped and star != url.ON_MAP and not is_mapped(self.bundle, mapped):
-            said.append(f"There is no star {url.seen(mapped)} on the map.")
-        if said:
-            self.messages.tell(url.told(said))
-
-    # Building
 
     def _open(self, name: str, **state: Any) -> None:
-        """Build the components for a bundle."""
-        name, bundle, derivatives = open_bundles.shared_bundle(name)
-        self.bundle = bundle
-        model = bundle.model
+        """Build the first page for a bundle, and the page that the state names."""
+        name, self.bundle, self._derivatives = open_bundles.shared_bundle(name)
+        model = self.bundle.model
         self.state = ViewState(
             model.labels, model.reference, model.extrapolations, bundle=name, **state
         )
-        instrument = self.instrument = Instrument(bundle)
-        self.view = SpectrumView(
-            model, self.state, derivatives, self.messages.tell, instrument, Likeness(bundle)
-        )
-        split = InstrumentPanel(instrument, self.state) if instrument.n_directions else None
-        self.labels = LabelsPanel(
-            self.state, self.messages.tell, split, lambda values: trained_ranges(model, values)
-        )
-        self.observed = ObservedPanel(
-            self.state,
-            bundle.model.grid,
-            lambda spectra, title: self.view.overlay(spectra),
-            self.messages.tell,
-        )
-        self.title.object = bundle.title
-        # Pages that are not open stay where they are, invisible.
-        self._spectrum = (
-            pn.Column(
-                self.labels, self.observed, self.messages, sizing_mode="stretch_width", margin=0
-            ),
-            pn.Column(self.view, sizing_mode="stretch_both", margin=0),
-        )
-        self.sidebar[:], self.main[:] = self._spectrum[:1], self._spectrum[1:]
-        self.pages = {}
+        if self._stars is None:
+            self._stars = OpenStars(self.state, self.messages.tell)
+        self._stars.state = self.state
+        self.title.object = self.bundle.title
+        first = PAGES[FIRST_PAGE].build(self._context())
+        self.pages = {FIRST_PAGE: first}
+        self.sidebar[:], self.main[:] = [[part] for part in first.parts]
+        if self._started:
+            first.start()
         self.state.param.watch(self._show_page, "page")
         self._show_page()
         self.sharing.follow(self.state)
 
     # Pages
+
+    @property
+    def stars(self) -> OpenStars:
+        """Observed stars that are open."""
+        assert self._stars is not None
+        return self._stars
+
+    @property
+    def spectrum(self) -> SpectrumPage:
+        """The Spectrum page."""
+        return cast("SpectrumPage", self.pages["spectrum"])
+
+    @property
+    def fit(self) -> FitPage | None:
+        """The Fit page, if it has been opened."""
+        return cast("FitPage | None", self.pages.get("fit"))
+
+    @property
+    def entry(self) -> PageEntry:
+        """The registered entry of the page that is open."""
+        return PAGES[self.state.page]
 
     def _page_chosen(self, event: Any) -> None:
         document = pn.state.curdoc
@@ -231,26 +201,34 @@ class Explorer(pn.viewable.Viewer):
 
             pn.state.onload(again)
             return
-        self.state.page = event.new
+        if event.new in PAGES:
+            self.state.page = event.new
 
-    def _show_page(self, *_: object) -> None:
+    def _show_page(self, *events: Any) -> None:
         """Show the page that is asked for, and build it if that has not been done."""
-        shown = self.state.page
-        if shown != "spectrum":
-            self.open_page(shown)
-        sliders, view = self._spectrum
-        view.visible = shown == "spectrum"
-        sliders.visible = shown == "spectrum" or self.pages[shown].parts[0] is None
-        for key, page in self.pages.items():
-            for part in page.parts:
-                if part is not None:
-                    part.visible = key == shown
-        self.navigation.param.update(value=shown, opened=self.navigation.opened + 1)
+        key = self.state.page
+        if key not in PAGES:
+            self.state.page = events[0].old
+            _entry(key)
+        controls, _ = self.open_page(key).parts
+        # Pages that are not open stay where they are, invisible.
+        for other, page in self.pages.items():
+            own, view = page.parts
+            view.visible = other == key
+            if own is not None:
+                own.visible = other == (key if controls is not None else FIRST_PAGE)
+        self.navigation.param.update(value=key, opened=self.navigation.opened + 1)
 
     def open_page(self, key: str) -> Page:
-        """Return a page other than the first; it is built if it is not there yet."""
+        """Return a page; it is built if it is not there yet.
+
+        Parameters
+        ----------
+        key : str
+            Key of the page in :data:`.PAGES`.
+        """
         if key not in self.pages:
-            page = self.pages[key] = BUILDERS[key](self._shared())
+            page = self.pages[key] = _entry(key).build(self._context())
             controls, view = page.parts
             if controls is not None:
                 controls.visible = False
@@ -261,55 +239,45 @@ class Explorer(pn.viewable.Viewer):
                 page.start()
         return self.pages[key]
 
-    def _shared(self) -> Shared:
-        return Shared(
+    def _context(self) -> PageContext:
+        return PageContext(
             self.bundle,
             self.state,
-            self.view.derivatives,
-            self.messages.tell,
-            self.show_fitted,
-            self.show_mapped,
-            self.opened_star,
+            self._derivatives,
+            self.messages,
+            self.stars,
+            self.show_star,
+            self._fitted_star,
+            PAGES,
             self.vetting,
         )
 
-    @property
-    def fit(self) -> FitPage | None:
-        """The Fit page, if it has been opened."""
-        return cast("FitPage | None", self.pages.get("fit"))
-
-    def show_fitted(self, labels: Mapping[str, float], star: ObservedStar) -> None:
-        """Show a fitted star on the Spectrum page."""
-        self.state.page = "spectrum"
-        self.state.show(labels)
-        self.observed.add(star)
-
-    def show_mapped(self, labels: Mapping[str, float] | None, star: ObservedStar | None) -> None:
-        """Show a star of the map on all pages, and stay on the map.
+    def show_star(
+        self, labels: Mapping[str, float] | None, star: Star | None, page: str = ""
+    ) -> None:
+        """Show a star on all pages that can, and open a page if one is named.
 
         Parameters
         ----------
         labels : mapping or None
             Where the sliders go; None leaves them.
-        star : ObservedStar or None
+        star : Star or None
             Laid over the model; None takes an earlier star of the map away.
+        page : str
+            Key of the page to open; empty to stay.
         """
+        if page:
+            self.state.page = page
         if labels is not None:
             self.state.show(labels)
         if star is not None:
-            self.observed.add(star)
+            self.stars.add(star)
         elif self.state.star == MAPPED:
             self.state.star = ""
 
-    def opened_star(self, page: str) -> tuple[str, Spectra] | None:
-        """Return name and spectrum of the star open on the Spectrum or the Fit page."""
-        if page == "fit":
-            star = self.fit.star if self.fit is not None else None
-            return None if star is None or star.shown is None else (star.star.id, star.shown)
-        seen = self.observed.stars.get(self.state.star)
-        if seen is None or self.state.star == MAPPED:
-            return None
-        return seen.name, seen.spectra[min(self.state.row, len(seen.titles) - 1)]
+    def _fitted_star(self) -> NamedSpectrum | None:
+        star = self.fit.star if self.fit is not None else None
+        return None if star is None or star.shown is None else (star.star.id, star.shown)
 
     # Bundles
 
@@ -338,33 +306,25 @@ class Explorer(pn.viewable.Viewer):
         execute(soon)
 
     def _switch_to(self, name: str, before: str) -> None:
-        old = self.state
-        if name == old.bundle:
+        if name == self.state.bundle:
             return
-        stars = list(self.observed.stars.values())
-        kept = {k: getattr(old, k) for k in KEPT}
         try:
-            self._open_kept(name, old, kept)
+            self._open_another(name)
         except Exception as problem:
             self.messages.tell(problem)
             self.choice.value = before
-            return
-        for star in stars:
-            if star.spectra.grid == self.bundle.model.grid:
-                self.observed.add(star)
-        if old.star in self.observed.stars:
-            self.state.param.update(star=old.star, row=old.row)
 
-    def _open_kept(self, name: str, old: ViewState, kept: dict[str, Any]) -> None:
-        view, labels, observed = self.view, self.labels, self.observed
+    def _open_another(self, name: str) -> None:
+        """Open another bundle; what both can show stays as it is, and stars stay open."""
+        old = self.state
         _, bundle, _ = open_bundles.shared_bundle(name)
-        values = dict(
-            zip(bundle.model.labels.names, map(float, bundle.model.reference), strict=True)
-        )
+        model = bundle.model
+        values = model.labels.mapping(model.reference)
         values |= {k: v for k, v in old.labels.items() if k in values}
-        if bundle.model.grid == self.bundle.model.grid:
+        kept = {key: getattr(old, key) for key in KEPT}
+        if model.grid == self.bundle.model.grid:
             kept |= {"chip": old.chip, "window": old.window}
-        if old.element in bundle.model.labels.elements:
+        if old.element in model.labels.elements:
             kept["element"] = old.element
         handed: Handed | None = None
         if self.fit is not None:
@@ -372,38 +332,33 @@ class Explorer(pn.viewable.Viewer):
         for page in self.pages.values():
             page.close()
         self._open(name, labels=values, **kept)
-        view.close()
-        labels.close()
-        observed.close()
-        if self._started:
-            self.view.start()
-            self.observed.start()
         if handed is not None:
             cast("FitPage", self.open_page("fit")).take(handed)
 
     def _dark(self, *_: object) -> None:
         self.state.dark = self.page.dark_theme
 
+    # Sessions
+
     def start(self) -> None:
         """Work in the background from now on, until the session ends."""
         self._started = True
         if pn.state.curdoc is not None:
             pn.state.curdoc.theme = FIGURES
-        self.view.start()
-        self.observed.start()
+        self.stars.start()
         for page in self.pages.values():
             page.start()
         self.sharing.start()
-        self._restore()
+        problems = self._link.restore(self.bundle, self.state, self.stars)
+        if problems:
+            self.messages.tell(problems)
         pn.state.on_session_destroyed(lambda context: self.close())
         forget_views()
 
     def close(self) -> None:
         """Stop all background work."""
         self.sharing.close()
-        self.view.close()
-        self.labels.close()
-        self.observed.close()
+        self.stars.close()
         for page in self.pages.values():
             page.close()
 
@@ -411,41 +366,17 @@ class Explorer(pn.viewable.Viewer):
         return self.page
 
 
-# What links name is looked up in modules that the first screen can do without.
-
-
-def candidate_ids(bundle: Bundle) -> frozenset[str]:
-    """Return the ids of the candidate features of a bundle."""
-    from ..core.lines.attached import candidates_of
-
-    return frozenset(candidate.id for candidate in candidates_of(bundle) or ())
-
-
-def is_mapped(bundle: Bundle, name: str) -> bool:
-    """Tell whether a star is on the map of a bundle."""
-    from .star_map.open_maps import shared_map
-
-    embedding = shared_map(bundle)
-    return embedding is not None and embedding.row(name) is not None
-
-
-def mapped_star(bundle: Bundle, name: str) -> ObservedStar:
-    """Return a star of the map, to be laid over the model.
+def _entry(key: str) -> PageEntry:
+    """Return the entry of a page.
 
     Raises
     ------
     SpectrabridgeError
-        If no observed star of the map has that name.
+        If there is no such page.
     """
-    from .star_map.open_maps import shared_map
-    from .star_map.stars import as_observed
-
-    embedding = shared_map(bundle)
-    row = embedding.row(name) if embedding is not None else None
-    star = None if embedding is None or row is None else as_observed(bundle.model, embedding, row)
-    if star is None:
-        raise SpectrabridgeError(f"There is no observed star {url.seen(name)} on the map.")
-    return star
+    if key not in PAGES:
+        raise SpectrabridgeError(f"There is no page {seen(key)}; known are {', '.join(PAGES)}.")
+    return PAGES[key]
 
 
 _HEADER_TITLE = {

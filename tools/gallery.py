@@ -31,7 +31,7 @@ from spectrabridge.core.lines import CANDIDATES, UNDECIDED, Candidates
 from spectrabridge.core.vetting.decision import Decision
 from spectrabridge.core.vetting.line_table import Settled
 from spectrabridge.explorer.lines.report import line_report_html
-from spectrabridge.explorer.state.view_state import TITLES
+from spectrabridge.explorer.pages import PAGES
 
 FOLDER = Path(__file__).parents[1] / "docs" / "gallery"
 SIZE = {"width": 1280, "height": 720}
@@ -52,7 +52,7 @@ def free_port() -> int:
 def tab(page: Page, key: str) -> Locator:
     """Return the name of a page in the header."""
     pages = page.get_by_role("navigation", name="Pages")
-    return pages.get_by_role("button", name=TITLES[key], exact=True)
+    return pages.get_by_role("button", name=PAGES[key].title, exact=True)
 
 
 BELOW = {"x": 0, "y": 60, "width": SIZE["width"], "height": SIZE["height"] - 60}
@@ -101,7 +101,7 @@ def take_pages(page: Page, url: str, only: str | None) -> None:
     tab(page, "spectrum").wait_for(timeout=90_000)
     # The derivatives come when the rest is there.
     shown = still(page, still(page))
-    keys = [key for key in TITLES if only in (None, key)]
+    keys = [key for key in PAGES if only in (None, key)]
     for key in keys:
         if key != "spectrum":
             tab(page, key).click()
@@ -140,7 +140,7 @@ def main() -> None:
     """Take the pictures that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--browser", default=os.environ.get("SPECTRABRIDGE_BROWSER", ""))
-    parser.add_argument("--only", choices=[*TITLES, "candidates"])
+    parser.add_argument("--only", choices=[*PAGES, "candidates"])
     arguments = parser.parse_args()
     FOLDER.mkdir(exist_ok=True)
     port = free_port()

@@ -33,6 +33,7 @@ CORE = (
 EXPLORER = (
     ("notebook", "publication"),
     ("app",),
+    ("linked_view",),
     ("pages",),
     ("spectrum", "derivatives", "star_map", "fit", "lines", "about"),
     ("share",),

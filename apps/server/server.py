@@ -52,7 +52,7 @@ def build(
         A shipped name, or the path of a folder or zip file; the default bundle if not
         given.
     files : sequence of path
-        apStar files to open at once.
+        Files with spectra to open at once.
     vetting : path, optional
         File of decisions about candidate features; the default one of each bundle if not
         given.
@@ -265,7 +265,7 @@ def serve(
     open_browser : bool
         Whether to open the page in the default browser.
     files : tuple of path
-        apStar files to open in every session.
+        Files with spectra to open in every session.
     vetting : path, optional
         File of decisions about candidate features; the default one of each bundle if not
         given.

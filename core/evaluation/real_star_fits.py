@@ -16,7 +16,8 @@ from ..bundle.bundle import Bundle
 from ..errors import FitError
 from ..fitting.residuals import ResidualDensity
 from ..fitting.settings import FitSettings
-from ..fitting.stars import SPECTRA, fit_stars, fitters, read_stars
+from ..fitting.star_fits import SPECTRA, fit_stars, fitters
+from ..fitting.stars import read_stars
 from .report import PLOTS
 
 MAX_DENSITY_BINS = 800
@@ -54,11 +55,11 @@ def score_fits(
     FitError
         If not one of the files could be read.
     """
-    stars, spectra = read_stars(files)
+    stars = read_stars(files)
     if all(s.error for s in stars):
         raise FitError(f"None of the files could be read. The first: {stars[0].error}")
     ready = fitters(bundle, tuple(SPECTRA), settings)
-    found = fit_stars(ready, stars, spectra, progress)
+    found = fit_stars(ready, stars, progress)
     out: dict[str, Any] = {"n_stars": int(found.fits["adapted"].fitted.sum())}
     drawn: dict[str, Any] = {"wavelength": bundle.grid.wavelength}
     for kind, name in SPECTRA.items():

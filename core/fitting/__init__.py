@@ -5,7 +5,8 @@ from .fit import Fitter, fit_both, fit_labels, population_of
 from .flags import FLAGS
 from .result import LabelFits
 from .settings import FitSettings
-from .stars import Reading, Star, StarFits, fit_stars, fitters, read_stars
+from .star_fits import StarFits, fit_stars, fitters
+from .stars import Reading, Star, read_stars
 
 __all__ = [
     "FLAGS",

@@ -12,7 +12,8 @@ from ..errors import BundleError
 from ..spectra.spectra import Spectra
 from .fit import Progress
 from .settings import FitSettings
-from .stars import SPECTRA, StarFits, fit_stars, fitters, read_stars
+from .star_fits import SPECTRA, StarFits, fit_stars, fitters
+from .stars import read_stars
 
 
 def fit(
@@ -40,8 +41,8 @@ def fit(
         ``fits["emulated"]`` and ``fits["adapted"]``, and a :meth:`~StarFits.table` of both.
     """
     several = [files] if isinstance(files, str | Path) else list(files)
-    stars, spectra = read_stars(several)
-    return fit_stars(fitters(bundle, tuple(SPECTRA), settings), stars, spectra, progress)
+    stars = read_stars(several)
+    return fit_stars(fitters(bundle, tuple(SPECTRA), settings), stars, progress)
 
 
 def held_out_spectra(bundle: Bundle, n_stars: int, snr: float = 100.0, seed: int = 0) -> Spectra:

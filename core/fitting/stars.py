@@ -1,32 +1,28 @@
-"""Fit stars from files: whatever their format, what cannot be read becomes a flagged row."""
+"""Stars from files: whatever their format, what cannot be read becomes a star that says why.
+
+:func:`read_stars` is the one door: the command line, surveys, notebooks and all pages of the
+explorer take stars from it, and :class:`Star` is what carries one from its file to its fit and to
+the screen.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from astropy.table import Table
 
-from ..bundle.bundle import Bundle
 from ..errors import FitError, SpectrabridgeError
 from ..io.names import distinct_names
 from ..io.spectrum_columns import medium_assumed
 from ..io.star_file import StarFile, read_star
+from ..spectra.continuum import normalise
 from ..spectra.spectra import Spectra
-from ..spectra.wavelength import APSTAR_GRID
-from .fit import Fitter, Progress, population_of
-from .result import LabelFits, set_units
-from .settings import FitSettings, Kind
+from ..spectra.wavelength import APSTAR_GRID, WavelengthGrid
 
-UNREADABLE = "unreadable"
-"""Flag of a file that no spectrum could be read from."""
-
-SPECTRA: dict[Kind, str] = {"emulated": "raw", "adapted": "adapted"}
-"""Kinds of fit in the order in which they are reported, with their names in reports."""
+_KINDS = {"coadd": "combination", "coadd_global": "combination, global weights"}
 
 
 @dataclass(frozen=True)
@@ -38,7 +34,7 @@ class Reading:
     unit, medium, rv_kms
         Of wavelengths of files that do not say it.
     every_row : bool
-        Fit every spectrum of a file, visits included, instead of the first.
+        Make a star of every spectrum of a file, visits included.
     resolution : float, optional
         Of the spectra, if it is higher than that of the models.
     """
@@ -50,9 +46,9 @@ class Reading:
     resolution: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Star:
-    """Where a row of fits comes from.
+    """A star: its spectra, where they come from, and what is known of it.
 
     Parameters
     ----------
@@ -60,139 +56,136 @@ class Star:
         Name of the star; that of the file where it could not be read.
     file : str
         Name of the file.
+    spectra : Spectra
+        Its spectra. The first is the one that is fitted; the others, if any, are other
+        combinations and visits. From files: on the apStar grid, at rest, as read; flux 1
+        without weight if the file could not be read.
+    titles : tuple of str
+        What each spectrum is; :func:`spectrum_title` says it if not given.
     format : str
         Format of the file; empty if it could not be read.
     row : int
-        Which of its spectra.
+        Which spectrum of the file the first one is.
     survey : mapping of str to float
         Labels that the file gives, by name, NaN where unknown.
     notes : tuple of str
-        What a user should know about the file.
+        What a user should know about the file, one sentence each.
     error : str
         Why it could not be read; empty if it could.
     """
 
     id: str
     file: str
+    spectra: Spectra
+    titles: tuple[str, ...] = ()
     format: str = ""
     row: int = 0
     survey: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     error: str = ""
 
+    @classmethod
+    def unreadable(
+        cls, file: str, sentence: str, row: int = 0, grid: WavelengthGrid = APSTAR_GRID
+    ) -> Star:
+        """Return what stands for a file that no spectrum could be read from.
 
-@dataclass(frozen=True)
-class StarFits:
-    """Fits of a list of stars, with one or both spectra of a model.
+        Parameters
+        ----------
+        file : str
+            Name of the file.
+        sentence : str
+            Why.
+        row : int
+            Which spectrum of the file could not be read.
+        grid : WavelengthGrid
+            Grid of the spectrum that takes its place.
+        """
+        flux = np.ones((1, grid.n_pixels), np.float32)
+        spectra = Spectra(grid, flux, np.zeros_like(flux), (file,))
+        return cls(file, file, spectra, ("",), row=row, error=sentence)
 
-    Parameters
-    ----------
-    stars : tuple of Star
-        A row each.
-    spectra : Spectra
-        What was fitted, on the apStar grid as read; flux 1 without weight for files that
-        could not be read.
-    fits : dict
-        ``emulated`` and ``adapted``, or one of them, to :class:`LabelFits` with these rows.
+    def title(self, row: int = 0) -> str:
+        """Return what one of the spectra is: combination or visit, with its quality."""
+        return self.titles[row] if self.titles else spectrum_title(self.spectra, row)
+
+    def normalised(self, grid: WavelengthGrid, row: int = 0) -> Spectra:
+        """Return one spectrum as models give theirs: continuum-normalised, on their grid.
+
+        Parameters
+        ----------
+        grid : WavelengthGrid
+            Grid of the model.
+        row : int
+            Which of the star's spectra.
+
+        Returns
+        -------
+        Spectra
+            A set of one. What :func:`.normalise` has normalised before stays as it is.
+
+        Raises
+        ------
+        GridError
+            If the spectrum's detectors are not those of the grid.
+        """
+        spectra = self.spectra[row]
+        if spectra.grid != grid:
+            grid.require_same(spectra.grid.on_chips(), f"the spectrum in {self.file}")
+        # Other continua, which models do not know, are named by a text.
+        if not isinstance(spectra.provenance.get("continuum"), Mapping):
+            spectra = normalise(spectra)
+        return spectra if spectra.grid == grid else spectra.on_chips()
+
+
+def spectrum_title(spectra: Spectra, row: int) -> str:
+    """Return what a spectrum is, with its signal-to-noise ratio per pixel.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from spectrabridge.core.spectra import APSTAR_GRID, Spectra
+    >>> flux = np.ones(APSTAR_GRID.n_pixels)
+    >>> one = Spectra(APSTAR_GRID, flux, 100**2 * flux, columns={"kind": ["coadd"]})
+    >>> spectrum_title(one, 0)
+    'combination, S/N 100'
     """
-
-    stars: tuple[Star, ...]
-    spectra: Spectra
-    fits: dict[Kind, LabelFits]
-
-    def table(self, covariance: bool = False) -> Table:
-        """Return a table with a row per star: see :meth:`LabelFits.table`.
-
-        Columns of the plain emulator's fit are called ``raw_...``, labels that the files
-        gave ``survey_...``.
-        """
-        out = Table(masked=True)
-        out["id"] = [s.id for s in self.stars]
-        out["file"] = [s.file for s in self.stars]
-        out["row"] = [s.row for s in self.stars]
-        for kind, fits in sorted(self.fits.items()):
-            prefix = "" if kind == "adapted" else "raw_"
-            part = fits.table(prefix, covariance)
-            for name in part.colnames[1:]:
-                out[name] = part[name]
-            flags = [
-                UNREADABLE if s.error else f
-                for s, f in zip(self.stars, part[prefix + "flags"], strict=True)
-            ]
-            out[prefix + "flags"] = flags
-        labels = next(iter(self.fits.values())).label_set
-        for name in labels.names:
-            values = np.array([s.survey.get(name, math.nan) for s in self.stars], float)
-            if np.isfinite(values).any():
-                out[f"survey_{name}"] = values
-        out["notes"] = [s.error or " ".join(s.notes) for s in self.stars]
-        set_units(out, labels)
-        return out
-
-    def as_json(self) -> list[dict[str, Any]]:
-        """Return an object per star: ``id``, ``file``, ``raw``, ``adapted`` and more.
-
-        Numbers that are not known are null.
-        """
-        return [self._row(i, star) for i, star in enumerate(self.stars)]
-
-    def _row(self, i: int, star: Star) -> dict[str, Any]:
-        out: dict[str, Any] = {
-            "id": star.id,
-            "file": star.file,
-            "format": star.format,
-            "row": star.row,
-            "notes": list(star.notes),
-        }
-        if star.error:
-            out["error"] = star.error
-        if star.survey:
-            out["survey"] = {k: _number(v) for k, v in star.survey.items()}
-        for kind, name in SPECTRA.items():
-            if kind not in self.fits:
-                continue
-            f = self.fits[kind]
-            out[name] = {
-                "reduced_chi2": _number(f.reduced_chi2[i]),
-                "residual_mean": _number(f.residual_mean[i]),
-                "residual_std": _number(f.residual_std[i]),
-                "labels": dict(zip(f.label_set.names, map(_number, f.labels[i]), strict=True)),
-                "errors": dict(zip(f.label_set.names, map(_number, f.errors[i]), strict=True)),
-                "velocity": _number(f.velocity[i]),
-                "velocity_error": _number(f.velocity_error[i]),
-                "n_pixels": int(f.n_pixels[i]),
-                "flags": [UNREADABLE] if star.error else list(f.flags[i]),
-                "remarks": f.remarks[i],
-            }
-        return out
-
-
-def _number(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
+    snr = float(spectra[row].snr[0])
+    quality = f"S/N {snr:.0f}" if math.isfinite(snr) else "no usable pixel"
+    if "kind" not in spectra.columns:
+        return quality
+    kind = str(spectra.columns["kind"][row])
+    if kind not in _KINDS and "visit" in spectra.columns:
+        return f"visit {int(spectra.columns['visit'][row])}, {quality}"
+    return f"{_KINDS.get(kind, kind)}, {quality}"
 
 
 def read_stars(
-    files: Iterable[str | Path | tuple[str, bytes]], reading: Reading | None = None
-) -> tuple[list[Star], Spectra]:
+    files: Iterable[str | Path | tuple[str, bytes | Path]], reading: Reading | None = None
+) -> list[Star]:
     """Read stars from files.
 
     Parameters
     ----------
     files : iterable of path or of (name, content)
-        Files of any format that :func:`~spectrabridge.core.io.read_star` reads.
+        Files of any format that :func:`~spectrabridge.core.io.read_star` reads; with a name, the
+        content or the path of a file that users know by that name.
     reading : Reading, optional
         What the files do not say themselves.
 
     Returns
     -------
-    stars : list of Star
-        A row per spectrum; one with its error for a file that cannot be read.
-    spectra : Spectra
-        On the apStar grid, the same rows.
+    list of Star
+        In the order of the files: one per spectrum of a file that holds a set of stars, one with
+        all its spectra of any other file, and one with its error for a file that cannot be read.
+
+    Raises
+    ------
+    FitError
+        If no files were given.
     """
     reading = reading or Reading()
     stars: list[Star] = []
-    flux, ivar, assumed = [], [], []
     files = list(files)
     names = distinct_names([f[0] if isinstance(f, tuple) else f for f in files])
     for name, file in zip(names, files, strict=True):
@@ -207,84 +200,68 @@ def read_stars(
                 resolution=reading.resolution,
             )
         except (SpectrabridgeError, OSError) as problem:
-            text = str(problem)
+            sentence = str(problem)
             if isinstance(problem, OSError) and problem.strerror:
-                text = f"{name} cannot be read: {problem.strerror}."
-            stars.append(Star(name, name, error=text))
-            flux.append(np.ones((1, APSTAR_GRID.n_pixels), np.float32))
-            ivar.append(np.zeros((1, APSTAR_GRID.n_pixels), np.float32))
-            assumed.append(np.zeros(1, bool))
+                sentence = f"{name} cannot be read: {problem.strerror}."
+            stars.append(Star.unreadable(name, sentence))
             continue
-        # A file of spectra is a set of stars; in others the first row is the star.
-        every = reading.every_row or found.is_set
-        rows = range(len(found.spectra)) if every else range(1)
-        for row in rows:
-            stars.append(_star(found, row))
-        flux.append(found.spectra.flux[rows])
-        ivar.append(found.spectra.ivar[rows])
-        assumed.append(medium_assumed(found.spectra)[rows])
+        stars += _stars_in(found, reading.every_row)
     if not stars:
         raise FitError("No files were given; expected at least one file with a spectrum.")
-    spectra = Spectra(
-        APSTAR_GRID,
-        np.concatenate(flux),
-        np.concatenate(ivar),
-        tuple(s.id for s in stars),
-        columns={"medium_assumed": np.concatenate(assumed)},
-    )
-    return stars, spectra
+    return stars
 
 
-def _star(found: StarFile, row: int) -> Star:
-    spectra = found.spectra
+def _stars_in(found: StarFile, every_row: bool) -> list[Star]:
+    """Return the stars of a file that was read."""
+    if not found.is_set and not every_row:
+        return [
+            Star(
+                found.star,
+                found.name,
+                found.spectra,
+                format=found.format,
+                survey=_survey(found, 0),
+                notes=found.notes,
+            )
+        ]
+    return [
+        Star(
+            found.spectra.ids[row] if row else found.star,
+            found.name,
+            found.spectra[row],
+            format=found.format,
+            row=row,
+            survey=_survey(found, row),
+            notes=found.notes,
+        )
+        for row in range(len(found.spectra))
+    ]
+
+
+def _survey(found: StarFile, row: int) -> dict[str, float]:
     survey = dict(found.labels)
+    spectra = found.spectra
     if spectra.labels is not None and spectra.label_set is not None:
         survey |= dict(zip(spectra.label_set.names, spectra.labels[row].tolist(), strict=True))
-    return Star(
-        spectra.ids[row] if row else found.star,
-        found.name,
-        found.format,
-        row,
-        survey,
-        found.notes,
-    )
+    return survey
 
 
-def fitters(
-    bundle: Bundle, kinds: Sequence[Kind], settings: FitSettings | None = None
-) -> dict[Kind, Fitter]:
-    """Return what fits with each kind of spectrum, all else alike."""
-    population = population_of(bundle)
-    settings = settings or FitSettings()
-    return {k: Fitter(bundle.model, population, replace(settings, spectrum=k)) for k in kinds}
-
-
-def fit_stars(
-    fitters: Mapping[Kind, Fitter],
-    stars: Sequence[Star],
-    spectra: Spectra,
-    progress: Progress | None = None,
-) -> StarFits:
-    """Fit stars that were read by :func:`read_stars`.
+def first_spectra(stars: Sequence[Star]) -> Spectra:
+    """Return the spectrum of each star that is fitted, as one set.
 
     Parameters
     ----------
-    fitters : mapping
-        From :func:`fitters`.
-    stars, spectra
-        From :func:`read_stars`.
-    progress : callable, optional
-        Called with (spectra done, spectra), each star counting once per kind of fit.
+    stars : sequence of Star
+        At least one; all on one grid.
     """
-    total = len(spectra) * len(fitters)
-    fits: dict[Kind, LabelFits] = {}
-    for i, (kind, fitter) in enumerate(fitters.items()):
-        before = i * len(spectra)
-
-        def tell(done: int, _: int, before: int = before) -> None:
-            if progress is not None:
-                progress(before + done, total)
-
-        fits[kind] = fitter.fit(spectra, tell)
-        tell(len(spectra), total)
-    return StarFits(tuple(stars), spectra, fits)
+    chosen = [star.spectra for star in stars]
+    continuum = chosen[0].provenance.get("continuum")
+    alike = all(spectra.provenance.get("continuum") == continuum for spectra in chosen)
+    return Spectra(
+        chosen[0].grid,
+        np.concatenate([spectra.flux[:1] for spectra in chosen]),
+        np.concatenate([spectra.ivar[:1] for spectra in chosen]),
+        tuple(star.id for star in stars),
+        columns={"medium_assumed": np.concatenate([medium_assumed(s)[:1] for s in chosen])},
+        provenance={"continuum": continuum} if continuum is not None and alike else {},
+    )

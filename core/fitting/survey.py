@@ -12,7 +12,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +26,11 @@ from ..errors import FitError, SpectrumError
 from ..io.spectra_store import is_set, is_store, open_set
 from ..io.star_file import on_apstar
 from ..labels.label_set import LabelSet
-from ..spectra.spectra import Spectra
 from .fit import Fitter
 from .result import set_units
 from .settings import FitSettings, Kind
-from .stars import Reading, Star, fit_stars, fitters, read_stars
+from .star_fits import fit_stars, fitters
+from .stars import Reading, Star, read_stars
 
 PLAN = "plan.json"
 """File in the folder of parts that says which survey they belong to."""
@@ -184,14 +184,14 @@ def fit_task(survey: Survey, task: Task) -> Table:
         _ready[key] = fitters(bundle, survey.kinds, survey.settings)
     ready = _ready[key]
     if task.rows is None:
-        stars, spectra = read_stars(task.files, survey.reading)
+        stars = read_stars(task.files, survey.reading)
     else:
         grid = next(iter(ready.values())).model.grid
-        stars, spectra = _read_rows(task, grid)
-    return fit_stars(ready, stars, spectra).table(survey.covariance)
+        stars = _read_rows(task, grid)
+    return fit_stars(ready, stars).table(survey.covariance)
 
 
-def _read_rows(task: Task, grid: Any) -> tuple[list[Star], Spectra]:
+def _read_rows(task: Task, grid: Any) -> list[Star]:
     assert task.rows is not None
     name = task.files[0]
     first, last = task.rows
@@ -200,16 +200,11 @@ def _read_rows(task: Task, grid: Any) -> tuple[list[Star], Spectra]:
             spectra = file[first:last]
     except SpectrumError as problem:
         # The rest of the survey is not to wait for these.
-        rows = range(first, last)
         short = Path(name).name
-        stars = [Star(f"{short} {i}", short, row=i, error=str(problem)) for i in rows]
-        shape = (len(stars), grid.n_pixels)
-        return stars, Spectra(
-            grid,
-            np.ones(shape, np.float32),
-            np.zeros(shape, np.float32),
-            tuple(s.id for s in stars),
-        )
+        return [
+            replace(Star.unreadable(short, str(problem), i, grid), id=f"{short} {i}")
+            for i in range(first, last)
+        ]
     if spectra.grid != grid and spectra.grid.on_chips() != grid:
         spectra = on_apstar(spectra)
     stars = []
@@ -217,8 +212,17 @@ def _read_rows(task: Task, grid: Any) -> tuple[list[Star], Spectra]:
         known = {}
         if spectra.labels is not None and spectra.label_set is not None:
             known = dict(zip(spectra.label_set.names, spectra.labels[i].tolist(), strict=True))
-        stars.append(Star(star, Path(name).name, "spectra", first + i, known))
-    return stars, spectra
+        stars.append(
+            Star(
+                star,
+                Path(name).name,
+                spectra[i],
+                format="spectra",
+                row=first + i,
+                survey=known,
+            )
+        )
+    return stars
 
 
 # ---------------------------------------------------------------------- whole surveys

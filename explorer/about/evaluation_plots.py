@@ -20,8 +20,8 @@ from bokeh.plotting import figure
 from ...core.labels import LabelSet
 from ..figures.theme import ADAPTED, EMULATED, LIGHT, TRUTH, element_colour
 
-QUIET = "#9aa1a9"
-GOOD = 0.5
+NEUTRAL_COLOUR = "#9aa1a9"
+MAX_GOOD_GAP_RATIO = 0.5
 DENSITY = ("#ffffff", *(f"#{v:02x}{v:02x}{v:02x}" for v in range(235, 20, -1)))
 """White where nothing is, then from light to dark."""
 
@@ -59,7 +59,10 @@ def _legend(plot: Any, where: str = "top_right") -> None:
 
 
 def _line_at(
-    plot: Any, value: float, dimension: Literal["width", "height"] = "width", colour: str = QUIET
+    plot: Any,
+    value: float,
+    dimension: Literal["width", "height"] = "width",
+    colour: str = NEUTRAL_COLOUR,
 ) -> None:
     line = Span(location=value, dimension=dimension, line_color=colour, line_dash="4 3")
     plot.add_layout(line)
@@ -206,7 +209,7 @@ def figure_of_distributions(found: Mapping[str, Any]) -> Any:
     middle = (edges[1:] + edges[:-1]) / 2
     plot = _figure("All residuals", height=240, x_axis_label="sigma", y_axis_label="density")
     normal = np.exp(-0.5 * middle**2) / math.sqrt(2 * math.pi)
-    plot.line(middle, normal, color=QUIET, line_dash="4 3", width=2, legend_label="normal")
+    plot.line(middle, normal, color=NEUTRAL_COLOUR, line_dash="4 3", width=2, legend_label="normal")
     for name, colour, title in (
         ("raw", EMULATED, "emulated"),
         ("adapted", ADAPTED, "adapted"),
@@ -229,7 +232,7 @@ def mixing_plot(found: Mapping[str, Any]) -> Any:
     )
     shown = (
         ("auc", "classifier (AUC)", 0.16, ADAPTED),
-        ("purity", "neighbours (purity)", -0.18, QUIET),
+        ("purity", "neighbours (purity)", -0.18, NEUTRAL_COLOUR),
     )
     for key, name, offset, colour in shown:
         source = ColumnDataSource(
@@ -243,7 +246,7 @@ def mixing_plot(found: Mapping[str, Any]) -> Any:
             "row", 0.3, "value", left=0.4, source=source, color=colour, legend_label=name
         )
         plot.add_tools(HoverTool(renderers=[bars], tooltips=[(name, "@exact{0.000}")]))
-    _line_at(plot, GOOD, "height", LIGHT.text)
+    _line_at(plot, MAX_GOOD_GAP_RATIO, "height", LIGHT.text)
     plot.ygrid.visible = False
     plot.add_layout(plot.legend[0], "above")
     _legend(plot, "left")
@@ -279,7 +282,7 @@ def derivative_plot(correlations: Mapping[str, Mapping[str, float]]) -> Any:
     dots = plot.scatter("element", "value", source=source, size=10, color="colour")
     tips = [("element", "@element"), ("correlation", "@value{0.00}"), ("spread", "@spread{0.00}")]
     plot.add_tools(HoverTool(renderers=[dots], tooltips=tips))
-    _line_at(plot, GOOD)
+    _line_at(plot, MAX_GOOD_GAP_RATIO)
     plot.xgrid.visible = False
     return plot
 

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 
 import panel as pn
 
 from ...core.bundle import Bundle
 from ...core.bundle.bundle import SHIPPED
-from ..state.view_state import TITLES, ViewState
+from ...core.errors import SpectrabridgeError
+from ..session.page import LegendCurve, PageEntry, TableMaker
+from ..state.view_state import ViewState
 from ..widgets.buttons import plain_button
 from ..widgets.chapters import Chapters
 from .text import about_parts
-
-GUIDE = {
-    "spectrum": "move labels, see what adaptation changes",
-    "derivatives": "what each element does in each domain",
-    "map": "where stars of both domains lie in latent space",
-    "fit": "labels of your own spectra",
-    "lines": "candidates for lines that the models lack",
-}
-"""What is on each page, in words."""
 
 
 class AboutPage(pn.viewable.Viewer):
@@ -32,9 +26,13 @@ class AboutPage(pn.viewable.Viewer):
         The bundle.
     state : ViewState
         Its page is set when a button leads to another page.
+    pages : mapping, optional
+        All pages by key; buttons lead to them.
     """
 
-    def __init__(self, bundle: Bundle, state: ViewState) -> None:
+    def __init__(
+        self, bundle: Bundle, state: ViewState, pages: Mapping[str, PageEntry] | None = None
+    ) -> None:
         super().__init__()
         self.bundle = bundle
         self.state = state
@@ -45,16 +43,19 @@ class AboutPage(pn.viewable.Viewer):
             sizing_mode="stretch_both",
             margin=0,
         )
+        others = {key: entry for key, entry in (pages or {}).items() if key != "about"}
         self.links = {
-            key: plain_button(title, lambda key=key: self._go(key))  # type: ignore[misc]
-            for key, title in TITLES.items()
-            if key in GUIDE
+            key: plain_button(entry.title, lambda key=key: self._go(key))  # type: ignore[misc]
+            for key, entry in others.items()
         }
         rows = [
             pn.Row(
                 button,
                 pn.pane.HTML(
-                    GUIDE[key], margin=(4, 0, 0, 0), sizing_mode="stretch_width", styles=_SMALL
+                    others[key].about,
+                    margin=(4, 0, 0, 0),
+                    sizing_mode="stretch_width",
+                    styles=_SMALL,
                 ),
                 sizing_mode="stretch_width",
                 margin=(4, 0, 0, 0),
@@ -85,6 +86,15 @@ class AboutPage(pn.viewable.Viewer):
 
     def close(self) -> None:
         """Do nothing: there is nothing to stop."""
+
+    @property
+    def curves(self) -> list[LegendCurve]:
+        """No curves: there are no figures whose curves can be told from each other."""
+        return []
+
+    def table_maker(self, format_: str, link: str) -> TableMaker:
+        """Raise a SpectrabridgeError: there is no table to save."""
+        raise SpectrabridgeError("There is no table to save on this page.")
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._view

@@ -1,1 +1,1 @@
-"""What pages compute from a model and keep: frames, derivatives, observed stars, ranges."""
+"""What pages compute from a model and keep: frames, derivatives, distances, ranges."""

@@ -15,7 +15,7 @@ from .frame import Array
 
 
 @dataclass(frozen=True, eq=False)
-class Derivatives:
+class LabelDerivatives:
     """Derivatives of both domains for one star, shape ``(n_pixels, n_labels)`` each.
 
     Parameters
@@ -55,10 +55,10 @@ class DerivativeCache:
     def __init__(self, model: Model, size: int = 16) -> None:
         self.model = model
         self.size = size
-        self._kept: OrderedDict[bytes, Derivatives] = OrderedDict()
+        self._kept: OrderedDict[bytes, LabelDerivatives] = OrderedDict()
         self._lock = Lock()
 
-    def known(self, values: ArrayLike) -> Derivatives | None:
+    def known(self, values: ArrayLike) -> LabelDerivatives | None:
         """Return the derivatives at label values if they are kept, else None; at once."""
         key = _key(values)
         with self._lock:
@@ -66,7 +66,7 @@ class DerivativeCache:
                 self._kept.move_to_end(key)
             return self._kept.get(key)
 
-    def get(self, values: ArrayLike) -> Derivatives:
+    def get(self, values: ArrayLike) -> LabelDerivatives:
         """Return the derivatives at label values of shape ``(n_labels,)``."""
         row = np.array(values, dtype=np.float64)
         kept = self.known(row)
@@ -76,7 +76,7 @@ class DerivativeCache:
         def jacobian(of: Literal["emulated", "adapted", "truth"]) -> Array:
             return np.asarray(self.model.jacobian(row, of=of), dtype=np.float32)
 
-        found = Derivatives(
+        found = LabelDerivatives(
             jacobian("emulated"),
             jacobian("adapted"),
             jacobian("truth") if self.model.has_truth else None,

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     # take a fifth of all imports, and the first screen need not wait for them.
     from ...core.fitting.population import LabelSpace, Population
 
-EDGE = 0.02
+EDGE_SHARE = 0.02
 """A star is at the edge of the population if less of it than this is further out."""
 
 
-class Likeness:
+class PopulationDistance:
     """Distances to the population of a bundle, by temperature, gravity and metallicity.
 
     Parameters
@@ -79,7 +79,7 @@ class Likeness:
         out, further = found
         if out > OUTSIDE_DISTANCE_RATIO:
             return "unlike any training star"
-        if further < EDGE:
+        if further < EDGE_SHARE:
             return "at the edge of the training stars"
         return f"{100 * further:.0f} % of training stars are further out"
 

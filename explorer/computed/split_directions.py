@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from ...core.bundle.protocols import OpenedBundle
 
-MOST = 4
+MAX_DIRECTIONS = 4
 """How many directions are offered."""
 
-REACH = 3.0
+SLIDER_DEVIATIONS = 3.0
 """Ends of the sliders, in standard deviations of the observed stars."""
 
 
@@ -61,7 +61,7 @@ class SplitDirections:
         return self.mean + np.asarray(values, dtype=np.float64) @ self.steps[: len(values)]
 
 
-class Instrument:
+class SplitLatents:
     """The split latents of a bundle, read when they are first asked for.
 
     Parameters
@@ -75,11 +75,11 @@ class Instrument:
 
     @property
     def n_directions(self) -> int:
-        """How many directions there are; 0 without split latents or observed stars."""
+        """Number of directions; 0 without split latents or observed stars."""
         model = self._bundle.model
         if not self._bundle.has_sample:
             return 0
-        return min(model.n_split // max(model.n_members, 1), MOST)
+        return min(model.n_split // max(model.n_members, 1), MAX_DIRECTIONS)
 
     @cached_property
     def directions(self) -> SplitDirections:

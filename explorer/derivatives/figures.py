@@ -26,15 +26,15 @@ from bokeh.models.widgets import Div
 from ...core.spectra import WavelengthGrid
 from ...core.spectra.wavelength import convert
 from ..computed.frame import Array
-from ..figures.axis_limits import nice
+from ..figures.axis_limits import round_up
 from ..figures.theme import paint, surface
 from ..figures.wavelength_axis import DIGITS, UNIT_SYMBOLS, Wavelengths, wavelength_figure
 from ..state.view_state import ViewState
 from ..workarounds.fast_repaint import drop_spare_glyphs
 from .diverging_palette import diverging
-from .heatmap import MapPicture, ticks
+from .heatmap import HeatMapPicture, ticks
 
-BESIDE = 74
+SIDE_WIDTH_PIXELS = 74
 """Width of what stands right of the figures: the bar of colours, in pixels."""
 
 _FOLDER = Path(__file__).parent
@@ -95,7 +95,7 @@ class DerivativeFigures(pn.viewable.Viewer):
         self.mapper = LinearColorMapper(low=-1, high=1, nan_color="rgba(0, 0, 0, 0)")
         self.row_range = Range1d(start=0, end=n, bounds=(0, n), reset_start=0, reset_end=n)
         self.map = wavelength_figure(
-            "", self.wavelengths.range, self.row_range, borders=(58, BESIDE, 4)
+            "", self.wavelengths.range, self.row_range, borders=(58, SIDE_WIDTH_PIXELS, 4)
         )
         self.map.image(
             "image", x="x", y=0, dw="dw", dh=n, source=self.image, color_mapper=self.mapper
@@ -140,7 +140,11 @@ class DerivativeFigures(pn.viewable.Viewer):
         self.map.add_layout(self.bar, "right")
         self.curve_range = Range1d(start=-1, end=1)
         self.curves = wavelength_figure(
-            "", self.wavelengths.range, self.curve_range, last=True, borders=(58, BESIDE, 4)
+            "",
+            self.wavelengths.range,
+            self.curve_range,
+            last=True,
+            borders=(58, SIDE_WIDTH_PIXELS, 4),
         )
         self.curves.xaxis.axis_label = self.wavelengths.label
         self.flat = ColumnDataSource({"x": np.zeros(0), "y": np.zeros((0, 0), np.float32)})
@@ -210,7 +214,7 @@ class DerivativeFigures(pn.viewable.Viewer):
 
     # What is shown
 
-    def show_picture(self, made: MapPicture, per: str) -> None:
+    def show_picture(self, made: HeatMapPicture, per: str) -> None:
         """Show a picture; `per` is the unit of its colours in words."""
         request = made.request
         self.image.data.update(
@@ -259,7 +263,7 @@ class DerivativeFigures(pn.viewable.Viewer):
         ]
         self.flat.data = {"x": x, "y": np.stack(ys, axis=1).astype(np.float32)}
         self.curves.yaxis.axis_label = label
-        end = 1.08 * nice(max(reach, 1e-6))
+        end = 1.08 * round_up(max(reach, 1e-6))
         self.curve_range.update(start=-end, end=end, reset_start=-end, reset_end=end)
 
     def choose(self, element: str) -> None:

@@ -15,9 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...core.spectra import WavelengthGrid, air_to_vacuum
 from ...core.spectra.wavelength import UNITS
-from ..computed.derivatives import Derivatives
+from ..computed.derivatives import LabelDerivatives
 from ..computed.frame import Array
-from ..figures.axis_limits import nice
+from ..figures.axis_limits import round_up
 
 Quantity = Literal["difference", "adapted", "emulated", "missing"]
 
@@ -36,7 +36,7 @@ FEATURE_SHARE = 0.1
 """Part of the largest derivative of an element from which on a peak counts as a feature."""
 
 
-def values_of(found: Derivatives, quantity: Quantity) -> Array:
+def values_of(found: LabelDerivatives, quantity: Quantity) -> Array:
     """Return what is to be shown, shape ``(n_pixels, n_labels)``.
 
     Raises
@@ -121,7 +121,11 @@ class ElementRows:
 
     @classmethod
     def of(
-        cls, found: Derivatives, quantity: Quantity, grid: WavelengthGrid, columns: Sequence[int]
+        cls,
+        found: LabelDerivatives,
+        quantity: Quantity,
+        grid: WavelengthGrid,
+        columns: Sequence[int],
     ) -> ElementRows:
         """Return the derivatives by the labels in some columns."""
         rows = np.ascontiguousarray(values_of(found, quantity).T[list(columns)])
@@ -131,15 +135,15 @@ class ElementRows:
 
 @lru_cache(maxsize=16)
 def element_rows(
-    found: Derivatives, quantity: Quantity, grid: WavelengthGrid, columns: tuple[int, ...]
+    found: LabelDerivatives, quantity: Quantity, grid: WavelengthGrid, columns: tuple[int, ...]
 ) -> ElementRows:
     """Return :meth:`ElementRows.of`; the last few are kept, for all sessions."""
     return ElementRows.of(found, quantity, grid, columns)
 
 
 @dataclass(frozen=True)
-class MapRequest:
-    """What is asked for: a part of the spectrum on so many columns, in one scale.
+class HeatMapRequest:
+    """A request for a picture: a part of the spectrum, pooled into columns, in one scale.
 
     Parameters
     ----------
@@ -174,16 +178,16 @@ class MapRequest:
         """
         if self.each_row:
             return 1.0
-        return nice(max(float(self.elements.reach.max(initial=0.0)), 1e-9))
+        return round_up(max(float(self.elements.reach.max(initial=0.0)), 1e-9))
 
 
 @dataclass(frozen=True, eq=False)
-class MapPicture:
+class HeatMapPicture:
     """A picture of derivatives.
 
     Parameters
     ----------
-    request : MapRequest
+    request : HeatMapRequest
         What was asked for.
     pooled : ndarray, shape ``(n_elements, n_columns)``
         Derivatives per dex, one row per element.
@@ -191,24 +195,24 @@ class MapPicture:
         The same for the colours, within -1 and 1.
     """
 
-    request: MapRequest
+    request: HeatMapRequest
     pooled: Array
     scaled: Array
 
 
-def edges_of(request: MapRequest) -> NDArray[np.float64]:
+def edges_of(request: HeatMapRequest) -> NDArray[np.float64]:
     """Return the ends of the columns, vacuum angstrom, shape ``(n_columns + 1,)``."""
     edges = np.linspace(request.low, request.high, request.columns + 1) / UNITS[request.unit]
     return air_to_vacuum(edges) if request.medium == "air" else edges
 
 
-def picture(request: MapRequest, grid: WavelengthGrid) -> MapPicture:
+def picture(request: HeatMapRequest, grid: WavelengthGrid) -> HeatMapPicture:
     """Return a picture."""
     pooled = pool(request.elements.rows, grid, edges_of(request))
     top = request.elements.reach[:, None] if request.each_row else request.top
     share = pooled / np.maximum(top, 1e-9)
     scaled = (np.sign(share) * np.abs(share) ** request.power).astype(np.float32)
-    return MapPicture(request, pooled, scaled)
+    return HeatMapPicture(request, pooled, scaled)
 
 
 def ticks(top: float, power: float) -> list[float]:

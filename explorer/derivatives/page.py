@@ -11,10 +11,14 @@ import panel_material_ui as pmui
 import param
 from numpy.typing import NDArray
 
-from ...core.bundle import Model
-from ..computed.derivatives import DerivativeCache, Derivatives
+from ...core.bundle import Bundle, Model
+from ...core.errors import SpectrabridgeError
+from ...core.io.table_writer import file_of
+from ..computed.derivatives import DerivativeCache, LabelDerivatives
 from ..figures.theme import ADAPTED, TRUTH, element_colour, surface
 from ..session.component import Component
+from ..session.page import LegendCurve, TableMaker
+from ..share.view_table import derivative_table, metadata
 from ..state.view_state import ViewState
 from ..widgets.status_line import StatusLine
 from ..widgets.view_controls import (
@@ -32,8 +36,8 @@ from .heatmap import (
     POWERS,
     QUANTITIES,
     ElementRows,
-    MapPicture,
-    MapRequest,
+    HeatMapPicture,
+    HeatMapRequest,
     Quantity,
     edges_of,
     element_rows,
@@ -46,16 +50,16 @@ from .heatmap import (
 HINT = "Click a feature to go there on all pages; click a row to choose its element."
 """What the status line says while the cursor is elsewhere."""
 
-WINDOW = 12.0
+CLICK_WINDOW_ANGSTROM = 12.0
 """How far the view reaches on both sides of a feature that is clicked, in angstrom."""
 
 SCALES = {"same scale": False, "each row": True}
 """Whether every element has its own scale of colours."""
 
-KEPT = 4
+MAX_KEPT_PICTURES = 4
 """How many pictures are kept, to be shown again at once."""
 
-FINE = 2.0
+MIN_POOLED_PIXELS = 2.0
 """Curves are drawn pixel by pixel below so many pixels of the spectrum per column."""
 
 
@@ -72,6 +76,8 @@ class DerivativesPage(Component, pn.viewable.Viewer):
         Shared between views of one model; own if not given.
     on_error : callable, optional
         ``on_error(exception)`` for what goes wrong in the background.
+    bundle : Bundle, optional
+        What the model belongs to, for the metadata of tables.
     """
 
     quantity: Quantity = param.Selector(default="difference", objects=list(QUANTITIES))  # type: ignore[assignment]
@@ -84,17 +90,19 @@ class DerivativesPage(Component, pn.viewable.Viewer):
         state: ViewState,
         derivatives: DerivativeCache | None = None,
         on_error: Callable[[Exception], None] | None = None,
+        bundle: Bundle | None = None,
     ) -> None:
         super().__init__()
         self.model = model
         self.state = state
         self.derivatives = derivatives or DerivativeCache(model)
+        self.bundle = bundle
         self.elements = list(model.labels.elements)
         self._columns = tuple(model.labels.element_columns())
-        self.found: Derivatives | None = None
+        self.found: LabelDerivatives | None = None
         self._rows: ElementRows | None = None
-        self._picture: MapPicture | None = None
-        self._kept: dict[MapRequest, MapPicture] = {}
+        self._picture: HeatMapPicture | None = None
+        self._kept: dict[HeatMapRequest, HeatMapPicture] = {}
         # What is known is shown at once; what was asked for before and comes later is not.
         self._turns = count(1)
         self._found_turn = self._shown_turn = 0
@@ -180,6 +188,33 @@ class DerivativesPage(Component, pn.viewable.Viewer):
         """Nothing on the left but the sliders, and the figures on the right."""
         return None, self._layout
 
+    @property
+    def curves(self) -> list[LegendCurve]:
+        """No curves: the figures name theirs themselves."""
+        return []
+
+    def table_maker(self, format_: str, link: str) -> TableMaker:
+        """Return what makes a table of the derivatives by all elements at the present labels.
+
+        Raises
+        ------
+        SpectrabridgeError
+            If they are those of a model without a bundle.
+        """
+        if self.bundle is None:
+            raise SpectrabridgeError("Only the derivatives of a bundle can be saved as a table.")
+        bundle, labels, split = self.bundle, dict(self.state.labels), list(self.state.split)
+
+        def make() -> bytes:
+            found = self.derivatives.get(self.model.labels.array(labels))
+            table = derivative_table(self.model, found)
+            table.meta = metadata(
+                bundle.name, getattr(bundle, "fingerprint", ""), labels, split, link=link
+            )
+            return file_of(table, format_)
+
+        return make
+
     def __panel__(self) -> pn.viewable.Viewable:
         return self._layout
 
@@ -189,10 +224,10 @@ class DerivativesPage(Component, pn.viewable.Viewer):
         """Take up the labels of the state."""
         self._settled()
 
-    def _derive(self, asked: tuple[int, NDArray]) -> Derivatives:
+    def _derive(self, asked: tuple[int, NDArray]) -> LabelDerivatives:
         return self.derivatives.get(asked[1])
 
-    def _pool_values(self, asked: tuple[int, MapRequest]) -> MapPicture:
+    def _pool_values(self, asked: tuple[int, HeatMapRequest]) -> HeatMapPicture:
         return picture(asked[1], self.model.grid)
 
     def _settled(self, *_: object) -> None:
@@ -206,7 +241,7 @@ class DerivativesPage(Component, pn.viewable.Viewer):
         else:
             self._slow.submit((turn, values))
 
-    def _publish(self, found: Derivatives, turn: int) -> None:
+    def _publish(self, found: LabelDerivatives, turn: int) -> None:
         if turn < self._found_turn:
             return
         self._found_turn = turn
@@ -226,7 +261,7 @@ class DerivativesPage(Component, pn.viewable.Viewer):
         if self._rows is None:
             return
         low, high = self.figures.wavelengths.ends
-        request = MapRequest(
+        request = HeatMapRequest(
             self._rows,
             low,
             high,
@@ -242,13 +277,13 @@ class DerivativesPage(Component, pn.viewable.Viewer):
         else:
             self._pooling.submit((turn, request))
 
-    def _show(self, made: MapPicture, turn: int) -> None:
+    def _show(self, made: HeatMapPicture, turn: int) -> None:
         if turn < self._shown_turn:
             return
         self._shown_turn = turn
         self._kept.pop(made.request, None)
         self._kept[made.request] = self._picture = made
-        while len(self._kept) > KEPT:
+        while len(self._kept) > MAX_KEPT_PICTURES:
             del self._kept[next(iter(self._kept))]
         with pn.io.hold():  # one message instead of five
             self.figures.show_picture(made, "per dex")
@@ -280,7 +315,7 @@ class DerivativesPage(Component, pn.viewable.Viewer):
         low, high = self.figures.wavelengths.view
         wavelength = self.model.grid.wavelength
         within = int(((wavelength >= low) & (wavelength <= high)).sum())
-        if element in self.elements and within > FINE * self.figures.columns:
+        if element in self.elements and within > MIN_POOLED_PIXELS * self.figures.columns:
             curves = [(n, c, d, self._pooled(values)) for n, c, d, values in curves]
         self.figures.show_curves(curves, label, float(reach))
 
@@ -348,5 +383,5 @@ class DerivativesPage(Component, pn.viewable.Viewer):
             return
         at = float(grid.wavelength[pixel])
         low, high = self.figures.wavelengths.view
-        half = min(WINDOW, (high - low) / 2)
+        half = min(CLICK_WINDOW_ANGSTROM, (high - low) / 2)
         self.state.param.update(feature="", window=(round(at - half, 2), round(at + half, 2)))

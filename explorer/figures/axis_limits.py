@@ -6,7 +6,7 @@ import numpy as np
 from bokeh.models.ranges import Range1d
 
 
-def nice(value: float) -> float:
+def round_up(value: float) -> float:
     """Return the smallest of 1, 1.5, 2, 3, 5, 7 times a power of ten that is not below `value`."""
     if not np.isfinite(value) or value <= 0:
         return 1.0
@@ -14,7 +14,7 @@ def nice(value: float) -> float:
     return float(next(m * power for m in (1, 1.5, 2, 3, 5, 7, 10) if m * power >= value * 0.9999))
 
 
-def set_reach(y_range: Range1d, reach: float, exactly: bool = True) -> None:
+def set_symmetric(y_range: Range1d, reach: float, exactly: bool = True) -> None:
     """Set a range symmetric about 0; one that is only a little too wide stays."""
     end = 1.08 * reach  # so that the labels of the ticks at both ends have room
     if exactly or not 0.4 < end / float(y_range.end) <= 1:  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from ...core.spectra.wavelength import convert
 from ..computed.frame import Array
 
 
-class Axis:
+class ChipAxis:
     """The wavelength axis of a figure, where the space between chips stays empty.
 
     Between two chips stands one point whose flux is not a number, so that a line
@@ -30,7 +30,7 @@ class Axis:
 
     @property
     def breaks(self) -> list[int]:
-        """Where the points between chips stand among the values of :meth:`spread`."""
+        """Places of the points between chips among the values of :meth:`spread`."""
         return [int(b) + i for i, b in enumerate(self._breaks)]
 
     @property
@@ -50,7 +50,8 @@ class Axis:
 
     def positions(self, unit: str = "angstrom", medium: str = "vacuum") -> NDArray[np.float64]:
         """Return where :meth:`spread` values stand; a break stands between its neighbours."""
-        return _positions(self.grid, unit, medium)
+        pixels = self.grid.wavelength[self.grid.chip_pixels]
+        return _positions(pixels.tobytes(), tuple(self._breaks.tolist()), unit, medium)
 
     def span(
         self, chip: str | None = None, unit: str = "angstrom", medium: str = "vacuum"
@@ -72,9 +73,15 @@ def _breaks(grid: WavelengthGrid) -> NDArray[np.int64]:
 
 
 @lru_cache(maxsize=16)
-def _positions(grid: WavelengthGrid, unit: str, medium: str) -> NDArray[np.float64]:
-    x = convert(grid.wavelength[grid.chip_pixels], unit, medium)
-    breaks = _breaks(grid)
+def _positions(
+    pixels: bytes, breaks_at: tuple[int, ...], unit: str, medium: str
+) -> NDArray[np.float64]:
+    """Return positions for wavelengths given as the bytes of an array of float64.
+
+    Grids are equal within a tolerance, so a grid would be given the positions of another one.
+    """
+    x = convert(np.frombuffer(pixels, np.float64), unit, medium)
+    breaks = np.array(breaks_at, np.int64)
     out = np.insert(x, breaks, (x[breaks - 1] + x[breaks]) / 2)
     out.setflags(write=False)
     return out

@@ -20,7 +20,7 @@ _WIDTHS = {
     **dict.fromkeys("frt()[]/-1", 0.46),
     **dict.fromkeys("mwMW", 0.90),
 }
-_WIDEST_OTHER = 0.68
+_OTHER_WIDTH = 0.68
 
 
 def text_width(text: str, size: float = 11.0) -> float:
@@ -33,12 +33,12 @@ def text_width(text: str, size: float = 11.0) -> float:
     size : float
         Size of the type in pixels.
     """
-    return size * sum(_WIDTHS.get(letter, _WIDEST_OTHER) for letter in text)
+    return size * sum(_WIDTHS.get(letter, _OTHER_WIDTH) for letter in text)
 
 
 @dataclass(frozen=True)
-class Placement:
-    """Where names stand.
+class LabelPlacement:
+    """Rows and centres of names.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def place(
     rows: int = 2,
     gap: float = 4.0,
     keep: Sequence[int] = (),
-) -> Placement:
+) -> LabelPlacement:
     """Choose rows for names, the most important first; what finds no room is hidden.
 
     Every name is centred on its line, or moved in where it would leave the view. It takes
@@ -119,4 +119,4 @@ def place(
                 taken[where:where] = [left, right]
                 row[i] = k
                 break
-    return Placement(row, centre)
+    return LabelPlacement(row, centre)

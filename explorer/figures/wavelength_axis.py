@@ -16,7 +16,7 @@ from ...core.spectra.wavelength import UNITS, convert
 from ..session.document_lock import after, executor
 from ..state.view_state import ALL, ViewState
 from ..workarounds.fast_repaint import lighten
-from .chip_axis import Axis
+from .chip_axis import ChipAxis
 
 UNIT_SYMBOLS = {"angstrom": "\u00c5", "nm": "nm", "um": "\u00b5m"}
 """How units are written on buttons and axes."""
@@ -27,7 +27,7 @@ DIGITS = {"angstrom": 2, "nm": 3, "um": 6}
 REST_MS = 250
 """A zoom has come to rest when nothing has changed for so long, in milliseconds."""
 
-NARROWEST = 0.2
+MIN_WINDOW_ANGSTROM = 0.2
 """Width of the narrowest window, in angstrom; what is narrower is no window."""
 
 TOOLS = "xpan,xwheel_zoom,box_zoom,reset,save"
@@ -102,7 +102,7 @@ class Wavelengths:
         state: ViewState,
         on_zoom: Callable[[], None] | None = None,
     ) -> None:
-        self.axis = Axis(grid)
+        self.axis = ChipAxis(grid)
         self.state = state
         self.range = Range1d()
         self.on_zoom = on_zoom
@@ -116,12 +116,12 @@ class Wavelengths:
 
     @property
     def positions(self) -> NDArray[np.float64]:
-        """Where values stand that :meth:`.Axis.spread` returns."""
+        """Positions of the values that :meth:`.ChipAxis.spread` returns."""
         return self.axis.positions(self.state.unit, self.state.medium)
 
     @property
     def label(self) -> str:
-        """What stands below the axis."""
+        """The label of the axis."""
         unit = UNIT_SYMBOLS[self.state.unit]
         return f"wavelength in {self.state.medium}, rest frame ({unit})"
 
@@ -223,4 +223,4 @@ def _sane(
     if window is None or not np.isfinite(window).all():
         return None
     low, high = max(min(window), whole[0]), min(max(window), whole[1])
-    return (low, high) if high - low >= NARROWEST else None
+    return (low, high) if high - low >= MIN_WINDOW_ANGSTROM else None

@@ -15,7 +15,7 @@ from ..figures.theme import paint
 from ..figures.wavelength_axis import Wavelengths, wavelength_figure
 from ..workarounds.fast_repaint import drop_spare_glyphs
 from .fitted_star import KINDS, FittedStar
-from .residual_counts import REACH, ResidualCounts
+from .residual_counts import MAX_SIGMA, ResidualCounts
 from .residual_figure import (
     Distribution,
     SigmaLines,
@@ -63,7 +63,9 @@ class DensityFigure(pn.viewable.Viewer):
             mapper = LinearColorMapper(palette=["#000000"], low=0, high=1)
             # Bins without any residual stay clear.
             mapper.low, mapper.low_color = 1e-6, "#00000000"
-            plot.image("image", "x", -REACH, "dw", 2 * REACH, source=source, color_mapper=mapper)
+            plot.image(
+                "image", "x", -MAX_SIGMA, "dw", 2 * MAX_SIGMA, source=source, color_mapper=mapper
+            )
             self.sources[kind], self.mappers[kind], self.plots[kind] = source, mapper, plot
             self.distributions[kind] = Distribution(kind, self.sigma_range, last)
         drop_spare_glyphs(*self.plots.values())

@@ -15,8 +15,9 @@ from ...core.bundle import Bundle, Model
 from ...core.fitting.fit import Fitter
 from ...core.fitting.result import LabelFits
 from ...core.fitting.settings import FitSettings, Kind
-from ...core.fitting.stars import SPECTRA, Star, StarFits, fit_stars, fitters, read_stars
-from ...core.spectra import APSTAR_GRID, Spectra
+from ...core.fitting.star_fits import SPECTRA, StarFits, fit_stars, fitters
+from ...core.fitting.stars import Star, first_spectra, read_stars
+from ...core.spectra import Spectra
 from ..session.messages import sentence_of
 
 Stage = Literal["waiting", "fitted", "stopped", "failed", "unreadable"]
@@ -44,14 +45,12 @@ class FitPlan:
 
 @dataclass(frozen=True)
 class FittedStar:
-    """A star that was dropped, and its fits once there are any.
+    """A star with its fits, once there are any.
 
     Parameters
     ----------
     star : Star
-        Where it comes from.
-    spectra : Spectra
-        One spectrum on the apStar grid, as read.
+        The star; its first spectrum is fitted.
     stage : str
         How far it has come.
     fits : dict
@@ -66,7 +65,6 @@ class FittedStar:
     """
 
     star: Star
-    spectra: Spectra
     stage: Stage = "waiting"
     fits: dict[Kind, LabelFits] = field(default_factory=dict)
     shown: Spectra | None = None
@@ -85,36 +83,25 @@ class FittedStar:
 
     @property
     def fitted(self) -> bool:
-        """Whether there are labels to show."""
+        """True if there are labels to show."""
         return self.best is not None and bool(self.best.fitted[0])
 
 
 def read_file(name: str, content: bytes | Path) -> list[FittedStar]:
     """Read the stars of a file; one that cannot be read becomes a star that says why."""
     try:
-        stars, spectra = read_stars([content if isinstance(content, Path) else (name, content)])
+        stars = read_stars([(name, content)])
     except Exception as problem:
         return [unreadable(name, sentence_of(problem))]
     return [
-        FittedStar(
-            star,
-            spectra[i],
-            "unreadable" if star.error else "waiting",
-            problem=star.error,
-        )
-        for i, star in enumerate(stars)
+        FittedStar(star, "unreadable" if star.error else "waiting", problem=star.error)
+        for star in stars
     ]
 
 
 def unreadable(name: str, sentence: str, row: int = 0) -> FittedStar:
     """Return a star for a file that there is no spectrum of."""
-    empty = np.ones((1, APSTAR_GRID.n_pixels), np.float32)
-    return FittedStar(
-        Star(name, name, row=row, error=sentence),
-        Spectra(APSTAR_GRID, empty, 0 * empty, (name,)),
-        "unreadable",
-        problem=sentence,
-    )
+    return FittedStar(Star.unreadable(name, sentence, row), "unreadable", problem=sentence)
 
 
 def fit_batch(
@@ -126,10 +113,10 @@ def fit_batch(
 
     A star that makes the others fail is fitted, and fails, alone.
     """
-    spectra = _stacked(stars)
+    chosen = [s.star for s in stars]
     try:
-        found = fit_stars(by_kind, [s.star for s in stars], spectra, progress)
-        ready = next(iter(by_kind.values())).prepare(spectra).spectra
+        found = fit_stars(by_kind, chosen, progress)
+        ready = next(iter(by_kind.values())).prepare(first_spectra(chosen)).spectra
     except Exception as problem:
         if len(stars) > 1:
             return [one for star in stars for one in fit_batch(by_kind, [star], progress)]
@@ -144,15 +131,6 @@ def fit_batch(
         )
         for i, star in enumerate(stars)
     ]
-
-
-def _stacked(stars: Sequence[FittedStar]) -> Spectra:
-    return Spectra(
-        stars[0].spectra.grid,
-        np.concatenate([s.spectra.flux for s in stars]),
-        np.concatenate([s.spectra.ivar for s in stars]),
-        tuple(s.star.id for s in stars),
-    )
 
 
 def one_row(fits: LabelFits, row: int) -> LabelFits:
@@ -205,7 +183,6 @@ def collected(stars: Iterable[FittedStar], model: Model) -> StarFits:
             else replace(s.star, notes=(*s.star.notes, s.problem) if s.problem else s.star.notes)
             for s in every
         ),
-        _stacked(every),
         {kind: _joined([of(s, kind) for s in every]) for kind in kinds},
     )
 
@@ -230,12 +207,19 @@ def without_continuum(star: FittedStar, model: Model) -> Spectra | None:
         smooth[chip.pixels] = np.maximum(series(x), 0.05)
     shown = star.shown
     return Spectra(
-        shown.grid, shown.flux / smooth, shown.ivar * smooth**2, shown.ids, columns=shown.columns
+        shown.grid,
+        shown.flux / smooth,
+        shown.ivar * smooth**2,
+        shown.ids,
+        columns=shown.columns,
+        provenance=shown.provenance,
     )
 
 
 _LOCK = Lock()
-_MOST_FITTERS = 8
+_MAX_FITTERS = 8
+"""Fitters that are kept for all sessions together."""
+
 _fitters: dict[tuple[int, Kind, str], tuple[Bundle, Fitter]] = {}
 
 
@@ -255,7 +239,7 @@ def fitters_of(bundle: Bundle, plan: FitPlan) -> dict[Kind, Fitter]:
             # The bundle is kept with its fitter, so that its id is not given away.
             key = (id(bundle), kind, repr(plan.settings))
             if key not in _fitters:
-                while len(_fitters) >= _MOST_FITTERS:
+                while len(_fitters) >= _MAX_FITTERS:
                     del _fitters[next(iter(_fitters))]
                 _fitters[key] = (bundle, fitters(bundle, [kind], plan.settings)[kind])
             out[kind] = _fitters[key][1]

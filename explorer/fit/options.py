@@ -10,7 +10,7 @@ from ..widgets.buttons import plain_button
 from ..widgets.choice import Choice
 from .fitted_star import KINDS, FitPlan
 from .held_labels import HeldLabels
-from .queue import BATCH
+from .queue import BATCH_STARS
 
 _OPTIONS: dict[str, tuple[str, list[list[str]], str]] = {
     "spectra": (
@@ -95,7 +95,7 @@ class FitOptions(pn.viewable.Viewer):
 
     @property
     def plan(self) -> FitPlan:
-        """What is chosen."""
+        """The plan that the options describe."""
         chosen = {name: choice.value for name, choice in self.choices.items()}
         settings = FitSettings(
             prior=chosen["prior"],  # type: ignore[arg-type]
@@ -103,7 +103,7 @@ class FitOptions(pn.viewable.Viewer):
             split=chosen["split"],  # type: ignore[arg-type]
             starts=int(chosen["starts"]),
             fixed=self.held.values,
-            chunk=BATCH,
+            chunk=BATCH_STARS,
         )
         kinds = tuple(k for k in KINDS if chosen["spectra"] in ("both", k))
         return FitPlan(kinds, settings)

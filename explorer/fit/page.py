@@ -12,9 +12,10 @@ import panel_material_ui as pmui
 
 from ...core.bundle import Bundle
 from ...core.errors import SpectrabridgeError
+from ...core.fitting.stars import Star
 from ...core.io.table_writer import FORMATS
-from ..computed.observed_star import ObservedStar
 from ..session.component import Component
+from ..session.page import LegendCurve, TableMaker
 from ..state.label_text import decimals
 from ..state.view_state import ViewState
 from ..widgets.buttons import STYLE, plain_button
@@ -23,7 +24,7 @@ from ..widgets.file_drop import FileDrop
 from .fitted_star import FitPlan, FittedStar, fit_batch, fitters_of, without_continuum
 from .options import FitOptions
 from .queue import FitQueue
-from .star_view import ResidualView
+from .star_view import StarView
 from .tables import has_survey, label_columns, label_rows, star_columns, star_rows, table_bytes
 from .text import progress_html
 
@@ -49,7 +50,7 @@ class FitPage(Component, pn.viewable.Viewer):
         self,
         bundle: Bundle,
         state: ViewState | None = None,
-        on_show: Callable[[Mapping[str, float], ObservedStar], None] | None = None,
+        on_show: Callable[[Mapping[str, float], Star], None] | None = None,
     ) -> None:
         super().__init__()
         self.bundle = bundle
@@ -60,7 +61,7 @@ class FitPage(Component, pn.viewable.Viewer):
         self.options = FitOptions(model.labels)
         self._build_controls()
         self._build_tables()
-        self.view = self.own(ResidualView(model.grid, self.state, self.to_spectrum))
+        self.view = self.own(StarView(model.grid, self.state, self.to_spectrum))
         self.watch(self.state, self._show_chosen, "fitted")
         self._changed()
 
@@ -208,6 +209,15 @@ class FitPage(Component, pn.viewable.Viewer):
     def _download(self, name: str) -> io.BytesIO:
         return io.BytesIO(self.table_file(name))
 
+    @property
+    def curves(self) -> list[LegendCurve]:
+        """No curves: the figures name theirs themselves."""
+        return []
+
+    def table_maker(self, format_: str, link: str) -> TableMaker:
+        """Return :meth:`table_file` for a format."""
+        return lambda: self.table_file(format_)
+
     def table_file(self, name: str) -> bytes:
         """Return the table of fits as a file; `name` is one of :data:`.FORMATS`.
 
@@ -235,7 +245,7 @@ class FitPage(Component, pn.viewable.Viewer):
         }
         title = f"fitted, S/N {float(spectra.snr[0]):.0f}"
         file = f"fit of {star.star.file}"
-        self._on_show(labels, ObservedStar(star.star.id, file, spectra, (title,), star.star.notes))
+        self._on_show(labels, Star(star.star.id, file, spectra, (title,), notes=star.star.notes))
 
     # ------------------------------------------------------------------------ shown
 

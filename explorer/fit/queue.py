@@ -15,10 +15,10 @@ from ..session.component import Component
 from ..session.messages import sentence_of
 from .fitted_star import FitPlan, FittedStar, read_file, unreadable
 
-BATCH = 4
+BATCH_STARS = 4
 """Stars fitted at a time: a fit can be stopped after each batch."""
 
-MOST_STARS = 500
+MAX_STARS = 500
 """Stars kept in a session; each takes about 0.2 MB."""
 
 Fit = Callable[[FitPlan, list[FittedStar]], list[FittedStar]]
@@ -27,7 +27,7 @@ Fit = Callable[[FitPlan, list[FittedStar]], list[FittedStar]]
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the queue has come since it was last empty.
+    """Counts of what is done and what is left since the queue was last empty.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class Progress:
 
     @property
     def busy(self) -> bool:
-        """Whether anything is left to do."""
+        """True if anything is left to do."""
         return self.reading > 0 or self.done < self.total
 
 
@@ -176,7 +176,7 @@ class FitQueue(Component):
 
     @property
     def progress(self) -> Progress:
-        """How far it has come."""
+        """The progress since the queue was last empty."""
         with self._lock:
             left = None
             if self._pace is not None and self._done < self._total:
@@ -231,7 +231,9 @@ class FitQueue(Component):
     def _next_batch(self) -> list[tuple[FittedStar, FitPlan]]:
         """Return stars with one plan, and take them off the queue; called with the lock held."""
         n = 0
-        while n < min(BATCH, len(self._waiting)) and self._waiting[n][1] == self._waiting[0][1]:
+        while (
+            n < min(BATCH_STARS, len(self._waiting)) and self._waiting[n][1] == self._waiting[0][1]
+        ):
             n += 1
         batch, self._waiting[:n] = self._waiting[:n], []
         return batch
@@ -250,11 +252,11 @@ class FitQueue(Component):
         """Take in the stars of a file; those of an earlier file of its name go."""
         name = found[0].star.file
         old = [key for key, star in self.stars.items() if star.star.file == name]
-        room = MOST_STARS - len(self.stars) + len(old)
+        room = MAX_STARS - len(self.stars) + len(old)
         if len(found) > room:
             sentence = (
                 f"{len(found) - max(0, room)} of the {len(found)} spectra in {name} were left out: "
-                f"a page keeps {MOST_STARS} stars. Fit large sets with `spectrabridge fit`."
+                f"a page keeps {MAX_STARS} stars. Fit large sets with `spectrabridge fit`."
             )
             found = [*found[: max(0, room - 1)], unreadable(name, sentence, len(found))]
         found = [replace(star, serial=serial) for star in found]

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from ...core.spectra import WavelengthGrid
 
-REACH = 6.0
+MAX_SIGMA = 6.0
 """Residuals are shown from minus to plus so many sigma."""
 
-EDGES = np.linspace(-REACH, REACH, 61)
+EDGES = np.linspace(-MAX_SIGMA, MAX_SIGMA, 61)
 """Edges of the bins of residuals."""
 
-STEP = 2.0
+BIN_ANGSTROM = 2.0
 """Width of bins of wavelength, angstrom: about one column of the screen."""
 
 
@@ -67,7 +67,7 @@ class ResidualCounts:
         wave = grid.wavelength
         self.ends = (float(wave[0]), float(wave[-1]))
         """First and last wavelength, vacuum angstrom."""
-        n = max(1, round((self.ends[1] - self.ends[0]) / STEP))
+        n = max(1, round((self.ends[1] - self.ends[0]) / BIN_ANGSTROM))
         part = (wave - wave[0]) / (wave[-1] - wave[0])
         self._columns = np.minimum((part * n).astype(np.int64), n - 1)
         self.counts = np.zeros((len(EDGES) - 1, n), np.int64)
@@ -80,7 +80,7 @@ class ResidualCounts:
         """Count the residuals of a star, shape ``(n_pixels,)``; -1 times takes them away."""
         finite = np.isfinite(residual)
         values = residual[finite].astype(np.float64)
-        rows = np.floor((values + REACH) / (EDGES[1] - EDGES[0])).astype(np.int64)
+        rows = np.floor((values + MAX_SIGMA) / (EDGES[1] - EDGES[0])).astype(np.int64)
         inside = (rows >= 0) & (rows < len(EDGES) - 1)
         n = self.counts.shape[1]
         flat = rows[inside] * n + self._columns[finite][inside]

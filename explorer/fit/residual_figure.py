@@ -20,9 +20,9 @@ from bokeh.plotting import figure
 from ...core.fitting.settings import Kind
 from ..figures.theme import ADAPTED, paint, surface
 from ..workarounds.fast_repaint import drop_spare_glyphs
-from .residual_counts import EDGES, REACH, Spread
+from .residual_counts import EDGES, MAX_SIGMA, Spread
 
-BESIDE = 176
+SIDE_WIDTH_PIXELS = 176
 """Width of the distributions, in pixels."""
 
 
@@ -36,7 +36,7 @@ def grid_of(rows: list[list[Any]], heights: list[str]) -> Any:
         sizing_mode="stretch_both",
         toolbar_options={"logo": None, "autohide": False} | options,
     )
-    grid.rows, grid.cols = heights, ["1fr", f"{BESIDE}px"]
+    grid.rows, grid.cols = heights, ["1fr", f"{SIDE_WIDTH_PIXELS}px"]
     # The figures on the right have no tools, so what is active must be said for the grid.
     for tool in grid.toolbar.tools:
         inner = tool.tools[0] if isinstance(tool, ToolProxy) else tool
@@ -49,7 +49,7 @@ def grid_of(rows: list[list[Any]], heights: list[str]) -> Any:
 
 def sigma_range() -> Range1d:
     """Return a range for residuals."""
-    return Range1d(start=-REACH, end=REACH, reset_start=-REACH, reset_end=REACH)
+    return Range1d(start=-MAX_SIGMA, end=MAX_SIGMA, reset_start=-MAX_SIGMA, reset_end=MAX_SIGMA)
 
 
 class SigmaLines:
@@ -96,7 +96,7 @@ class Distribution:
             x_range=Range1d(start=0, end=0.48),
             tools="",
             toolbar_location=None,
-            width=BESIDE,
+            width=SIDE_WIDTH_PIXELS,
             sizing_mode="stretch_height",
             min_border_left=8,
             min_border_right=6,
@@ -107,7 +107,7 @@ class Distribution:
         self.bars = self.plot.quad(
             left=0, right="density", bottom="low", top="high", source=self.source, line_color=None
         )
-        at = np.linspace(-REACH, REACH, 121)
+        at = np.linspace(-MAX_SIGMA, MAX_SIGMA, 121)
         self.normal = self.plot.line(np.exp(-0.5 * at**2) / np.sqrt(2 * np.pi), at, line_width=1.5)
         drop_spare_glyphs(self.plot)
         self.plot.yaxis.major_label_text_font_size = "0px"

@@ -17,14 +17,14 @@ from ..state.view_state import ALL, ViewState
 from ..widgets.curve_legend import CurveLegend
 from .density_figure import DensityFigure
 from .fitted_star import FittedStar
-from .residual_figure import BESIDE
+from .residual_figure import SIDE_WIDTH_PIXELS
 from .star_figure import StarFigure
 from .text import notice_html, summary_html
 
 ONE, EVERY = "one star", "all stars"
 
 
-class ResidualView(Component, pn.viewable.Viewer):
+class StarView(Component, pn.viewable.Viewer):
     """Flux, fits and residuals of a star, or the density of the residuals of all stars.
 
     Parameters
@@ -73,7 +73,7 @@ class ResidualView(Component, pn.viewable.Viewer):
         self.summary = pn.pane.HTML(
             "",
             margin=0,
-            width=BESIDE - 16,
+            width=SIDE_WIDTH_PIXELS - 16,
             styles=_SMALL
             | {
                 "position": "absolute",

@@ -33,13 +33,13 @@ from numpy.typing import NDArray
 from ...core.lines import Candidate
 from ...core.spectra import WavelengthGrid
 from ...core.spectra.wavelength import convert
-from ..computed.derivatives import Derivatives
-from ..figures.chip_axis import Axis
+from ..computed.derivatives import LabelDerivatives
+from ..figures.chip_axis import ChipAxis
 from ..figures.theme import ADAPTED, TRUTH, element_colour, paint, surface
 from ..figures.wavelength_axis import DIGITS, UNIT_SYMBOLS, wavelength_figure
 from ..state.view_state import ViewState
 from ..workarounds.fast_repaint import drop_spare_glyphs
-from .reference_star import KnownLines, ReferenceStar, columns_by_element, top_elements, window_of
+from .reference_star import ReferenceStar, StarLines, columns_by_element, top_elements, window_of
 
 CURVES = ("observed", "adapted", "truth", "emulated")
 """Names of the spectra, in the order in which they are painted."""
@@ -47,14 +47,14 @@ CURVES = ("observed", "adapted", "truth", "emulated")
 NAME_ROWS = 3
 """Rows of names of known lines."""
 
-NAME_HEIGHT = 15
+NAME_HEIGHT_PIXELS = 15
 """Height of each, in pixels."""
 
 _FOLDER = Path(__file__).parent
 _BORDERS = (62, 6, 3)
 
 
-class LineFigure(pn.viewable.Viewer):
+class CandidateFigure(pn.viewable.Viewer):
     """Emulated, adapted, true or observed flux around a feature, and derivatives below.
 
     Parameters
@@ -67,7 +67,7 @@ class LineFigure(pn.viewable.Viewer):
         Its spectra.
     state : ViewState
         Gives unit, medium and theme.
-    known : KnownLines, optional
+    known : StarLines, optional
         Lines to name.
 
     Notes
@@ -83,17 +83,17 @@ class LineFigure(pn.viewable.Viewer):
         labels: Any,
         star: ReferenceStar,
         state: ViewState,
-        known: KnownLines | None = None,
+        known: StarLines | None = None,
     ) -> None:
         super().__init__()
-        self.axis = Axis(grid)
+        self.axis = ChipAxis(grid)
         self.state = state
         self.star = star
         self.known = known
         self.channel = f"spectrabridge-{uuid4().hex}"
         self.candidate: Candidate | None = None
         self._columns = columns_by_element(labels)
-        self._derivatives: Derivatives | None = None
+        self._derivatives: LabelDerivatives | None = None
         self._build_sources()
         self._build_plots()
         self._draw_in_browser()
@@ -168,7 +168,7 @@ class LineFigure(pn.viewable.Viewer):
         self.x_range = Range1d(start=low, end=high, bounds=(low, high))
         self.flux_range = Range1d(start=0.3, end=1.06)
         self.lower_range = Range1d(start=-0.1, end=0.1)
-        height = NAME_ROWS * NAME_HEIGHT + 4
+        height = NAME_ROWS * NAME_HEIGHT_PIXELS + 4
         left, right, _ = _BORDERS
         self.strip: Any = figure(
             x_range=self.x_range,
@@ -184,6 +184,10 @@ class LineFigure(pn.viewable.Viewer):
         )
         self.strip.axis.visible = False
         self.strip.grid.visible = False
+        self._build_curves()
+
+    def _build_curves(self) -> None:
+        """Build the figures of the flux and of the derivatives."""
         self.flux = wavelength_figure("flux", self.x_range, self.flux_range, borders=_BORDERS)
         self.lower = wavelength_figure(
             "\u0394 \u2202flux/\u2202[X/H]", self.x_range, self.lower_range, True, _BORDERS
@@ -244,7 +248,7 @@ class LineFigure(pn.viewable.Viewer):
             sizing_mode="stretch_both",
             toolbar_options={"logo": None, "autohide": False} | options,
         )
-        grid.rows = [f"{height}px", "1.7fr", "1.15fr"]
+        grid.rows = [f"{self.strip.height}px", "1.7fr", "1.15fr"]
         # The strip has no tools, so what is active must be said for the grid.
         for tool in grid.toolbar.tools:
             inner = tool.tools[0] if isinstance(tool, ToolProxy) else tool
@@ -295,7 +299,7 @@ class LineFigure(pn.viewable.Viewer):
             if known
             else [],
             rows=NAME_ROWS,
-            row_height=NAME_HEIGHT,
+            row_height=NAME_HEIGHT_PIXELS,
             channel=self.channel,
         )
         for source in (self.full, self.slopes, self.chosen):
@@ -335,7 +339,7 @@ class LineFigure(pn.viewable.Viewer):
         self.candidate = candidate
         self.chosen.data = self._choice(candidate)
 
-    def take(self, derivatives: Derivatives) -> None:
+    def take(self, derivatives: LabelDerivatives) -> None:
         """Draw derivatives from now on."""
         self._derivatives = derivatives
         difference = derivatives.difference

@@ -16,7 +16,7 @@ from ..session.messages import sentence_of
 from ..widgets.buttons import plain_button
 
 
-class LineSearch(Component, pn.viewable.Viewer):
+class CandidateSearch(Component, pn.viewable.Viewer):
     """Says that a bundle has no candidates yet, and finds them when asked.
 
     Parameters

@@ -51,7 +51,7 @@ class Filters:
     least: float = 0.0
 
     def keep(self, candidate: Candidate, decision: Decision | None) -> bool:
-        """Whether a candidate is wanted."""
+        """Tell whether a candidate is wanted."""
         return (
             self.element in (ANY, element_of(candidate, decision))
             and self.kind in (ANY, candidate.kind)

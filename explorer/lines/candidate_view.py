@@ -19,14 +19,14 @@ from ..widgets.curve_legend import CurveLegend
 from ..widgets.data_table import DataTable
 from ..widgets.status_line import StatusLine
 from ..widgets.view_controls import FOLDING, medium_choice, unit_choice
-from .candidate_figure import LineFigure
+from .candidate_figure import CandidateFigure
 from .candidate_table import candidate_columns
-from .reference_star import KnownLines, reference_star, window_of
+from .reference_star import StarLines, reference_star, window_of
 
 HINT = "Drag or turn the wheel to zoom, p goes back. j and k go on, a accepts, ? shows all keys."
 
 
-class LineView(Component, pn.viewable.Viewer):
+class CandidateView(Component, pn.viewable.Viewer):
     """A table of candidates above a figure of the chosen one.
 
     Parameters
@@ -64,8 +64,8 @@ class LineView(Component, pn.viewable.Viewer):
         low, high = model.grid.wavelength[[0, -1]]
         star = reference_star(bundle, candidates)
         named = dict(zip(model.labels.names, map(float, star.values), strict=True))
-        known = KnownLines.of(lines_for(named), low, high, named.get("teff", 4750.0))
-        self.figure = LineFigure(model.grid, model.labels, star, state, known)
+        known = StarLines.of(lines_for(named), low, high, named.get("teff", 4750.0))
+        self.figure = CandidateFigure(model.grid, model.labels, star, state, known)
         self._build()
         self.watch(state, self._show_wavelengths, ["unit", "medium"])
         self.watch(state, self._paint, "dark")

@@ -16,7 +16,7 @@ from ..session.component import Component
 from ..session.messages import sentence_of
 from ..widgets.buttons import STYLE, plain_button
 from .export import ABOUT, SUFFIXES, export_bytes, send
-from .vetting_session import Verdicts
+from .vetting_session import VettingSession
 
 
 class VettingExports(Component, pn.viewable.Viewer):
@@ -31,8 +31,8 @@ class VettingExports(Component, pn.viewable.Viewer):
     def __init__(self, bundle: Bundle) -> None:
         super().__init__()
         self.bundle = bundle
-        self.verdicts: Verdicts | None = None
-        self._sending: Job[Verdicts, str] = self.job(
+        self.verdicts: VettingSession | None = None
+        self._sending: Job[VettingSession, str] = self.job(
             lambda verdicts: send(verdicts.file, verdicts.candidates),
             lambda verdicts, words: self._say(words),
             "lines samp",
@@ -71,7 +71,7 @@ class VettingExports(Component, pn.viewable.Viewer):
             styles={"margin-top": "auto"},
         )
 
-    def use(self, verdicts: Verdicts) -> None:
+    def use(self, verdicts: VettingSession) -> None:
         """Save these decisions from now on; there must be some."""
         self.verdicts = verdicts
         for button in (*self.downloads, self.samp):

@@ -17,17 +17,18 @@ from ..computed.derivatives import DerivativeCache
 from ..session.component import Component
 from ..session.document_lock import Execute
 from ..session.messages import sentence_of
+from ..session.page import LegendCurve, TableMaker
 from ..state.view_state import ViewState
-from .candidate_search import LineSearch
+from .candidate_search import CandidateSearch
 from .candidate_table import Filters, candidate_rows, filter_options, next_open, status_of
-from .candidate_view import LineView
+from .candidate_view import CandidateView
 from .export_buttons import VettingExports
 from .text import agreement_html, candidate_card, progress_words
 from .vetting_bar import VettingBar
 from .vetting_panel import VettingPanel
-from .vetting_session import Verdicts, user_name
+from .vetting_session import VettingSession, user_name
 
-POLL = 1000
+POLL_MS = 1000
 """How often the page looks for decisions made elsewhere, in milliseconds."""
 
 
@@ -69,8 +70,8 @@ class LinesPage(Component, pn.viewable.Viewer):
         self._poll: Any = None
         self._place = 0
         self._writes = 0
-        self.verdicts: Verdicts | None = None
-        self.view: LineView | None = None
+        self.verdicts: VettingSession | None = None
+        self.view: CandidateView | None = None
         if not state.vetter:
             state.vetter = user_name()
         self._build()
@@ -90,7 +91,7 @@ class LinesPage(Component, pn.viewable.Viewer):
     # ------------------------------------------------------------------------ parts
 
     def _build(self) -> None:
-        self.search = self.own(LineSearch(self.bundle, self.take))
+        self.search = self.own(CandidateSearch(self.bundle, self.take))
         self.bar = VettingBar(
             vetter=self.state.vetter, visible=False, sizing_mode="stretch_width", margin=0
         )
@@ -112,8 +113,17 @@ class LinesPage(Component, pn.viewable.Viewer):
 
     @property
     def parts(self) -> tuple[pn.Column, pn.Column]:
-        """What stands on the left and on the right."""
+        """The controls on the left and the view on the right."""
         return self._left, self._right
+
+    @property
+    def curves(self) -> list[LegendCurve]:
+        """No curves: the figures name theirs themselves."""
+        return []
+
+    def table_maker(self, format_: str, link: str) -> TableMaker:
+        """Raise a SpectrabridgeError: the buttons of the page save its tables."""
+        raise SpectrabridgeError("Save the decided lines by the buttons on the left of the page.")
 
     def __panel__(self) -> pn.viewable.Viewable:
         left, right = self.parts
@@ -127,8 +137,10 @@ class LinesPage(Component, pn.viewable.Viewer):
         self.disown(self.view)
         if self.verdicts is not None:
             self.verdicts.close()
-        self.verdicts = Verdicts(candidates, self.bundle, self.state.vetter, self._vetting)
-        self.view = LineView(self.bundle, candidates, self.derivatives, self.state, self._on_error)
+        self.verdicts = VettingSession(candidates, self.bundle, self.state.vetter, self._vetting)
+        self.view = CandidateView(
+            self.bundle, candidates, self.derivatives, self.state, self._on_error
+        )
         self.panel.channel = self.view.figure.channel
         self._right[:] = [self.view]
         for part in (self.bar, self.panel, self.exports.box):
@@ -150,7 +162,7 @@ class LinesPage(Component, pn.viewable.Viewer):
 
     def on_start(self) -> None:
         """Look from time to time whether somebody else has decided something."""
-        self._poll = pn.state.add_periodic_callback(self._look, period=POLL)
+        self._poll = pn.state.add_periodic_callback(self._look, period=POLL_MS)
 
     def close(self) -> None:
         """Stop all work and watching, and close the file of decisions."""
@@ -213,7 +225,9 @@ class LinesPage(Component, pn.viewable.Viewer):
             self.panel.problem = ""
             self._show_all()
 
-    def _decide(self, verdicts: Verdicts, candidate: Candidate, message: dict[str, Any]) -> None:
+    def _decide(
+        self, verdicts: VettingSession, candidate: Candidate, message: dict[str, Any]
+    ) -> None:
         """Keep a verdict; only when it is on the disk, go on to the next open candidate."""
         status = str(message["status"])
         if status not in STATUSES:
@@ -234,7 +248,7 @@ class LinesPage(Component, pn.viewable.Viewer):
             else:
                 self._show_card()
 
-    def _undo(self, verdicts: Verdicts) -> None:
+    def _undo(self, verdicts: VettingSession) -> None:
         undone = verdicts.undo()
         if undone is None:
             raise LinesError(f"There is nothing to undo for {verdicts.vetter}.")

@@ -16,28 +16,28 @@ from ...core.bundle.protocols import OpenedBundle
 from ...core.linelist.line_list import LineList
 from ...core.linelist.species import Species
 from ...core.lines import PAIRS, Candidate, Candidates
-from ..computed.derivatives import Derivatives
+from ..computed.derivatives import LabelDerivatives
 from ..computed.frame import Array, compute_frame
 
-FAINTEST = -2.5
+MIN_STRENGTH_DEX = -2.5
 """Lines below this strength, see :meth:`.LineList.strength`, are not shown."""
 
-ALIKE = 30
+STACK_STARS = 30
 """How many observed stars make up a stack."""
 
-NEAR_STAR = 0.15
+MAX_LABEL_DISTANCE = 0.15
 """Largest rms distance of these stars from the reference, in ranges of the labels."""
 
-LEAST_REACH = 3.0
+MIN_HALF_WINDOW_ANGSTROM = 3.0
 """A window goes at least this far from a feature's centre, angstrom."""
 
-REACH = 1.5
+HALF_WINDOW_EXTENTS = 1.5
 """Or this many times the feature's extent."""
 
-LIKELY = 0.1
+MIN_PROBABILITY = 0.1
 """Elements of answers with at least this probability have their derivatives drawn."""
 
-MOST_CURVES = 4
+MAX_CURVES = 4
 """How many elements' derivatives are drawn."""
 
 
@@ -84,8 +84,8 @@ def observed_stack(bundle: OpenedBundle, values: ArrayLike) -> tuple[Array | Non
     """Return the mean spectrum of the bundle's observed stars that are like one, and their number.
 
     They are held-out stars, compared by the rms of their labels' differences in units of
-    the labels' ranges: at most :data:`ALIKE` within :data:`NEAR_STAR`. None if there are
-    fewer than three.
+    the labels' ranges: at most :data:`STACK_STARS` within :data:`MAX_LABEL_DISTANCE`. None if
+    there are fewer than three.
     """
     sample = bundle.sample
     if sample is None or sample.observed_labels is None:
@@ -95,8 +95,8 @@ def observed_stack(bundle: OpenedBundle, values: ArrayLike) -> tuple[Array | Non
     away = (sample.observed_labels.numpy() - np.asarray(values, dtype=np.float64)) / span
     known = np.isfinite(away).all(1)
     distance = np.where(known, np.sqrt(np.mean(np.nan_to_num(away) ** 2, axis=1)), np.inf)
-    alike = np.argsort(distance, kind="stable")[:ALIKE]
-    alike = alike[distance[alike] < NEAR_STAR]
+    alike = np.argsort(distance, kind="stable")[:STACK_STARS]
+    alike = alike[distance[alike] < MAX_LABEL_DISTANCE]
     if alike.size < 3:
         return None, 0
     mean = sample.observed[alike].mean(0, keepdim=True)
@@ -106,12 +106,15 @@ def observed_stack(bundle: OpenedBundle, values: ArrayLike) -> tuple[Array | Non
 
 def window_of(candidate: Candidate) -> tuple[float, float]:
     """Return what to show of a candidate's surroundings, vacuum angstrom."""
-    reach = max(LEAST_REACH, REACH * (candidate.high - candidate.low))
+    reach = max(MIN_HALF_WINDOW_ANGSTROM, HALF_WINDOW_EXTENTS * (candidate.high - candidate.low))
     return candidate.wavelength - reach, candidate.wavelength + reach
 
 
 def top_elements(
-    candidate: Candidate, derivatives: Derivatives, columns: dict[str, int], most: int = MOST_CURVES
+    candidate: Candidate,
+    derivatives: LabelDerivatives,
+    columns: dict[str, int],
+    most: int = MAX_CURVES,
 ) -> list[str]:
     """Return the elements whose derivatives explain a candidate best, the likeliest first.
 
@@ -122,14 +125,16 @@ def top_elements(
     ----------
     candidate : Candidate
         The feature.
-    derivatives : Derivatives
+    derivatives : LabelDerivatives
         Of the reference star.
     columns : dict
         Columns of the derivatives, by element.
     most : int
         How many to return at most.
     """
-    likely = [a for a in candidate.answers if a.probability >= LIKELY] or candidate.answers[:1]
+    likely = [
+        a for a in candidate.answers if a.probability >= MIN_PROBABILITY
+    ] or candidate.answers[:1]
     named = [e for answer in likely for e in answer.elements if e in columns]
     if columns:
         strip = derivatives.difference[candidate.pixels]
@@ -142,7 +147,7 @@ def top_elements(
 
 
 @dataclass(frozen=True)
-class KnownLines:
+class StarLines:
     """Known lines to be shown, by wavelength.
 
     Parameters
@@ -169,7 +174,7 @@ class KnownLines:
     elements: tuple[str, ...]
 
     @classmethod
-    def of(cls, lines: LineList, low: float, high: float, teff: float) -> KnownLines:
+    def of(cls, lines: LineList, low: float, high: float, teff: float) -> StarLines:
         """Return the lines of a list within a range that a star may show.
 
         Parameters
@@ -183,7 +188,7 @@ class KnownLines:
         """
         found = lines.between(low, high)
         strength = found.strength(teff)
-        keep = np.nan_to_num(strength, nan=-np.inf) > FAINTEST
+        keep = np.nan_to_num(strength, nan=-np.inf) > MIN_STRENGTH_DEX
         found, strength = found.select(keep), strength[keep]
         species, which = np.unique(found.species, return_inverse=True)
         parsed = [Species.parse(str(name)) for name in species]

@@ -18,9 +18,9 @@ from ...core.vetting import Decision
 from ...core.vetting.agreement import Comparison
 from ...core.vetting.line_table import Settled
 from ..computed.derivatives import DerivativeCache
-from ..figures.chip_axis import Axis
+from ..figures.chip_axis import ChipAxis
 from ..figures.theme import element_colour
-from .reference_star import KnownLines, columns_by_element, reference_star, top_elements, window_of
+from .reference_star import StarLines, columns_by_element, reference_star, top_elements, window_of
 from .report_svg import line_picture
 
 STYLE = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
@@ -62,14 +62,14 @@ def line_report_html(
     star = reference_star(bundle, candidates)
     derivatives = DerivativeCache(bundle.model).get(star.values)
     columns = columns_by_element(bundle.labels)
-    axis = Axis(bundle.grid)
+    axis = ChipAxis(bundle.grid)
     teff = float(star.values[bundle.labels.index("teff")])
     known_list = shipped_lines() if lines is None else lines
     cards = []
     for i, (candidate, decision) in enumerate(settled.accepted):
         elements = _elements(candidate, decision, derivatives, columns)
         slopes = {e: derivatives.difference[:, columns[e]] for e in elements}
-        known = KnownLines.of(known_list, *window_of(candidate), teff)
+        known = StarLines.of(known_list, *window_of(candidate), teff)
         cards.append(_card(candidate, decision, line_picture(candidate, axis, star, slopes, known)))
         if progress is not None:
             progress(i + 1, len(settled.accepted))

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...core.lines import Candidate
-from ..figures.chip_axis import Axis
+from ..figures.chip_axis import ChipAxis
 from ..figures.label_placement import place, text_width
 from ..figures.theme import ADAPTED, EMULATED, LIGHT, TRUTH, element_colour
-from .reference_star import KnownLines, ReferenceStar, window_of
+from .reference_star import ReferenceStar, StarLines, window_of
 
 WIDTH, HEIGHT = 520.0, 316.0
 """Size of a picture in its own units; pages scale it."""
@@ -110,10 +110,10 @@ class _Panel:
 
 def line_picture(
     candidate: Candidate,
-    axis: Axis,
+    axis: ChipAxis,
     star: ReferenceStar,
     slopes: Mapping[str, ArrayLike],
-    known: KnownLines | None = None,
+    known: StarLines | None = None,
 ) -> str:
     """Return a picture of a feature and its surroundings.
 
@@ -121,13 +121,13 @@ def line_picture(
     ----------
     candidate : Candidate
         The feature.
-    axis : Axis
+    axis : ChipAxis
         Of the spectra's grid.
     star : ReferenceStar
         Spectra, each of shape ``(n_pixels,)``.
     slopes : mapping of str to array, shape ``(n_pixels,)``
         Adapted minus emulated derivative by element, in flux per dex.
-    known : KnownLines, optional
+    known : StarLines, optional
         Lines to mark and, as far as there is room, to name.
 
     Returns
@@ -216,7 +216,7 @@ def _wavelengths(panel: _Panel) -> str:
     return "".join(out)
 
 
-def _known(known: KnownLines, panel: _Panel) -> str:
+def _known(known: StarLines, panel: _Panel) -> str:
     """Return marks of known lines, and the names for which there is room."""
     low, high = panel.x
     inside = np.flatnonzero((known.wavelength >= low) & (known.wavelength <= high))

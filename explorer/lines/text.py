@@ -14,12 +14,12 @@ from ..figures.wavelength_axis import DIGITS, UNIT_SYMBOLS
 from ..state.view_state import ViewState
 from .candidate_table import OPEN, species_title, status_of
 from .reference_star import answer_colours
-from .vetting_session import Verdicts
+from .vetting_session import VettingSession
 
-ANSWERS = 5
+MAX_ANSWERS = 5
 """How many answers can be chosen by a key."""
 
-NEAR = 3
+MAX_NAMED_LINES = 3
 """How many known lines are named."""
 
 
@@ -39,7 +39,7 @@ def candidate_card(
         "facts": _facts(candidate),
         "answers": [
             [a.name, float(a.probability), [_colour(e) for e in answer_colours(a.name)]]
-            for a in candidate.answers[:ANSWERS]
+            for a in candidate.answers[:MAX_ANSWERS]
         ],
         "element": decision.element if decision is not None else "",
         "comment": decision.comment if decision is not None else "",
@@ -54,7 +54,7 @@ def _facts(candidate: Candidate) -> list[str]:
     c = candidate
     near = ", ".join(
         f"{species_title(line.species)} {line.wavelength - c.wavelength:+.2f}"
-        for line in c.near[:NEAR]
+        for line in c.near[:MAX_NAMED_LINES]
     )
     lines = [
         f"depth {c.depth:.3f} ({c.depth_low:.3f} to {c.depth_high:.3f} over stars)",
@@ -64,7 +64,7 @@ def _facts(candidate: Candidate) -> list[str]:
     return [line.replace("-", "\u2212") for line in lines]
 
 
-def progress_words(verdicts: Verdicts) -> str:
+def progress_words(verdicts: VettingSession) -> str:
     """Return how many candidates a vetter has accepted, rejected and found unsure."""
     counts = {"accepted": 0, "rejected": 0, "unsure": 0}
     for key, decision in verdicts.decisions.items():
@@ -75,7 +75,7 @@ def progress_words(verdicts: Verdicts) -> str:
     return f": {counts['accepted']} yes, {counts['rejected']} no, {counts['unsure']} unsure"
 
 
-def agreement_html(verdicts: Verdicts) -> str:
+def agreement_html(verdicts: VettingSession) -> str:
     """Return how far the vetter agrees with each of the others, and what is left over."""
     lines = []
     for agreement in verdicts.agreements:

@@ -20,7 +20,7 @@ def user_name() -> str:
         return "vetter"
 
 
-class Verdicts:
+class VettingSession:
     """Decisions about the candidates of a bundle, kept in a file as they are made.
 
     Parameters
@@ -148,7 +148,7 @@ class Verdicts:
 
     @property
     def agreements(self) -> list[Agreement]:
-        """How far the vetter agrees on the status with each of the others who share features."""
+        """Return the agreement on status with every other vetter who shares features."""
         if self._file is None:
             return []
         found = []
@@ -167,12 +167,12 @@ class Verdicts:
 
     @property
     def orphans(self) -> int:
-        """How many decisions are about features that the table does not have."""
+        """Number of decisions about features that the table does not have."""
         return len(self._file.orphans(self.candidates)) if self._file is not None else 0
 
     @property
     def progress(self) -> tuple[int, int]:
-        """How many candidates the vetter has given a status, and how many there are."""
+        """Number of candidates with a status from the vetter, and of all candidates."""
         decided = sum(bool(d.status) for k, d in self.decisions.items() if k in self.by_id)
         return decided, len(self.candidates)
 

@@ -8,6 +8,7 @@ can be watched and set from code.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +17,12 @@ import panel as pn
 from ...core.bundle import Bundle, Model
 from ..computed.derivatives import DerivativeCache
 from ..computed.frame import Frame, compute_frame
-from ..computed.observed_star import ObservedStar
-from ..pages import Page
 from ..session import open_bundles
 from ..session.messages import Messages
+from ..session.open_stars import OpenStars
+from ..session.page import Page
 from ..sidebar.labels_panel import LabelsPanel
-from ..sidebar.observed_panel import ObservedPanel
-from ..spectrum.view import SpectrumView as _SpectrumView
+from ..spectrum.page import SpectrumPage
 from ..state.view_state import ViewState
 from .display import Frame as Shown
 from .kernel import in_kernel, prepare
@@ -30,6 +30,7 @@ from .kernel import in_kernel, prepare
 if TYPE_CHECKING:
     from ...core.spectra import Spectra
     from ..app import Explorer as _Explorer
+    from ..spectrum.view import SpectrumView as _SpectrumView
 
 Source = Bundle | str | None
 """A bundle, its name or path; None for the default bundle."""
@@ -142,22 +143,22 @@ class SpectrumView(_Cell):
     def __init__(
         self, model: Model | Source = None, state: ViewState | None = None, height: int = HEIGHT
     ) -> None:
+        bundle: Bundle | None = None
         if model is None or isinstance(model, Bundle | str):
             bundle, derivatives = _opened(model)
             self.model, name = bundle.model, bundle.name
         else:
             self.model, name, derivatives = model, "", DerivativeCache(model)
         super().__init__(_state(self.model, name, state), height)
-        self.view = _SpectrumView(self.model, self.state, derivatives, self.messages.tell)
-        self.labels = LabelsPanel(self.state, self.messages.tell)
-        self.observed = ObservedPanel(
-            self.state,
-            self.model.grid,
-            lambda spectra, title: self.view.overlay(spectra),
-            self.messages.tell,
-        )
-        self.view.start()
-        self.observed.start()
+        self.stars = OpenStars(self.state, self.messages.tell)
+        self.page = SpectrumPage(bundle, self.state, derivatives, self.messages, self.stars)
+        self.stars.start()
+        self.page.start()
+
+    @property
+    def view(self) -> _SpectrumView:
+        """The spectra, without the sliders."""
+        return self.page.view
 
     @property
     def frame(self) -> Frame:
@@ -165,9 +166,9 @@ class SpectrumView(_Cell):
         return compute_frame(self.model, self.state.values)
 
     def open(self, path: str | Path) -> None:
-        """Lay the star in an apStar file over the model."""
+        """Lay a star over the model, from a file of any format that is read."""
         path = Path(path)
-        self.observed.receive(path.name, path)
+        self.stars.receive(path.name, path)
 
     def overlay(self, spectra: Spectra | None, name: str = "observed") -> None:
         """Lay a continuum-normalised spectrum over the model, or take it away.
@@ -188,20 +189,19 @@ class SpectrumView(_Cell):
             self.state.star = ""
             return
         self.model.grid.require_same(spectra.grid, "the observed spectrum")
-        titles = tuple(f"S/N {snr:.0f}" for snr in spectra.snr)
-        self.observed.add(ObservedStar(name, name, spectra, titles))
+        from ...core.fitting.stars import Star
+
+        given = {**spectra.provenance, "continuum": {"routine": "normalised by the caller"}}
+        self.stars.add(Star(name, name, replace(spectra, provenance=given)))
 
     def _layout(self) -> pn.viewable.Viewable:
-        sliders = pn.Column(
-            self.labels, self.observed, self.messages, sizing_mode="stretch_width", margin=0
-        )
-        view = pn.Column(self.view, sizing_mode="stretch_both", margin=0)
-        return _side_by_side(sliders, view, self.height)
+        controls, view = self.page.parts
+        return _side_by_side(controls, view, self.height)
 
     def close(self) -> None:
         """Stop all work in the background; the last picture stays."""
-        for part in (self.view, self.labels, self.observed):
-            part.close()
+        self.stars.close()
+        self.page.close()
 
 
 class FitPage(_PageCell):
@@ -389,7 +389,7 @@ def explore(
     bundle : str, optional
         A shipped name, or the path of a folder or zip file; the default bundle if not given.
     files : sequence of path
-        apStar files to open at once.
+        Files with spectra to open at once, of any format that is read.
     vetting : path, optional
         File of decisions about candidate features; the default one of each bundle if not
         given.

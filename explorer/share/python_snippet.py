@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..state.view_state import ALL, ViewState
+from ..state.view_state import ALL, FIRST_PAGE, ViewState
 
 KEPT = ("page", "unit", "medium", "chip", "element", "window", "mapped", "feature", "with_fe")
 """What else of a state is kept, where it is not as at the start."""
@@ -35,7 +35,7 @@ def snippet(
         lines.append("from spectrabridge.core.io import example_apstar")
     split = [round(float(value), 2) for value in state.split][:directions]
     if any(split):
-        lines.append("from spectrabridge.explorer.instrument import Instrument")
+        lines.append("from spectrabridge.explorer.computed.split_directions import SplitLatents")
     lines.append("")
     if not by_name:
         lines.append("# This bundle was opened from a file: put the path of your copy here.")
@@ -51,7 +51,7 @@ def snippet(
     ]
     if any(split):
         lines += [
-            f"split = Instrument(bundle).latents({split!r})",
+            f"split = SplitLatents(bundle).latents({split!r})",
             "adapted, spread = (a[0] for a in model.adapt(values, split[None], return_std=True))",
         ]
     else:
@@ -90,7 +90,7 @@ def _parts(entries: Sequence[str], each: int) -> list[Sequence[str]]:
 
 
 def _kept(state: ViewState) -> dict[str, Any]:
-    usual = {"page": "spectrum", "unit": "angstrom", "medium": "vacuum", "with_fe": True}
+    usual = {"page": FIRST_PAGE, "unit": "angstrom", "medium": "vacuum", "with_fe": True}
     usual |= {"chip": ALL, "element": ALL, "window": None, "mapped": "", "feature": ""}
     kept = {key: getattr(state, key) for key in KEPT}
     if state.page != "lines":

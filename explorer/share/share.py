@@ -12,18 +12,17 @@ from bokeh.model import Model
 
 from ...core.bundle import Bundle, list_bundles
 from ...core.errors import SpectrabridgeError
-from ...core.io.table_writer import FORMATS, file_of
-from ..computed.split_directions import Instrument
+from ...core.io.table_writer import FORMATS
+from ..computed.split_directions import SplitLatents
 from ..figures.theme import surface
-from ..pages import Page
 from ..session.background import Job
 from ..session.component import Component
 from ..session.document_lock import after
 from ..session.messages import sentence_of
-from ..sidebar.observed_panel import ObservedPanel
-from ..spectrum.view import SpectrumView
-from ..state.label_text import decimals
-from ..state.view_state import TITLES, ViewState
+from ..session.open_stars import OpenStars
+from ..session.page import Page, PageEntry
+from ..state.view_state import FIRST_PAGE, ViewState
+from .captions import actions_of, caption_of
 from .menu import ShareMenu
 from .python_snippet import snippet
 from .url import star_of, write
@@ -37,9 +36,6 @@ WATCHED = [
 ]
 """What of a state is in the link; labels count when a move has ended."""
 
-NAMED = 6
-"""How many abundances a caption names."""
-
 _KINDS = {"ECSV": "text/plain", "VOTable": "application/x-votable+xml", "FITS": "application/fits"}
 
 
@@ -48,14 +44,21 @@ Making = tuple[Callable[[], bytes], Callable[[bytes], None]]
 
 
 class Shown(Protocol):
-    """What is asked of the explorer."""
+    """The view that is shared, as :class:`~spectrabridge.explorer.app.Explorer` has it."""
 
     bundle: Bundle
     state: ViewState
-    view: SpectrumView
-    observed: ObservedPanel
-    instrument: Instrument
     pages: dict[str, Page]
+
+    @property
+    def stars(self) -> OpenStars:
+        """Observed stars that are open."""
+        ...
+
+    @property
+    def entry(self) -> PageEntry:
+        """The registered entry of the page that is open."""
+        ...
 
 
 class Sharing(Component):
@@ -124,10 +127,10 @@ class Sharing(Component):
         self._show_menu()
 
     def _show_menu(self) -> None:
-        state, colours = self.shown.state, surface(self.shown.state.dark)
+        colours = surface(self.shown.state.dark)
         self.menu.param.update(
-            actions=actions_of(state.page),
-            caption=caption_of(state, self.shown.bundle.title, self._star),
+            actions=actions_of(self.shown.entry),
+            caption=self._caption(self.shown.bundle.title),
             file=self._file,
             paper=colours.background,
             ink=colours.text,
@@ -144,10 +147,15 @@ class Sharing(Component):
             star = "none"
         return write(state, self.shown.bundle.name, star, self.tour)
 
+    def _caption(self, bundle: str) -> str:
+        entry = self.shown.entry
+        # The star is laid over the spectra, which are on the first page.
+        star = self.shown.stars.title if entry.key == FIRST_PAGE else ""
+        return caption_of(self.shown.state, entry, bundle, star)
+
     @property
-    def _star(self) -> str:
-        star = self.shown.observed.stars.get(self.shown.state.star)
-        return star.name if star is not None else ""
+    def _page(self) -> Page:
+        return self.shown.pages[self.shown.state.page]
 
     @property
     def _file(self) -> str:
@@ -162,7 +170,7 @@ class Sharing(Component):
             shown.state,
             shown.bundle.name,
             any(bundle.name == shown.bundle.name for bundle in list_bundles()),
-            shown.instrument.n_directions,
+            SplitLatents(shown.bundle).n_directions,
             bool(shown.state.star) and shown.state.star == _example(),
         )
 
@@ -177,76 +185,16 @@ class Sharing(Component):
         from .offline_page import standalone_html
 
         shown, state = self.shown, self.shown.state
-        figures = [f for part in self._parts for f in figures_of(part)]
+        figures = figures_of(self._page.parts[1])
         if not figures:
             raise SpectrabridgeError("There is no figure on this page.")
-        legend = shown.view.legend
-        curves = [
-            (str(name), str(colour), bool(dashed))
-            for name, colour, dashed in legend.curves
-            if name not in legend.hidden
-        ]
         return standalone_html(
             figures,
-            f"{shown.bundle.title}: {TITLES[state.page]}",
-            [caption_of(state, shown.bundle.name, self._star)],
-            curves if state.page == "spectrum" else (),
+            f"{shown.bundle.title}: {shown.entry.title}",
+            [self._caption(shown.bundle.name)],
+            self._page.curves,
             state.dark,
         )
-
-    @property
-    def _parts(self) -> list[Any]:
-        if self.shown.state.page == "spectrum":
-            return [pn.panel(self.shown.view.figures)]
-        return [self.shown.pages[self.shown.state.page].parts[1]]
-
-    def table(self, format_: str) -> Callable[[], bytes]:
-        """Return what makes a table of what is shown; it may run in a thread.
-
-        Parameters
-        ----------
-        format_ : str
-            One of :data:`.FORMATS`.
-
-        Raises
-        ------
-        SpectrabridgeError
-            If there is nothing to save.
-        """
-        state = self.shown.state
-        if state.page in ("spectrum", "derivatives"):
-            return self._spectra(format_)
-        page = self.shown.pages[state.page]
-        make: Callable[[str], bytes] = page.table_file  # type: ignore[attr-defined]
-        return lambda: make(format_)
-
-    def _spectra(self, format_: str) -> Callable[[], bytes]:
-        from .view_table import derivative_table, metadata, spectrum_table
-
-        shown, state = self.shown, self.shown.state
-        model, view, bundle = shown.bundle.model, shown.view, shown.bundle
-        labels, split, element, page = (
-            dict(state.labels),
-            list(state.split),
-            state.element,
-            state.page,
-        )
-        seen, star, query = view.figures.observed, self._star, self.query
-
-        def make() -> bytes:
-            values = model.labels.array(labels)
-            if page == "derivatives":
-                table = derivative_table(model, view.derivatives.get(values))
-            else:
-                found = view.derivatives.get(values) if element in model.labels.elements else None
-                latents = shown.instrument.latents(split) if split else None
-                table = spectrum_table(model, labels, latents, seen, element, found)
-            table.meta = metadata(
-                bundle.name, getattr(bundle, "fingerprint", ""), labels, split, star, query
-            )
-            return file_of(table, format_)
-
-        return make
 
     # ---------------------------------------------------------------------- answers
 
@@ -270,7 +218,7 @@ class Sharing(Component):
             elif want == "data" and format_ in FORMATS:
                 name = f"{self._file}.{FORMATS[format_][1]}"
                 give = partial(self.menu.give, name, kind=_KINDS[format_])
-                self._making.submit((self.table(format_), give))
+                self._making.submit((self._page.table_maker(format_, self.query), give))
         except Exception as problem:
             self.menu.tell(sentence_of(problem))
 
@@ -288,62 +236,3 @@ def figures_of(view: Any) -> list[Model]:
     if isinstance(view, pn.pane.Bokeh):
         return [view.object]
     return [figure for part in getattr(view, "objects", []) for figure in figures_of(part)]
-
-
-def actions_of(page: str) -> list[Any]:
-    """Return what the menu offers on a page: titles, and buttons of each."""
-    actions: list[Any] = [["Link to this view", [["Copy link", "link", "", "Copy the address"]]]]
-    if page == "about":
-        return actions
-    actions.append(["Picture", [["PNG", "png", "", "Save the figures as they are on the screen"]]])
-    if page != "lines":  # which has buttons of its own
-        buttons = [[name, "data", name, f"Save {_TABLES[page]} as {name}"] for name in FORMATS]
-        actions.append(["Data", buttons])
-    actions.append(
-        [
-            "Python for a notebook",
-            [
-                ["Copy", "python", "copy", "Copy lines that show the same in a notebook"],
-                ["Save", "python", "save", "Save these lines as a file"],
-            ],
-        ]
-    )
-    actions.append(
-        ["Page that opens offline", [["HTML", "html", "", "Save the figures as one file"]]]
-    )
-    return actions
-
-
-_TABLES = {
-    "spectrum": "spectra, residuals and the derivatives of the chosen element",
-    "derivatives": "the derivatives by all elements",
-    "map": "the selected stars",
-    "fit": "the fitted stars",
-}
-
-
-def caption_of(state: ViewState, title: str, star: str = "") -> str:
-    """Return what stands above a picture: bundle and labels, the star that is laid over.
-
-    Parameters
-    ----------
-    state : ViewState
-        Gives labels and page.
-    title : str
-        What to call the bundle.
-    star : str
-        Name of the star, empty for none.
-    """
-    if state.page not in ("spectrum", "derivatives"):
-        return f"{title}: {TITLES[state.page]}"
-    said, moved = [], []
-    for label, start in zip(state.label_set, state.reference, strict=True):
-        value = state.labels[label.name]
-        text = f"{label.title} {value:.{decimals(label)}f}"
-        if label.name in ("teff", "logg", "Fe"):
-            said.append(f"{text} K" if label.unit == "K" else text)
-        elif abs(value - start) > 1e-6:
-            moved.append(text)
-    more = f" and {len(moved) - NAMED} more" if len(moved) > NAMED else ""
-    words = f"{title}: {', '.join([*said, *moved[:NAMED]])}{more}"
-    return f"{words}; observed: {star}" if star and state.page == "spectrum" else words

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from ...core.labels import Label, LabelSet
 from ...core.spectra import WavelengthGrid
-from ..figures.wavelength_axis import NARROWEST, UNIT_SYMBOLS
-from ..sidebar.instrument_panel import LIMIT
+from ..figures.wavelength_axis import MIN_WINDOW_ANGSTROM, UNIT_SYMBOLS
+from ..sidebar.instrument_panel import MAX_DEVIATIONS
 from ..state.label_text import bounds, decimals
-from ..state.view_state import ALL, MAPPED, TITLES, ViewState
+from ..state.view_state import ALL, FIRST_PAGE, MAPPED, ViewState
 
 Arguments = Mapping[str, Sequence[bytes | str]]
 """The arguments of a request: every value of every key, as bytes or as text."""
@@ -33,17 +33,17 @@ ON_MAP = "map"
 NO_STAR = "none"
 """What stands for no star, where the server has opened some."""
 
-LONGEST = 2000
-"""Characters of one value that are looked at."""
+MAX_VALUE_CHARACTERS = 2000
+"""Characters of one value; a longer one is not looked at."""
 
-TOLD = 4
-"""How many things that were not understood are named."""
+MAX_NAMED_PROBLEMS = 4
+"""Things that were not understood that are named; of the others only the number is told."""
 
 _KEYS = frozenset(
     {"bundle", "page", "labels", "follow", "window", "unit", "medium", "chip", "element"}
     | {"feature", "mapped", "star", "row", "split", "theme", "tour"}
 )
-_FOREIGN = ("bokeh-", "utm_", "fbclid", "gclid")
+_KEYS_OF_OTHERS = ("bokeh-", "utm_", "fbclid", "gclid")
 """What others put into links; nobody need hear of it."""
 
 _NUMBER = re.compile(r"[+-]?(\d{1,7}(\.\d{0,9})?|\.\d{1,9})", re.ASCII)
@@ -82,7 +82,7 @@ def write(state: ViewState, bundle: str, star: str = "", tour: bool = True) -> s
         False keeps the tour from being shown to somebody who has never been here.
     """
     parts: dict[str, str] = {"bundle": bundle}
-    if state.page != "spectrum":
+    if state.page != FIRST_PAGE:
         parts["page"] = state.page
     moved = [
         f"{label.name}:{_short(state.labels[label.name], label)}"
@@ -139,8 +139,8 @@ class _Reader:
             return None
         first = values[0]
         text = first.decode("utf-8", "replace") if isinstance(first, bytes) else str(first)
-        if len(text) > LONGEST:
-            self.said.append(f"{key} is longer than {LONGEST} characters.")
+        if len(text) > MAX_VALUE_CHARACTERS:
+            self.said.append(f"{key} is longer than {MAX_VALUE_CHARACTERS} characters.")
             return None
         return text.strip() or None
 
@@ -202,6 +202,7 @@ def read(
     labels: LabelSet,
     reference: Mapping[str, float],
     grid: WavelengthGrid,
+    pages: Iterable[str],
     n_directions: int = 0,
 ) -> tuple[dict[str, Any], list[str]]:
     """Return what a link asks to show.
@@ -216,6 +217,8 @@ def read(
         Values of the labels that the link does not name.
     grid : WavelengthGrid
         Pixels of the model.
+    pages : iterable of str
+        Keys of the pages that there are.
     n_directions : int
         How many directions of split latents can be set.
 
@@ -229,7 +232,7 @@ def read(
     reader = _Reader(arguments)
     chips = [chip.name for chip in grid.chips]
     found: dict[str, Any] = {
-        "page": reader.choice("page", TITLES),
+        "page": reader.choice("page", pages),
         "unit": reader.choice("unit", UNIT_SYMBOLS),
         "medium": reader.choice("medium", ("vacuum", "air")),
         "chip": reader.choice("chip", (ALL, *chips)),
@@ -248,7 +251,7 @@ def read(
     found["dark"] = None if theme is None else theme == "dark"
     reader.choice("tour", ("yes", "no"))
     for key in arguments:
-        if key.strip("% ") and key not in _KEYS and not key.startswith(_FOREIGN):
+        if key.strip("% ") and key not in _KEYS and not key.startswith(_KEYS_OF_OTHERS):
             reader.said.append(f"Nothing here is called {seen(key)}.")
     return {key: value for key, value in found.items() if value is not None}, reader.said
 
@@ -289,7 +292,7 @@ def _window(reader: _Reader, wavelength: NDArray[np.float64]) -> tuple[float, fl
     whole = float(wavelength[0]), float(wavelength[-1])
     if len(ends) == 2:
         low, high = max(min(ends), whole[0]), min(max(ends), whole[1])
-        if high - low >= NARROWEST:
+        if high - low >= MIN_WINDOW_ANGSTROM:
             return (min(ends), max(ends)) if (low, high) == tuple(sorted(ends)) else (low, high)
     reader.said.append(
         f"Expected two wavelengths between {whole[0]:.0f} and {whole[1]:.0f} angstrom for window; "
@@ -302,9 +305,10 @@ def _split(reader: _Reader, n_directions: int) -> list[float] | None:
     values = reader.numbers("split")
     if values is None:
         return None
-    if len(values) > n_directions or any(abs(value) > LIMIT for value in values):
+    if len(values) > n_directions or any(abs(value) > MAX_DEVIATIONS for value in values):
         reader.said.append(
-            f"Expected at most {n_directions} numbers between {-LIMIT:g} and {LIMIT:g} for split."
+            f"Expected at most {n_directions} numbers between {-MAX_DEVIATIONS:g} and "
+            f"{MAX_DEVIATIONS:g} for split."
             if n_directions
             else "This model has no split latents to set."
         )
@@ -322,7 +326,7 @@ def _name(reader: _Reader, key: str) -> str | None:
 
 def _row(reader: _Reader) -> int | None:
     text = reader.text("row")
-    if text is None or re.fullmatch(r"\d{1,3}", text, re.ASCII):
+    if text is None or re.fullmatch(r"\d{1,6}", text, re.ASCII):
         return None if text is None else int(text)
     reader.said.append(f"Expected the number of a spectrum for row; found {seen(text)}.")
     return None
@@ -335,9 +339,9 @@ def told(sentences: Sequence[str]) -> str:
     """Return one message about what was not understood in a link; empty if all was."""
     if not sentences:
         return ""
-    more = len(sentences) - TOLD
+    more = len(sentences) - MAX_NAMED_PROBLEMS
     rest = f" And {more} more." if more > 0 else ""
-    return f"Not all of the link was understood. {' '.join(sentences[:TOLD])}{rest}"
+    return f"Not all of the link was understood. {' '.join(sentences[:MAX_NAMED_PROBLEMS])}{rest}"
 
 
 def star_of(state: ViewState, example: str, given: Callable[[str], bool]) -> str:

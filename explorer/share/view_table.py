@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...core.bundle import Model
 from ...core.spectra import vacuum_to_air
 from ...core.version import __version__
-from ..computed.derivatives import Derivatives
+from ..computed.derivatives import LabelDerivatives
 from ..computed.frame import Array, compute_frame, residual
 from ..state.view_state import ALL
 
@@ -22,7 +22,7 @@ def spectrum_table(
     split: NDArray[np.float64] | None = None,
     observed: tuple[Array, Array] | None = None,
     element: str = ALL,
-    found: Derivatives | None = None,
+    found: LabelDerivatives | None = None,
 ) -> Any:
     """Return the spectra of a set of labels, one row per pixel on a chip.
 
@@ -38,7 +38,7 @@ def spectrum_table(
         Flux and inverse variance of an observed spectrum on the grid of the model.
     element : str
         Element whose derivatives are added; none for all of them.
-    found : Derivatives, optional
+    found : LabelDerivatives, optional
         Derivatives at these labels.
 
     Returns
@@ -88,14 +88,14 @@ def spectrum_table(
     return _table(QTable, model, columns, about)
 
 
-def derivative_table(model: Model, found: Derivatives) -> Any:
+def derivative_table(model: Model, found: LabelDerivatives) -> Any:
     """Return the derivatives by all elements, one row per pixel on a chip.
 
     Parameters
     ----------
     model : Model
         Model of a bundle.
-    found : Derivatives
+    found : LabelDerivatives
         Its derivatives.
 
     Returns
@@ -116,7 +116,7 @@ def derivative_table(model: Model, found: Derivatives) -> Any:
     return _table(QTable, model, columns, about)
 
 
-def _derivatives(found: Derivatives, column: int) -> dict[str, Array]:
+def _derivatives(found: LabelDerivatives, column: int) -> dict[str, Array]:
     of = {"emulated": found.emulated, "adapted": found.adapted}
     if found.truth is not None:
         of["truth"] = found.truth

@@ -6,13 +6,13 @@ from typing import Any
 
 import panel as pn
 
-from ..computed.split_directions import REACH, Instrument
+from ..computed.split_directions import SLIDER_DEVIATIONS, SplitLatents
 from ..session.component import Component
 from ..state.view_state import ViewState
 from ..widgets.buttons import plain_button
-from .label_sliders import LabelRow, LabelRows
+from .label_sliders import LabelSlider, LabelSliders
 
-LIMIT = 10.0
+MAX_DEVIATIONS = 10.0
 """Largest number of standard deviations that can be typed."""
 
 ABOUT = (
@@ -27,27 +27,27 @@ class InstrumentPanel(Component, pn.viewable.Viewer):
 
     Parameters
     ----------
-    instrument : Instrument
+    instrument : SplitLatents
         Tells how many directions there are.
     state : ViewState
         Its split is set and watched.
     """
 
-    def __init__(self, instrument: Instrument, state: ViewState) -> None:
+    def __init__(self, instrument: SplitLatents, state: ViewState) -> None:
         super().__init__()
         self.state = state
         self.names = [f"split_{i + 1}" for i in range(instrument.n_directions)]
-        self.rows = LabelRows(
+        self.rows = LabelSliders(
             [
-                LabelRow(
+                LabelSlider(
                     name=name,
                     title=name,
                     description=f"direction {i + 1} of the split latents",
                     unit="\u03c3",
-                    low=-REACH,
-                    high=REACH,
-                    hard_low=-LIMIT,
-                    hard_high=LIMIT,
+                    low=-SLIDER_DEVIATIONS,
+                    high=SLIDER_DEVIATIONS,
+                    hard_low=-MAX_DEVIATIONS,
+                    hard_high=MAX_DEVIATIONS,
                     step=0.1,
                     decimals=2,
                     reference=0.0,

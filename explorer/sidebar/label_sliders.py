@@ -14,13 +14,13 @@ from ...core.labels import Label
 from ..state.label_text import decimals, short_unit
 from ..widgets.browser_component import BrowserComponent
 
-HEIGHT = 25
+ROW_HEIGHT_PIXELS = 25
 """Pixels of a row."""
 
 
 @dataclass(frozen=True)
-class LabelRow:
-    """What a row is like, whatever its value.
+class LabelSlider:
+    """Limits, step and texts of one slider, whatever its value.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class LabelRow:
     reference: float
 
     @classmethod
-    def of(cls, label: Label, reference: float, limits: tuple[float, float]) -> LabelRow:
+    def of(cls, label: Label, reference: float, limits: tuple[float, float]) -> LabelSlider:
         """Return the row of a label.
 
         Parameters
@@ -83,7 +83,7 @@ class LabelRow:
         )
 
 
-class LabelRows(BrowserComponent):
+class LabelSliders(BrowserComponent):
     """Name, slider, box and unit of labels, one below the other.
 
     A slider spans the trained range. The box takes values up to the hard limits; outside the
@@ -97,7 +97,7 @@ class LabelRows(BrowserComponent):
 
     Parameters
     ----------
-    rows : sequence of LabelRow
+    rows : sequence of LabelSlider
         From top to bottom.
     values : sequence of float
         Where they stand.
@@ -125,7 +125,7 @@ class LabelRows(BrowserComponent):
 
     def __init__(
         self,
-        rows: Sequence[LabelRow],
+        rows: Sequence[LabelSlider],
         values: Sequence[float],
         on_move: Callable[[str, float], None],
         **params: Any,
@@ -139,7 +139,7 @@ class LabelRows(BrowserComponent):
             inside=[None] * len(rows),
             beyond=[""] * len(rows),
             sizing_mode="stretch_width",
-            height=HEIGHT * len(rows),
+            height=ROW_HEIGHT_PIXELS * len(rows),
             **({"margin": 0} | params),
         )
         self.param.watch(self._take, "moved")
@@ -202,7 +202,7 @@ class LabelRows(BrowserComponent):
 
     @property
     def any_outside(self) -> bool:
-        """Whether any label is outside what was trained."""
+        """True if any label is outside the trained range."""
         return any(self.beyond) or any(
             not row.low <= value <= row.high
             for row, (_, value) in zip(self._specs, self.told, strict=True)

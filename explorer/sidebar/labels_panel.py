@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..session.component import Component
 from ..state.label_text import bounds
 from ..state.view_state import ViewState
-from .label_sliders import LabelRow, LabelRows
+from .label_sliders import LabelSlider, LabelSliders
 from .preset_buttons import PresetButtons
 from .presets import PRESETS, Preset
 
@@ -55,7 +55,7 @@ class LabelsPanel(Component, pn.viewable.Viewer):
         self._on_message = on_message
         self._ranges = ranges
         self._groups = self._grouped()
-        self.rows: dict[str, LabelRows] = {}
+        self.rows: dict[str, LabelSliders] = {}
         """By group; those that are always on show under :data:`STELLAR`."""
         for group, names in {STELLAR: self._always, **self._groups}.items():
             self.rows[group] = self._rows(names)
@@ -105,12 +105,12 @@ class LabelsPanel(Component, pn.viewable.Viewer):
         self._always.sort(key=lambda name: name == "Fe")
         return {g: names for g, names in groups.items() if names}
 
-    def _rows(self, names: list[str]) -> LabelRows:
+    def _rows(self, names: list[str]) -> LabelSliders:
         labels = {label.name: label for label in self.state.label_set}
         reference = dict(zip(self.state.label_set.names, self.state.reference, strict=True))
-        rows = LabelRows(
+        rows = LabelSliders(
             [
-                LabelRow.of(labels[n], float(reference[n]), bounds(self.state.label_set, n))
+                LabelSlider.of(labels[n], float(reference[n]), bounds(self.state.label_set, n))
                 for n in names
             ],
             [self.state.labels[n] for n in names],
@@ -121,7 +121,7 @@ class LabelsPanel(Component, pn.viewable.Viewer):
         rows.param.watch(self._refused, "refused")
         return rows
 
-    def rows_of(self, name: str) -> LabelRows:
+    def rows_of(self, name: str) -> LabelSliders:
         """Return the rows among which a label is."""
         for group, names in self._groups.items():
             if name in names:

@@ -1,24 +1,21 @@
-"""Observed stars: open apStar files, choose a row, lay it over the model."""
+"""Observed stars on the Spectrum page: open files, choose a star and one of its spectra."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
+from html import escape
 from typing import Any
 
 import panel as pn
 import panel_material_ui as pmui
 
+from ...core.errors import SpectrabridgeError
 from ...core.spectra import Spectra, WavelengthGrid
-from ..computed.observed_star import ObservedStar, open_star
-from ..session.background import Job
 from ..session.component import Component
+from ..session.open_stars import OnProblem, OpenStars
 from ..state.view_state import ViewState
 from ..widgets.choice import Choice
 from ..widgets.file_drop import FileDrop
-
-Reading = tuple[Callable[[], ObservedStar], int]
-"""What makes a star, and the row to choose of it."""
 
 
 class ObservedPanel(Component, pn.viewable.Viewer):
@@ -28,46 +25,42 @@ class ObservedPanel(Component, pn.viewable.Viewer):
     ----------
     state : ViewState
         Holds the choice: `star` and `row`.
+    stars : OpenStars
+        What is open.
     grid : WavelengthGrid
         Grid of the model.
     on_choice : callable
-        ``on_choice(spectra, title)`` with one spectrum, or None and "" for no star.
-    on_error : callable
-        ``on_error(sentence_or_exception)`` for files that cannot be used.
+        ``on_choice(spectra)`` with one normalised spectrum, or None for no star.
+    on_problem : callable
+        Told about files that cannot be used, and stars that do not fit the model.
     """
 
     def __init__(
         self,
         state: ViewState,
+        stars: OpenStars,
         grid: WavelengthGrid,
-        on_choice: Callable[[Spectra | None, str], None],
-        on_error: Callable[[str | BaseException], None],
+        on_choice: Callable[[Spectra | None], None],
+        on_problem: OnProblem,
     ) -> None:
         super().__init__()
         self.state = state
+        self.stars = stars
         self.grid = grid
         self._on_choice = on_choice
-        self._reading: Job[Reading, ObservedStar] = self.job(
-            lambda asked: asked[0](),
-            lambda asked, star: self.add(star, asked[1]),
-            "files",
-            on_error,
-            every=True,
-        )
-        self.stars: dict[str, ObservedStar] = {}
-        """Opened stars by key, in the order of opening."""
+        self._on_problem = on_problem
         self.drop = FileDrop(
-            label="Open apStar files, or drop them here",
+            label="Open spectra, or drop them here",
             margin=0,
             height=34,
             sizing_mode="stretch_width",
         )
-        self.drop.on_file = self.receive
-        self.drop.on_problem = on_error
+        self.drop.on_file = stars.receive
+        self.drop.on_problem = on_problem
         self.example = pmui.Button(
             label="Example star",
             description="Example star: 2M19485057+5005279, APOGEE data release 17",
-            on_click=lambda event: self.open_example(),
+            on_click=lambda event: stars.open_example(),
             variant="outlined",
             size="small",
             margin=0,
@@ -76,9 +69,7 @@ class ObservedPanel(Component, pn.viewable.Viewer):
         )
         self.star = Choice(label="star", options=[_NONE], **_CHOICE)
         self.row = Choice(label="spectrum", **_CHOICE)
-        self.notes = pn.pane.HTML(
-            "", margin=0, styles={"font-size": "11.5px", "line-height": "14px"}
-        )
+        self.notes = pn.pane.HTML("", margin=0, styles=_NOTES)
         self.chosen = pn.Column(
             self.star,
             self.row,
@@ -90,38 +81,22 @@ class ObservedPanel(Component, pn.viewable.Viewer):
         self.star.param.watch(self._star_chosen, "value")
         self.row.param.watch(self._row_chosen, "value")
         self.watch(state, self._show, ["star", "row"])
+        self.watch(stars, self._list, "opened")
+        self._list()
 
-    def open_example(self, row: int = 0) -> None:
-        """Open the star that comes with the package, and choose one of its spectra."""
-        from ...core.io.apstar import example_apstar
-
-        path = example_apstar()
-        self.bring(lambda: open_star(path, self.grid, path.name), row)
-
-    def receive(self, name: str, source: bytes | Path) -> None:
-        """Open one file; what is wrong with it is told, and other files are not touched."""
-        self.bring(lambda: open_star(source, self.grid, name))
-
-    def bring(self, make: Callable[[], ObservedStar], row: int = 0) -> None:
-        """Make a star in the background, keep it, and choose it and one of its spectra."""
-        self._reading.submit((make, row))
-
-    def add(self, star: ObservedStar, row: int = 0) -> None:
-        """Keep a star and choose it and a row; a file of the same name is replaced."""
-        self.stars[star.file] = star
-        names = [s.name for s in self.stars.values()]
+    def _list(self, *_: object) -> None:
+        """List the files that are open, and show the one that is chosen."""
+        files = self.stars.files
+        titles = [file.title for file in files.values()]
         self.star.options = [_NONE] + [
-            [key, known.name if names.count(known.name) == 1 else f"{known.name} ({key})"]
-            for key, known in self.stars.items()
+            [key, file.title if titles.count(file.title) == 1 else f"{file.title} ({key})"]
+            for key, file in files.items()
         ]
-        self.chosen.visible = True
-        if self.state.star == star.file:
-            self._show()
-        else:
-            self.state.param.update(star=star.file, row=row)
+        self.chosen.visible = bool(files)
+        self._show()
 
     def _star_chosen(self, event: Any) -> None:
-        if event.new != self.state.star and (event.new in self.stars or event.new == ""):
+        if event.new != self.state.star and (event.new in self.stars.files or event.new == ""):
             self.state.param.update(star=event.new, row=0)
 
     def _row_chosen(self, event: Any) -> None:
@@ -129,19 +104,25 @@ class ObservedPanel(Component, pn.viewable.Viewer):
             self.state.row = int(event.new)
 
     def _show(self, *_: object) -> None:
-        star = self.stars.get(self.state.star)
-        self.star.value = self.state.star if star else ""
-        self.row.visible = star is not None
-        if star is None:
+        file = self.stars.files.get(self.state.star)
+        self.star.value = self.state.star if file else ""
+        self.row.visible = file is not None
+        if file is None:
             self.notes.object = ""
-            self._on_choice(None, "")
+            self._on_choice(None)
             return
-        row = min(self.state.row, len(star.titles) - 1)
+        row = min(self.state.row, len(file.titles) - 1)
         self.row.param.update(
-            options=[[str(i), title] for i, title in enumerate(star.titles)], value=str(row)
+            options=[[str(i), title] for i, title in enumerate(file.titles)], value=str(row)
         )
-        self.notes.object = " ".join(star.notes)
-        self._on_choice(star.spectra[row], f"{star.name}, {star.titles[row]}")
+        self.notes.object = escape(" ".join(file.notes))
+        try:
+            spectra = self.stars.laid_over(self.grid)
+        except SpectrabridgeError as problem:
+            self._on_choice(None)
+            self._on_problem(problem)
+        else:
+            self._on_choice(spectra)
 
     def __panel__(self) -> pn.viewable.Viewable:
         return pn.Column(
@@ -162,3 +143,5 @@ class ObservedPanel(Component, pn.viewable.Viewer):
 _NONE = ["", "none"]
 
 _CHOICE: dict[str, Any] = {"margin": 0, "height": 27, "sizing_mode": "stretch_width"}
+
+_NOTES = {"font-size": "11.5px", "line-height": "14px", "overflow-wrap": "anywhere"}

@@ -11,33 +11,26 @@ import numpy as np
 import panel as pn
 from bokeh.events import MouseLeave, MouseMove
 from bokeh.layouts import gridplot
-from bokeh.models import ColumnDataSource, CustomJS, HoverTool
+from bokeh.models import ColumnDataSource, CustomJS
 from bokeh.models.annotations import Span
 from bokeh.models.ranges import Range1d
 from bokeh.models.widgets import Div
-from numpy.typing import NDArray
 
 from ...core.bundle import Model
 from ...core.spectra.wavelength import convert
-from ..computed.derivatives import Derivatives
+from ..computed.derivatives import LabelDerivatives
 from ..computed.frame import Array, Frame, residual
-from ..figures.axis_limits import nice, set_reach
-from ..figures.theme import ADAPTED, TRUTH, element_colour, paint, surface
+from ..figures.axis_limits import round_up, set_symmetric
+from ..figures.theme import ADAPTED, TRUTH, paint, surface
 from ..figures.wavelength_axis import DIGITS, UNIT_SYMBOLS, Wavelengths, wavelength_figure
-from ..state.view_state import ALL, ViewState
+from ..state.view_state import ViewState
 from ..workarounds.fast_repaint import drop_spare_glyphs
-from .element_features import element_runs, no_runs
-
-LINE_WIDTH = 1
-"""Width of curves in pixels. Chromium without a GPU takes twice the time for 1.2."""
-
-FEATURE_THRESHOLD = 0.05
-"""Share of the highest peak from which on an element's features are drawn among all."""
+from .derivative_panel import LINE_WIDTH_PIXELS, DerivativePanel
 
 PINNED = ("pinned_adapted", "pinned_emulated")
 """Columns of the spectra that are kept to compare with."""
 
-BORDERS = (62, 8, 4)
+BORDERS_PIXELS = (62, 8, 4)
 """Space beside the frames: left, right, above and below, in pixels."""
 
 _TOP = 1.06  # of the flux
@@ -47,13 +40,6 @@ _FOLDER = Path(__file__).parent
 
 CURVES = (*PINNED, "observed", "adapted", "truth", "emulated")
 """Curves in the figure of the flux, the last one on top."""
-
-
-def _counted(values: Array) -> tuple[NDArray[np.int16], float]:
-    """Return values in two bytes, as counts of a step, and the step; a screen shows no less."""
-    reach = float(np.abs(values).max(initial=0.0))
-    step = reach / np.iinfo(np.int16).max or 1.0
-    return np.round(values / step).astype(np.int16), step
 
 
 class SpectrumFigures(pn.viewable.Viewer):
@@ -110,11 +96,6 @@ class SpectrumFigures(pn.viewable.Viewer):
         nothing: list[float] = []
         self.drawn = ColumnDataSource(dict.fromkeys(("x", *CURVES), nothing))
         self.drawn_middle = ColumnDataSource(dict.fromkeys(("x", *below), nothing))
-        self.curve = ColumnDataSource({"x": x, "value": empty, "truth": empty})
-        self.peaks = ColumnDataSource()
-        """All elements, as whole multiples of the number in its tags."""
-        self._show_peaks(no_runs())
-        self.drawn_peaks = ColumnDataSource({"x": [], "y": [], "colour": [], "element": []})
 
     def _flux_columns(self) -> dict[str, Array]:
         frame = self.frame
@@ -126,10 +107,9 @@ class SpectrumFigures(pn.viewable.Viewer):
     def _build_figures(self) -> None:
         self.flux_range = Range1d(start=0.3, end=_TOP)
         self.middle_range = Range1d(start=-0.3, end=0.3)
-        self.lower_range = Range1d(start=-0.1, end=0.1)
         self.flux = self._figure("flux", self.flux_range)
         self.middle = self._figure("adapted \u2212 emulated", self.middle_range)
-        self.lower = self._figure("", self.lower_range, last=True)
+        self.derivatives = DerivativePanel(self.model.labels, self.wavelengths, BORDERS_PIXELS)
 
         # Lines that models lack are deeper in the adapted spectrum and in the truth, so
         # the emulated one on top of them hides nothing of interest.
@@ -139,7 +119,7 @@ class SpectrumFigures(pn.viewable.Viewer):
                 "x",
                 name,
                 source=self.drawn,
-                line_width=LINE_WIDTH,
+                line_width=LINE_WIDTH_PIXELS,
                 line_dash=dashes.get(name, "solid"),
             )
             for name in CURVES
@@ -150,54 +130,39 @@ class SpectrumFigures(pn.viewable.Viewer):
         self.lines["adapted"].glyph.line_color = ADAPTED
         self.lines["truth"].glyph.line_color = TRUTH
         self.difference = self.middle.line(
-            "x", "difference", source=self.drawn_middle, line_color=ADAPTED, line_width=LINE_WIDTH
+            "x",
+            "difference",
+            source=self.drawn_middle,
+            line_color=ADAPTED,
+            line_width=LINE_WIDTH_PIXELS,
         )
         self.residuals = {
             name: self.middle.line(
                 "x",
                 f"residual_{name}",
                 source=self.drawn_middle,
-                line_width=LINE_WIDTH,
+                line_width=LINE_WIDTH_PIXELS,
                 visible=False,
             )
             for name in ("emulated", "adapted")
         }
         self.residuals["adapted"].glyph.line_color = ADAPTED
-        self.true_curve = self.lower.line(
-            "x",
-            "truth",
-            source=self.curve,
-            line_color=TRUTH,
-            line_dash=[4, 4],
-            line_width=LINE_WIDTH,
-        )
-        self.element_curve = self.lower.line("x", "value", source=self.curve, line_width=LINE_WIDTH)
-        self.element_peaks = self.lower.multi_line(
-            "x", "y", source=self.drawn_peaks, line_color="colour", line_width=LINE_WIDTH
-        )
-        hover = HoverTool(
-            renderers=[self.element_peaks],
-            tooltips="<b>@element</b>",
-            line_policy="interp",
-        )
-        self.lower.add_tools(hover)
         self.zero = [Span(location=0, dimension="width", line_width=1) for _ in range(2)]
         self.marks = [
             Span(dimension="height", line_width=1, line_dash=[2, 3], visible=False)
             for _ in range(3)
         ]
-        for plot, mark in zip((self.flux, self.middle, self.lower), self.marks, strict=True):
+        for plot, mark in zip(self.plots, self.marks, strict=True):
             plot.add_layout(mark)
         self.middle.add_layout(self.zero[0])
-        self.lower.add_layout(self.zero[1])
+        self.derivatives.plot.add_layout(self.zero[1])
 
         self._connect_status()
-        self._cut_peaks_in_browser()
         self._reduce_in_browser()
 
-        drop_spare_glyphs(self.flux, self.middle, self.lower)
+        drop_spare_glyphs(*self.plots)
         self.grid = gridplot(
-            [[self.flux], [self.middle], [self.lower]],
+            [[plot] for plot in self.plots],
             merge_tools=True,
             toolbar_location="right",
             sizing_mode="stretch_both",
@@ -205,25 +170,13 @@ class SpectrumFigures(pn.viewable.Viewer):
         )
         self.grid.rows = ["2.3fr", "1fr", "1.15fr"]  # type: ignore[assignment]
 
-    def _figure(self, label: str, y_range: Range1d, last: bool = False) -> Any:
-        plot = wavelength_figure(label, self.x_range, y_range, last, borders=BORDERS, ticks=5)
-        if last:
-            plot.xaxis.axis_label = self.wavelengths.label
-        return plot
+    @property
+    def plots(self) -> tuple[Any, Any, Any]:
+        """The three figures, from the top."""
+        return self.flux, self.middle, self.derivatives.plot
 
-    def _cut_peaks_in_browser(self) -> None:
-        elements = list(self.model.labels.elements)
-        cut = CustomJS.from_file(
-            _FOLDER / "peaks.mjs",
-            flat=self.peaks,
-            curve=self.curve,
-            drawn=self.drawn_peaks,
-            elements=elements,
-            colours=[element_colour(e) for e in elements],
-        )
-        self.peaks.js_on_change("data", cut)
-        # The flat source is drawn by nobody; this ties it to the document.
-        self.element_peaks.js_on_change("visible", cut)
+    def _figure(self, label: str, y_range: Range1d) -> Any:
+        return wavelength_figure(label, self.x_range, y_range, borders=BORDERS_PIXELS, ticks=5)
 
     def _connect_status(self) -> None:
         # A model that carries the unit to the browser; it is never drawn.
@@ -235,7 +188,7 @@ class SpectrumFigures(pn.viewable.Viewer):
             channel=self.channel,
             format=self._format,
         )
-        for plot in (self.flux, self.middle, self.lower):
+        for plot in self.plots:
             plot.js_on_event(MouseMove, cursor)
             plot.js_on_event(MouseLeave, cursor)
         self.drawn.js_on_change(
@@ -322,7 +275,7 @@ class SpectrumFigures(pn.viewable.Viewer):
         flux, ivar = self.observed
         both = np.abs([residual(flux, ivar, m) for m in (self.frame.emulated, self.frame.adapted)])
         reach = float(np.nanpercentile(both, 99)) if np.isfinite(both).any() else 5.0
-        set_reach(self.middle_range, max(5.0, nice(reach)))
+        set_symmetric(self.middle_range, max(5.0, round_up(reach)))
 
     def fit_flux(self, exactly: bool = False) -> None:
         """Make room for the curves; a range that is only a little too wide stays."""
@@ -335,76 +288,33 @@ class SpectrumFigures(pn.viewable.Viewer):
         if exactly or not 0.6 < room <= 1:
             self.flux_range.update(start=start, end=_TOP, reset_start=start, reset_end=_TOP)
         if self.observed is None:
-            reach = nice(float(np.nanmax(np.abs(self.frame.difference))))
-            set_reach(self.middle_range, max(reach, 0.01), exactly)
+            reach = round_up(float(np.nanmax(np.abs(self.frame.difference))))
+            set_symmetric(self.middle_range, max(reach, 0.01), exactly)
 
     # Wavelengths
 
-    def show_unit(self, found: Derivatives | None) -> None:
+    def show_unit(self, found: LabelDerivatives | None) -> None:
         """Go over to the unit and medium of the state."""
         x = self.wavelengths.show_unit()
         self.source.data.update({"x": x})
-        self.curve.data.update({"x": x})
-        self.lower.xaxis.axis_label = self.wavelengths.label
+        self.derivatives.show_wavelengths(x, self.wavelengths.label)
         self._format.tags = self._tags()
         self.mark(self.marked)
         self.show_derivatives(found)
 
     # Derivatives
 
-    def show_derivatives(self, found: Derivatives | None) -> None:
+    def show_derivatives(self, found: LabelDerivatives | None) -> None:
         """Show the derivatives by the element of the state, or by all elements."""
-        if found is None:
-            return
-        element, labels = self.state.element, self.model.labels
-        difference = found.difference
-        one = element != ALL and element in labels.elements
-        value = truth = self.axis.nothing
-        runs = no_runs()
-        columns = labels.element_columns()
-        if one:
-            column = labels.index(element)
-            value = self.axis.spread(difference[:, column])
-            true = found.true_difference
-            if true is not None:
-                truth = self.axis.spread(true[:, column])
-            reach = float(np.nanmax(np.abs(value)))
-            if true is not None:
-                reach = max(reach, float(np.nanmax(np.abs(truth))))
-            self.element_curve.glyph.line_color = element_colour(element)
-            label = f"\u0394 \u2202flux/\u2202[{element}/H]"
-        else:
-            reach = float(np.nanmax(np.abs(difference[:, columns]))) if columns else 0.0
-            threshold = FEATURE_THRESHOLD * reach
-            runs = element_runs(difference, columns, self.model.grid, threshold)
-            label = "\u0394 \u2202flux/\u2202[X/H]"
-        self.curve.data.update({"value": value, "truth": truth})
-        if len(runs["pixel"]) or len(self.peaks.data["at"]):
-            self._show_peaks(runs)
-        self.element_curve.visible = one
-        self.true_curve.visible = one and found.truth is not None
-        self.element_peaks.visible = not one
-        set_reach(self.lower_range, max(nice(reach), 1e-4))
-        self.lower.yaxis.axis_label = label
-
-    def _show_peaks(self, runs: dict[str, NDArray[Any]]) -> None:
-        """Set the columns that peaks.mjs cuts into lines."""
-        counts, step = _counted(runs["value"])
-        self.peaks.tags = [step]  # before the data, which are drawn at once
-        self.peaks.data.update(
-            {
-                "at": self.axis.places(runs["pixel"]).astype(runs["pixel"].dtype),
-                "y": counts,
-                "element": runs["element"],
-            }
-        )
+        if found is not None:
+            self.derivatives.show(found, self.state.element)
 
     # Theme
 
     def paint(self) -> None:
         """Give everything the colours of the theme."""
         colours = surface(self.state.dark)
-        for plot in (self.flux, self.middle, self.lower):
+        for plot in self.plots:
             paint(plot, self.state.dark)
         for span in self.zero:
             span.line_color = colours.line

@@ -16,18 +16,18 @@ from ...core.linelist.shipped import shipped_lines
 from ...core.linelist.species import Species
 from ..state.view_state import ALL
 
-WEAKEST = 3.5
+MAX_DEX_BELOW_STRONGEST = 3.5
 """Lines so much weaker than the strongest one of the choice are left out, in dex."""
 
-MOST = 400
+MAX_LINES = 400
 """How many lines are considered at a time."""
 
-MOST_FOUND = 4
+MAX_LINES_OF_CLICK = 4
 """How many lines a click names."""
 
 
 @dataclass(frozen=True)
-class KnownLines:
+class RankedLines:
     """Lines of some species, with what ranks them.
 
     Parameters
@@ -41,13 +41,13 @@ class KnownLines:
     lines: LineList
     strength: NDArray[np.float64]
 
-    def between(self, low: float, high: float, most: int = MOST) -> KnownLines:
+    def between(self, low: float, high: float, most: int = MAX_LINES) -> RankedLines:
         """Return the strongest lines between two vacuum wavelengths in angstrom."""
         start, stop = np.searchsorted(self.lines.wl_vac, [low, high])
         here = np.arange(start, stop)
         rank = np.argsort(-np.nan_to_num(self.strength[here], nan=-99.0), kind="stable")
         kept = np.sort(here[rank[:most]])
-        return KnownLines(self.lines.select(kept), self.strength[kept])
+        return RankedLines(self.lines.select(kept), self.strength[kept])
 
     def names(self) -> list[str]:
         """Return the names of the species, line by line."""
@@ -79,7 +79,7 @@ def _symbol(name: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def known_lines(element: str, teff: float) -> KnownLines:
+def known_lines(element: str, teff: float) -> RankedLines:
     """Return the shipped lines of an element and of the molecules with it.
 
     Parameters
@@ -95,10 +95,10 @@ def known_lines(element: str, teff: float) -> KnownLines:
         with_it = [n for n in lines.species_names if element in Species.parse(n).symbols]
         mine = np.flatnonzero(np.isin(lines.species, with_it))
         lines, strength = lines.select(mine), strength[mine]
-    strong = strength >= np.nanmax(strength, initial=-99.0) - WEAKEST
-    return KnownLines(lines.select(strong), strength[strong])
+    strong = strength >= np.nanmax(strength, initial=-99.0) - MAX_DEX_BELOW_STRONGEST
+    return RankedLines(lines.select(strong), strength[strong])
 
 
-def lines_near(known: KnownLines, wavelength: float, within: float) -> KnownLines:
+def lines_near(known: RankedLines, wavelength: float, within: float) -> RankedLines:
     """Return the few strongest lines around a vacuum wavelength, both in angstrom."""
-    return known.between(wavelength - within, wavelength + within, MOST_FOUND)
+    return known.between(wavelength - within, wavelength + within, MAX_LINES_OF_CLICK)

@@ -6,10 +6,10 @@ from html import escape
 
 import panel as pn
 
-from .known_lines import KnownLines
+from .known_lines import RankedLines
 
 
-class Identification(pn.viewable.Viewer):
+class LineIdentification(pn.viewable.Viewer):
     """A small box over the figures that names the lines near a click."""
 
     def __init__(self) -> None:
@@ -34,14 +34,14 @@ class Identification(pn.viewable.Viewer):
             },
         )
 
-    def tell(self, place: str, found: KnownLines | None) -> None:
+    def tell(self, place: str, found: RankedLines | None) -> None:
         """Name lines, or say that none is known; None hides the box.
 
         Parameters
         ----------
         place : str
             The wavelength that was clicked, as it is shown.
-        found : KnownLines or None
+        found : RankedLines or None
             Lines near it.
         """
         self.box.visible = found is not None

@@ -15,10 +15,10 @@ from ..figures.theme import element_colour, surface
 from ..figures.wavelength_axis import Wavelengths
 from ..state.view_state import ViewState
 from ..widgets.browser_component import BrowserComponent
-from .known_lines import KnownLines, known_lines
+from .known_lines import RankedLines, known_lines
 
-ROWS = 2
-SIZE = 11.0
+NAME_ROWS = 2
+NAME_SIZE_PIXELS = 11.0
 """Size of the names in pixels."""
 
 
@@ -69,7 +69,7 @@ class LineStrip:
         self.width = 880
         """Width of the frame on the screen in pixels, when the browser has told it."""
         self._on_click = on_click
-        self._near: KnownLines | None = None
+        self._near: RankedLines | None = None
         self.view = StripNames(
             self._clicked,
             sizing_mode="stretch_width",
@@ -79,7 +79,7 @@ class LineStrip:
         )
 
     @property
-    def known(self) -> KnownLines:
+    def known(self) -> RankedLines:
         """The lines of the element of the state, ranked for its temperature."""
         teff = self.state.labels.get("teff", 4750.0)
         return known_lines(self.state.element, float(np.clip(round(teff, -2), 2500, 15000)))
@@ -98,8 +98,8 @@ class LineStrip:
         low, high = self.wavelengths.ends
         at = (drawn - low) * self.width / (high - low)
         names = near.names()
-        widths = [text_width(n, SIZE) for n in names]
-        placed = place(at, widths, near.strength, low=0, high=self.width, rows=ROWS)
+        widths = [text_width(n, NAME_SIZE_PIXELS) for n in names]
+        placed = place(at, widths, near.strength, low=0, high=self.width, rows=NAME_ROWS)
         text = surface(self.state.dark).text
         colours = [element_colour(s) if s else text for s in near.symbols()]
         self.view.param.update(

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from ...core.bundle import Model
 from ...core.spectra import Spectra
-from ..computed.derivatives import DerivativeCache, Derivatives
+from ..computed.derivatives import DerivativeCache, LabelDerivatives
 from ..computed.frame import Frame, compute_frame
-from ..computed.population_distance import Likeness
-from ..computed.split_directions import Instrument
+from ..computed.population_distance import PopulationDistance
+from ..computed.split_directions import SplitLatents
 from ..figures.theme import ADAPTED, TRUTH, surface
 from ..figures.wavelength_axis import DIGITS, UNIT_SYMBOLS
 from ..session.component import Component
@@ -34,9 +34,9 @@ from ..widgets.view_controls import (
     word,
 )
 from ..widgets.zoom_buttons import ZoomButtons
-from .figures import BORDERS, SpectrumFigures
+from .figures import BORDERS_PIXELS, SpectrumFigures
 from .known_lines import lines_near
-from .line_identification import Identification
+from .line_identification import LineIdentification
 from .line_strip import LineStrip
 
 HINT = "Drag over the spectra or turn the wheel to zoom; click the name of a curve to hide it."
@@ -63,9 +63,9 @@ class SpectrumView(Component, pn.viewable.Viewer):
         Shared between views of one model; own if not given.
     on_error : callable, optional
         ``on_error(exception)`` for what goes wrong in the background.
-    instrument : Instrument, optional
+    instrument : SplitLatents, optional
         Gives split latents for the sliders of what the instrument adds.
-    likeness : Likeness, optional
+    likeness : PopulationDistance, optional
         Tells how like the training stars the labels are.
 
     Notes
@@ -81,8 +81,8 @@ class SpectrumView(Component, pn.viewable.Viewer):
         state: ViewState,
         derivatives: DerivativeCache | None = None,
         on_error: Callable[[Exception], None] | None = None,
-        instrument: Instrument | None = None,
-        likeness: Likeness | None = None,
+        instrument: SplitLatents | None = None,
+        likeness: PopulationDistance | None = None,
     ) -> None:
         super().__init__()
         self.model = model
@@ -90,11 +90,11 @@ class SpectrumView(Component, pn.viewable.Viewer):
         self.derivatives = derivatives or DerivativeCache(model)
         self._instrument = instrument
         self._likeness = likeness
-        self._found: Derivatives | None = None
+        self._found: LabelDerivatives | None = None
         frame = self._compute(self._asked)
         self.figures = SpectrumFigures(model, state, frame, self._zoomed)
-        self.strip = LineStrip(self.figures.wavelengths, state, BORDERS[0], self._identify)
-        self.identification = Identification()
+        self.strip = LineStrip(self.figures.wavelengths, state, BORDERS_PIXELS[0], self._identify)
+        self.identification = LineIdentification()
         self._build_controls()
         self._paint_theme()
         self._spectra = self.job(
@@ -267,7 +267,7 @@ class SpectrumView(Component, pn.viewable.Viewer):
 
     @property
     def _unseen(self) -> bool:
-        """Whether another page is open, so that nothing need be computed or sent."""
+        """True while another page is open: nothing is computed or sent then."""
         return self.execute is not None and not self.state.shows("spectrum")
 
     def _opened(self, *_: object) -> None:
@@ -325,7 +325,7 @@ class SpectrumView(Component, pn.viewable.Viewer):
 
     _like = ""
 
-    def _know(self, values: NDArray[np.float64]) -> tuple[Derivatives, str]:
+    def _know(self, values: NDArray[np.float64]) -> tuple[LabelDerivatives, str]:
         """Return derivatives, and how like the training stars a star is."""
         like = "" if self._likeness is None else self._likeness.words(values)
         return self.derivatives.get(values), like
@@ -341,7 +341,7 @@ class SpectrumView(Component, pn.viewable.Viewer):
         self.figures.show_unit(self._found)
         self.strip.draw()
 
-    def _publish_derivatives(self, found: Derivatives, like: str = "") -> None:
+    def _publish_derivatives(self, found: LabelDerivatives, like: str = "") -> None:
         self._late()
         if self.status.working:
             self.status.working = ""

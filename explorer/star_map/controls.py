@@ -12,11 +12,12 @@ import panel_material_ui as pmui
 from ...core.io.table_writer import FORMATS
 from ..widgets.buttons import STYLE, plain_button
 from ..widgets.choice import Choice
+from ..widgets.file_drop import FileDrop
 from .colours import DOMAIN
 
 
 class MapControls(pn.viewable.Viewer):
-    """What stars are coloured by, the search, the chosen star, the selection, the mixing.
+    """Controls of colour, search, dropped files, the chosen star, the selection and the mixing.
 
     Parameters
     ----------
@@ -24,6 +25,10 @@ class MapControls(pn.viewable.Viewer):
         ``on_download(format)`` returns the selection as a file.
     on_clear, on_send : callable
         Called when the selection is to be forgotten, or sent to other programs.
+    on_file : callable
+        ``on_file(name, content)`` for each file that is dropped.
+    on_problem : callable
+        ``on_problem(sentence)`` for each file that does not arrive.
     """
 
     def __init__(
@@ -31,6 +36,8 @@ class MapControls(pn.viewable.Viewer):
         on_download: Callable[[str], io.BytesIO],
         on_clear: Callable[[], None],
         on_send: Callable[[], None],
+        on_file: Callable[[str, bytes], None],
+        on_problem: Callable[[str], None],
     ) -> None:
         super().__init__()
         self.colour = Choice(
@@ -46,6 +53,15 @@ class MapControls(pn.viewable.Viewer):
             label="Find a star by its id", size="small", margin=(8, 0, 0, 0), **_STRETCH
         )
         self.found = _html()
+        self.drop = FileDrop(
+            label="Open spectra, or drop them here",
+            margin=(4, 0, 0, 0),
+            height=34,
+            **_STRETCH,
+        )
+        self.drop.on_file, self.drop.on_problem = on_file, on_problem
+        self.problem = _html(visible=False)
+        self.problem.styles = _SMALL | {"color": "#d32f2f", "overflow-wrap": "anywhere"}
         self.star = _html(min_height=86)
         self.placed = _html(visible=False)
         self.chosen_words = _html()
@@ -77,7 +93,9 @@ class MapControls(pn.viewable.Viewer):
             self.found,
             _title("Star"),
             self.star,
+            self.drop,
             self.placed,
+            self.problem,
             _title("Selection"),
             self.chosen_words,
             pn.Row(*self.downloads, self.send, self.clear, margin=(4, 0, 0, 0), **row),

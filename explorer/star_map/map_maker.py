@@ -11,7 +11,7 @@ from ...core.embedding import Embedding, make_embedding, stars_of_bundle
 from ..session.component import Component
 from .open_maps import keep_map
 
-SMALL = 800
+SMALL_MAP_STARS = 800
 """Stars of a map that is made while somebody waits."""
 
 PROGRESS_SECONDS = 0.25
@@ -77,7 +77,9 @@ class MapMaker(Component):
                 self.run_locked(lambda: self._on_progress(what, done / total))
 
         try:
-            made = make_embedding(self._bundle, stars_of_bundle(self._bundle, SMALL), report=report)
+            made = make_embedding(
+                self._bundle, stars_of_bundle(self._bundle, SMALL_MAP_STARS), report=report
+            )
         except _StoppedError:
             return None
         keep_map(self._bundle, made)

@@ -15,7 +15,7 @@ from .map_maker import MapMaker
 from .text import empty_html, progress_html
 
 
-class MapMaking(Component, pn.viewable.Viewer):
+class MissingMapView(Component, pn.viewable.Viewer):
     """Makes a small map of a bundle when asked to.
 
     Parameters

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import io
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,26 +15,27 @@ from numpy.typing import NDArray
 from ...core.bundle import Bundle
 from ...core.embedding import Embedding
 from ...core.errors import SpectrabridgeError
-from ..computed.observed_star import ObservedStar
 from ..session.background import Job
 from ..session.component import Component
 from ..session.document_lock import after
 from ..session.messages import sentence_of
+from ..session.open_stars import OpenStars
+from ..session.page import LegendCurve, NamedSpectrum, ShowStar, TableMaker
 from ..state.view_state import ViewState
 from ..widgets.data_table import DataTable
 from .colours import DOMAIN, choices, colouring, legend_html
 from .controls import MapControls
-from .missing_map_view import MapMaking
+from .missing_map_view import MissingMapView
 from .open_maps import shared_map
-from .panels import MapBoard
-from .placement import Opened, Placing
+from .panels import MapPanels
+from .placement import StarPlacing
 from .spectrum import MapSpectrum
 from .stars import (
-    SHOWN,
+    MAX_TABLE_ROWS,
     Curves,
-    as_observed,
     find,
     known_labels,
+    observed_star,
     selection_bytes,
     selection_columns,
     selection_curves,
@@ -42,12 +45,10 @@ from .stars import (
 )
 from .text import mixing_html, selection_words, star_html
 
-READY_AFTER = 2500
-"""Milliseconds after which the page gets ready to place stars."""
+READY_AFTER_MS = 2500
+"""The page gets ready to place stars after so long, in milliseconds."""
 
 Rows = NDArray[np.int64]
-
-OnStar = Callable[[Mapping[str, float] | None, ObservedStar | None], None]
 
 
 class MapPage(Component, pn.viewable.Viewer):
@@ -59,30 +60,32 @@ class MapPage(Component, pn.viewable.Viewer):
         Whose map is shown.
     state : ViewState, optional
         Theme, wavelengths and the chosen star; own if not given.
-    on_star : callable, optional
-        ``on_star(labels, star)`` when a star is chosen: its labels, None unless all are
+    show_star : callable, optional
+        ``show_star(labels, star)`` when a star is chosen: its labels, None unless all are
         known, and its observed spectrum, None for a synthetic star.
-    opened : callable, optional
-        ``opened(page)`` gives name and spectrum of the star that is open on the Spectrum
-        or the Fit page, or None.
+    stars : OpenStars, optional
+        Observed stars that are open, which are placed on the map; own if not given.
+    fitted_star : callable, optional
+        Returns name and spectrum of the star that is chosen on the Fit page, or None.
     """
 
     def __init__(
         self,
         bundle: Bundle,
         state: ViewState | None = None,
-        on_star: OnStar | None = None,
-        opened: Callable[[str], Opened | None] | None = None,
+        show_star: ShowStar | None = None,
+        stars: OpenStars | None = None,
+        fitted_star: Callable[[], NamedSpectrum | None] = lambda: None,
     ) -> None:
         super().__init__()
         self.bundle = bundle
         model = self.model = bundle.model
         self.state = state or ViewState(model.labels, model.reference, bundle=bundle.name)
-        self._on_star = on_star
+        self._show_star = show_star
         self.embedding: Embedding | None = None
         self.row: int | None = None
         self.selected: Rows | None = None
-        self.board: MapBoard | None = None
+        self.board: MapPanels | None = None
         self._curves = self.job(self._compute, self._publish, "map spectra", self._on_error)
         self._choosing: Job[Callable[[], Rows], Rows] = self.job(
             lambda inside: inside(),
@@ -93,12 +96,19 @@ class MapPage(Component, pn.viewable.Viewer):
         self._sending = self.job(
             self._sent, lambda rows, words: self._say_sent(words), "map samp", self._on_error
         )
-        self.making: MapMaking | None = None
+        self.making: MissingMapView | None = None
+        self.stars = stars or self.own(OpenStars(self.state, self._on_error))
         self.placing = self.own(
-            Placing(bundle, self.state, opened, self._show_placed, self._on_error)
+            StarPlacing(
+                bundle, self.state, self.stars, fitted_star, self._show_placed, self._on_error
+            )
         )
         side = self.side = MapControls(
-            self._download, self.locked(lambda: self.select(None)), self._send
+            self._download,
+            self.locked(lambda: self.select(None)),
+            self._send,
+            self.receive,
+            self._on_error,
         )
         side.colour.param.watch(self.locked(self._recolour), "value")
         side.search.param.watch(self.locked(self._search), "enter_pressed")
@@ -117,7 +127,7 @@ class MapPage(Component, pn.viewable.Viewer):
             self.open_map(found)
 
     def _show_empty(self, problem: str) -> None:
-        self.making = self.own(MapMaking(self.bundle, problem, self.open_map))
+        self.making = self.own(MissingMapView(self.bundle, problem, self.open_map))
         self.view[:] = [self.making]
 
     # ------------------------------------------------------------------------ a map
@@ -139,7 +149,7 @@ class MapPage(Component, pn.viewable.Viewer):
         )
         self.table.param.watch(self.locked(self._row_chosen), "chosen")
         self.disown(self.board)
-        self.board = MapBoard(embedding, self.choose, self.circled, self._on_error)
+        self.board = MapPanels(embedding, self.choose, self.circled, self._on_error)
         self.view[:] = [self.board.bar, self.board, self.board.words, self._lower()]
         self.side.lay_out()
         self._show_selection()
@@ -218,15 +228,15 @@ class MapPage(Component, pn.viewable.Viewer):
         kind, row = what
         if kind == "selection":
             self.locked(self._show_selection)()
-        elif self._on_star is not None and row != self._untold:
+        elif self._show_star is not None and row != self._untold:
             # Not before this is sent: other pages have time.
             self.locked(lambda: self._tell(row))()
 
     def _tell(self, row: int) -> None:
         """Let other pages show a star, unless another one has been chosen meanwhile."""
-        if row == self.row and self._on_star is not None and self.embedding is not None:
+        if row == self.row and self._show_star is not None and self.embedding is not None:
             labels = known_labels(self.embedding, row)
-            self._on_star(labels, as_observed(self.model, self.embedding, row))
+            self._show_star(labels, observed_star(self.model, self.embedding, row))
 
     def _search(self) -> None:
         if self.embedding is None or self.board is None:
@@ -279,7 +289,7 @@ class MapPage(Component, pn.viewable.Viewer):
             return
         rows = self.selected
         # Observed stars first: they stand behind the synthetic ones on the list.
-        shown = rows[::-1][:SHOWN] if rows is not None else np.zeros(0, np.int64)
+        shown = rows[::-1][:MAX_TABLE_ROWS] if rows is not None else np.zeros(0, np.int64)
         if rows is None:
             self.side.chosen_words.object = (
                 '<span style="opacity:0.75">Circle stars with the lasso or the box.</span>'
@@ -291,6 +301,15 @@ class MapPage(Component, pn.viewable.Viewer):
 
     def _download(self, name: str) -> io.BytesIO:
         return io.BytesIO(self.table_file(name))
+
+    @property
+    def curves(self) -> list[LegendCurve]:
+        """No curves: the figures name theirs themselves."""
+        return []
+
+    def table_maker(self, format_: str, link: str) -> TableMaker:
+        """Return :meth:`table_file` for a format."""
+        return lambda: self.table_file(format_)
 
     def table_file(self, name: str) -> bytes:
         """Return the selected stars as a file; `name` is one of :data:`.FORMATS`.
@@ -330,13 +349,19 @@ class MapPage(Component, pn.viewable.Viewer):
 
     # ------------------------------------------------------------------------- work
 
-    def _on_error(self, problem: Exception) -> None:
-        self.side.found.object = sentence_of(problem)
+    def receive(self, name: str, source: bytes | Path) -> None:
+        """Read a file of spectra and place its star; an earlier file of its name is replaced."""
+        self.side.problem.visible = False
+        self.stars.receive(name, source, self._on_error)
+
+    def _on_error(self, problem: str | BaseException) -> None:
+        sentence = problem if isinstance(problem, str) else sentence_of(problem)
+        self.side.problem.object, self.side.problem.visible = html.escape(sentence), True
 
     def on_start(self) -> None:
         """Get ready for a star to be placed, after the first pictures."""
         # They should not have to share the processor.
-        after(pn.state.curdoc, READY_AFTER, self.placing.prepare)
+        after(pn.state.curdoc, READY_AFTER_MS, self.placing.prepare)
 
     @property
     def parts(self) -> tuple[pn.Column, pn.Column]:
@@ -349,6 +374,4 @@ class MapPage(Component, pn.viewable.Viewer):
 
 
 def _quoted(text: str) -> str:
-    import html
-
     return f"\u201c{html.escape(text.strip())}\u201d"

@@ -25,21 +25,21 @@ from numpy.typing import NDArray
 from ..figures.theme import paint, surface
 from ..session.component import Component
 from ..workarounds.fast_repaint import drop_spare_glyphs
-from .rasteriser import View, inside_box, inside_polygon, palette, rasterise
+from .rasteriser import PanelView, inside_box, inside_polygon, palette, rasterise
 
-REACH = 14
+HIT_RADIUS_PIXELS = 14
 """A star is hit within so many pixels."""
 
-MARGIN = 0.04
+MARGIN_SHARE = 0.04
 """Empty space around all stars, as a part of their extent."""
 
-LOD_TIMEOUT = 40
+LOD_TIMEOUT_MS = 40
 """Milliseconds without a turn of the wheel after which a new picture is asked for."""
 
 ACCENT = "#cc79a7"
 """Colour of marks on a map, in both themes (Okabe & Ito's reddish purple)."""
 
-FAINT = 0.22
+UNSELECTED_OPACITY = 0.22
 """Opacity of stars that are not selected, where some are."""
 
 _SIZE = (320, 300)
@@ -57,7 +57,7 @@ def _figure(x_range: Range1d, y_range: Range1d, tools: list[Any]) -> Any:
         toolbar_location=None,
         sizing_mode="stretch_both",
         min_border=1,
-        lod_timeout=LOD_TIMEOUT,
+        lod_timeout=LOD_TIMEOUT_MS,
         lod_threshold=None,
     )
     plot.axis.visible = False
@@ -66,8 +66,8 @@ def _figure(x_range: Range1d, y_range: Range1d, tools: list[Any]) -> Any:
 
 
 @dataclass(frozen=True)
-class Picture:
-    """What to paint.
+class PictureRequest:
+    """A request for pictures: values, selection and view.
 
     Parameters
     ----------
@@ -75,24 +75,24 @@ class Picture:
         See :func:`.rasterise`.
     selected : ndarray of int or None
         Rows of the selected stars; None if none are.
-    view : View
+    view : PanelView
         What is in view.
     """
 
     values: NDArray[np.float32]
     selected: NDArray[np.int64] | None
-    view: View
+    view: PanelView
 
 
 @dataclass(frozen=True)
-class Painted:
+class PaintedPictures:
     """Pictures of all stars and of the selected ones."""
 
     all: NDArray[np.uint8]
     selected: NDArray[np.uint8]
 
 
-class StarMap(Component):
+class MapPanel(Component):
     """A figure of one panel.
 
     Parameters
@@ -123,7 +123,7 @@ class StarMap(Component):
         super().__init__()
         self.key, self.points = key, points
         self._on_tap, self._on_select = on_tap, on_select
-        self._last: tuple[Picture, NDArray[np.uint8]] | None = None
+        self._last: tuple[PictureRequest, NDArray[np.uint8]] | None = None
         self._pictures = self.job(self._paint, self._publish, f"map {key}", on_error)
         self._values: NDArray[np.float32] = np.zeros(len(points), np.float32)
         self._selected: NDArray[np.int64] | None = None
@@ -201,10 +201,10 @@ class StarMap(Component):
         return float(x.start), float(x.end), float(y.start), float(y.end)  # type: ignore[arg-type]
 
     @property
-    def view(self) -> View:
-        """What is in view, and its size in pixels."""
+    def view(self) -> PanelView:
+        """The part of the map that is in view, and its size in pixels."""
         x0, x1, y0, y1 = self.window
-        return View((x0, x1), (y0, y1), *self._size)
+        return PanelView((x0, x1), (y0, y1), *self._size)
 
     def _set(self, x: float, y: float, scale: float) -> None:
         """Show what is around a place, so many units per pixel in both directions."""
@@ -217,7 +217,7 @@ class StarMap(Component):
         """Show all stars."""
         self._moved = False
         low, high = self.points.min(axis=0), self.points.max(axis=0)
-        extent = np.maximum((high - low) * (1 + 2 * MARGIN), 1e-6)
+        extent = np.maximum((high - low) * (1 + 2 * MARGIN_SHARE), 1e-6)
         middle = (low + high) / 2
         scale = float((extent / np.array(self._size)).max())
         self._set(float(middle[0]), float(middle[1]), scale)
@@ -269,7 +269,7 @@ class StarMap(Component):
             self._stale = True
             return
         self._stale = False
-        asked = Picture(self._values, self._selected, self.view)
+        asked = PictureRequest(self._values, self._selected, self.view)
         self._pictures.submit(asked)
 
     def refresh(self) -> None:
@@ -277,7 +277,7 @@ class StarMap(Component):
         if self._stale:
             self.draw()
 
-    def _paint(self, asked: Picture) -> Painted:
+    def _paint(self, asked: PictureRequest) -> PaintedPictures:
         # A selection leaves the picture of all stars as it is.
         last = self._last
         if last and last[0].view == asked.view and last[0].values is asked.values:
@@ -287,10 +287,10 @@ class StarMap(Component):
         self._last = (asked, every)
         some = asked.selected
         if some is None:
-            return Painted(every, np.zeros((1, 1), np.uint8))
-        return Painted(every, rasterise(self.points[some], asked.values[some], asked.view))
+            return PaintedPictures(every, np.zeros((1, 1), np.uint8))
+        return PaintedPictures(every, rasterise(self.points[some], asked.values[some], asked.view))
 
-    def _publish(self, asked: Picture, painted: Painted) -> None:
+    def _publish(self, asked: PictureRequest, painted: PaintedPictures) -> None:
         (x0, x1), (y0, y1) = asked.view.x, asked.view.y
         place = {"x": [x0], "y": [y0], "dw": [x1 - x0], "dh": [y1 - y0]}
         for source, image in zip(self.sources, (painted.all, painted.selected), strict=True):
@@ -298,7 +298,7 @@ class StarMap(Component):
             # Neither what is shown already nor one empty picture after the other is sent.
             if image is not shown and (image.size > 1 or shown.size > 1):
                 source.data = {"image": [image], **place}
-        opacity = 1.0 if asked.selected is None else FAINT
+        opacity = 1.0 if asked.selected is None else UNSELECTED_OPACITY
         glyph = self.images[0].glyph
         if glyph.global_alpha != opacity:
             glyph.global_alpha = opacity
@@ -307,14 +307,14 @@ class StarMap(Component):
     # ------------------------------------------------------------------------ stars
 
     def hit(self, x: float, y: float) -> int | None:
-        """Return the star nearest to a place within :data:`REACH` pixels, None without one.
+        """Return the star nearest to a place, None if none is within :data:`HIT_RADIUS_PIXELS`.
 
         All stars are looked through: a millisecond for 250,000, and nothing to prepare.
         """
         if not (np.isfinite(x) and np.isfinite(y)):
             return None
         x0, x1, _, _ = self.window
-        reach = REACH * (x1 - x0) / self._size[0]
+        reach = HIT_RADIUS_PIXELS * (x1 - x0) / self._size[0]
         rows = inside_box(self.points, (x - reach, x + reach), (y - reach, y + reach))
         if len(rows) == 0:
             return None

@@ -20,13 +20,13 @@ from ..session.component import Component
 from ..widgets.buttons import plain_button
 from ..widgets.view_controls import GROUP, word
 from .colours import Colouring, colours_of, panel_title_html, unknown_colour
-from .panel import StarMap
+from .panel import MapPanel
 from .stars import star_words
 
-EVERY = "all"
+ALL_PANELS = "all"
 """All panels."""
 
-STEP = 1.6
+ZOOM_FACTOR = 1.6
 """Factor of a step of the zoom buttons."""
 
 HINT = (
@@ -36,7 +36,7 @@ HINT = (
 _FOLDER = Path(__file__).parent
 
 
-class MapBoard(Component, pn.viewable.Viewer):
+class MapPanels(Component, pn.viewable.Viewer):
     """Panels of a map.
 
     Parameters
@@ -52,7 +52,7 @@ class MapBoard(Component, pn.viewable.Viewer):
         changed.
     """
 
-    panel: str = param.Selector(default=EVERY, objects=[EVERY, *PANELS])  # type: ignore[assignment]
+    panel: str = param.Selector(default=ALL_PANELS, objects=[ALL_PANELS, *PANELS])  # type: ignore[assignment]
     drag: str = param.Selector(default="move", objects=["move", "lasso", "box"])  # type: ignore[assignment]
 
     def __init__(
@@ -68,7 +68,7 @@ class MapBoard(Component, pn.viewable.Viewer):
         self.pointer = ColumnDataSource({"panel": [""], "x": [np.nan], "y": [np.nan]})
         self.maps = {
             key: self.own(
-                StarMap(key, embedding.panels[key], self.pointer, on_tap, on_select, on_error)
+                MapPanel(key, embedding.panels[key], self.pointer, on_tap, on_select, on_error)
             )
             for key in PANELS
         }
@@ -103,7 +103,12 @@ class MapBoard(Component, pn.viewable.Viewer):
             margin=(0, 8, 0, 12),
             styles={"flex": "1.35 1 0px", "min-height": "200px", "min-width": "0", "gap": "8px"},
         )
-        names = {"all three": EVERY, "input": "spectra", "adapted": "adapted", "latents": "latents"}
+        names = {
+            "all three": ALL_PANELS,
+            "input": "spectra",
+            "adapted": "adapted",
+            "latents": "latents",
+        }
         self.which = pmui.RadioButtonGroup.from_param(self.param.panel, options=names, **GROUP)
         self.dragging = pmui.RadioButtonGroup.from_param(
             self.param.drag, options=["move", "lasso", "box"], **GROUP
@@ -118,8 +123,10 @@ class MapBoard(Component, pn.viewable.Viewer):
         self._tool.js_on_change("tags", switch)
         # Ties it to the document.
         self.pointer.js_on_change("name", CustomJS(args={"tool": self._tool}, code=""))
-        self.closer = plain_button("+", self.locked(lambda: self._zoom(1 / STEP)), "zoom in")
-        self.wider = plain_button("\u2212", self.locked(lambda: self._zoom(STEP)), "zoom out")
+        self.closer = plain_button("+", self.locked(lambda: self._zoom(1 / ZOOM_FACTOR)), "zoom in")
+        self.wider = plain_button(
+            "\u2212", self.locked(lambda: self._zoom(ZOOM_FACTOR)), "zoom out"
+        )
         self.whole = plain_button("Whole map", self.locked(self.fit))
         self.in_view = plain_button(
             "Select shown", self._select_shown, "stars in view in all panels shown"
@@ -148,12 +155,12 @@ class MapBoard(Component, pn.viewable.Viewer):
 
     # ------------------------------------------------------------------------ panels
 
-    def _shown(self) -> list[StarMap]:
+    def _shown(self) -> list[MapPanel]:
         return [m for m in self.maps.values() if m.shown]
 
     def _show_panel(self) -> None:
         for key, panel in self.maps.items():
-            panel.shown = self.panel in (EVERY, key)
+            panel.shown = self.panel in (ALL_PANELS, key)
             self.boxes[key].visible = panel.shown
             if panel.shown:
                 panel.refresh()

@@ -21,15 +21,15 @@ UNKNOWN = COLOURS
 DENSITIES = 7
 """Densities of points in a pixel; 0 is none."""
 
-FAINTEST = 0.5
+MIN_OPACITY = 0.5
 """Opacity of a pixel with the fewest points."""
 
-LARGE, MEDIUM = 6_000, 60_000
+MAX_LARGE_DISCS, MAX_MEDIUM_DISCS = 6_000, 60_000
 """Points in view up to which they are drawn as discs 5 and 3 pixels wide; else as pixels."""
 
 
 @dataclass(frozen=True)
-class View:
+class PanelView:
     """The part of a map in view, and the pixels that show it.
 
     Parameters
@@ -47,7 +47,7 @@ class View:
 
 
 def rasterise(
-    points: NDArray[np.float32], values: NDArray[np.float32], view: View
+    points: NDArray[np.float32], values: NDArray[np.float32], view: PanelView
 ) -> NDArray[np.uint8]:
     """Return a picture ``(height, width)``, the lowest row first.
 
@@ -57,7 +57,7 @@ def rasterise(
         Places.
     values : ndarray, shape ``(n,)``
         From 0 to 1, NaN where unknown; points in one pixel are averaged.
-    view : View
+    view : PanelView
         What to show.
     """
     w, h = max(1, view.width), max(1, view.height)
@@ -68,7 +68,7 @@ def rasterise(
     n = int(np.count_nonzero(inside))
     if n == 0:
         return np.zeros((h, w), np.uint8)
-    radius = 2 if n <= LARGE else 1 if n <= MEDIUM else 0
+    radius = 2 if n <= MAX_LARGE_DISCS else 1 if n <= MAX_MEDIUM_DISCS else 0
     wide = w + 2 * radius
     at = (row[inside].astype(np.int32) + radius) * wide + column[inside].astype(np.int32) + radius
     value = values[inside]
@@ -116,7 +116,7 @@ def palette(colours: list[str], unknown: str) -> list[str]:
     unknown : str
         Of points whose value is unknown.
     """
-    opacities = [FAINTEST + (1 - FAINTEST) * i / (DENSITIES - 1) for i in range(DENSITIES)]
+    opacities = [MIN_OPACITY + (1 - MIN_OPACITY) * i / (DENSITIES - 1) for i in range(DENSITIES)]
     out = []
     for colour in [*colours, unknown]:
         out.append("#00000000")

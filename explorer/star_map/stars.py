@@ -14,21 +14,21 @@ from ...core.adaptation.spectral_basis import SpectralBasis
 from ...core.bundle import Model
 from ...core.embedding import PANELS, Embedding
 from ...core.errors import SpectrabridgeError
+from ...core.fitting.stars import Star
 from ...core.io.table_writer import file_of
 from ...core.spectra import Spectra
-from ..computed.observed_star import ObservedStar
 from ..state.label_text import decimals, number, short_unit
 from ..state.view_state import MAPPED
 from ..widgets.data_table import Column, Row
 
-MAIN = ("teff", "logg", "Fe")
+MAIN_LABELS = ("teff", "logg", "Fe")
 """Labels that stand for a star where there is little room, where a model has them."""
 
-SHOWN = 200
-"""Rows of a selection in the table at most; the export has all."""
+MAX_TABLE_ROWS = 200
+"""Rows of a selection in the table; the export has all."""
 
-MOST_ADAPTED = 64
-"""Synthetic stars of a selection whose adapted spectra are averaged at most."""
+MAX_AVERAGED_STARS = 64
+"""Synthetic stars of a selection whose adapted spectra are averaged."""
 
 Array = NDArray[np.float32]
 
@@ -103,7 +103,7 @@ def selection_curves(model: Model, embedding: Embedding, rows: NDArray[np.int64]
         observed, spread = _mean_and_spread(model, stars.coefficients[seen])
     note = ""
     if len(made):
-        some = made[np.linspace(0, len(made) - 1, min(MOST_ADAPTED, len(made))).astype(int)]
+        some = made[np.linspace(0, len(made) - 1, min(MAX_AVERAGED_STARS, len(made))).astype(int)]
         with torch.inference_mode():
             adapted = np.asarray(model.adapt(stars.synthetic_labels[some]), np.float32).mean(0)
         if len(some) < len(made):
@@ -127,24 +127,31 @@ def _mean_and_spread(model: Model, coefficients: Array) -> tuple[Array, Array]:
     return flux, np.asarray(spread.numpy(), np.float32)
 
 
-def as_observed(model: Model, embedding: Embedding, row: int) -> ObservedStar | None:
-    """Return an observed star to be laid over the model on other pages."""
+def observed_star(model: Model, embedding: Embedding, row: int) -> Star | None:
+    """Return an observed star to be laid over the model on other pages; None for others."""
     flux = observed_flux(model, embedding, row)
     if flux is None:
         return None
     stars = embedding.stars
     name, snr = stars.ids[row], float(stars.all_snr[row])
     sigma = 1 / snr if np.isfinite(snr) and snr > 0 else stars.noise
-    spectra = Spectra(model.grid, flux[None], np.full((1, len(flux)), sigma**-2), (name,))
+    spectra = Spectra(
+        model.grid,
+        flux[None],
+        np.full((1, len(flux)), sigma**-2),
+        (name,),
+        provenance={"continuum": {"routine": "decoded by the adapter of the bundle"}},
+    )
     note = "Made from its components, in which noise is gone as far as they tell it."
-    return ObservedStar(name, MAPPED, spectra, (f"from the map, S/N {1 / sigma:.0f}",), (note,))
+    title = f"from the map, S/N {1 / sigma:.0f}"
+    return Star(name, MAPPED, spectra, (title,), notes=(note,))
 
 
 def star_words(embedding: Embedding, row: int) -> str:
     """Return a star's name and main labels in a line."""
     stars = embedding.stars
     parts = [stars.ids[row]]
-    for name in MAIN:
+    for name in MAIN_LABELS:
         if name in stars.label_set:
             label = stars.label_set[name]
             text = number(float(stars.labels[row, stars.label_set.index(name)]), decimals(label))
@@ -185,7 +192,7 @@ def selection_columns(embedding: Embedding) -> list[Column]:
         return Column(title=title, group="", number=numeric, about=about, colour="")
 
     out = [column("star", "Name of the star", False), column("domain", "Its domain", False)]
-    for name in MAIN:
+    for name in MAIN_LABELS:
         if name in labels:
             label = labels[name]
             unit = f" ({label.unit})" if label.unit == "K" else ""
@@ -200,7 +207,7 @@ def selection_rows(embedding: Embedding, rows: Iterable[int]) -> list[Row]:
     """Return rows of the table of selected stars."""
     stars = embedding.stars
     labels = stars.label_set
-    main = [(labels.index(n), decimals(labels[n])) for n in MAIN if n in labels]
+    main = [(labels.index(n), decimals(labels[n])) for n in MAIN_LABELS if n in labels]
     has_snr = bool(np.isfinite(stars.snr).any())
     out = []
     for row in rows:

@@ -14,18 +14,11 @@ from ...core.labels import LabelSet
 from .label_text import ABUNDANCE_BOUNDS, bounds, decimals
 from .zoom_history import ZoomHistory
 
-TITLES: dict[str, str] = {
-    "spectrum": "Spectrum",
-    "derivatives": "Derivatives",
-    "map": "Map",
-    "fit": "Fit",
-    "lines": "Lines",
-    "about": "About",
-}
-"""Title of every page by its key, in their order; keys are those of ``ViewState.page``."""
+FIRST_PAGE = "spectrum"
+"""Key of the page that is open at the start."""
 
-SHOWN = 2
-"""How many extrapolating labels are named in full."""
+MAX_NAMED_EXTRAPOLATIONS = 2
+"""Extrapolating labels that are named; of the others only the number is told."""
 
 ALL = "all"
 """All chips, or all elements."""
@@ -61,7 +54,7 @@ class ViewState(param.Parameterized):
         default=True, doc="Moving [Fe/H] moves every other [X/H] along, so that [X/Fe] stays."
     )
     bundle = param.String(default="", doc="Name of the bundle.")
-    page: str = param.Selector(default="spectrum", objects=list(TITLES))  # type: ignore[assignment]
+    page = param.String(default=FIRST_PAGE, doc="Key of the page that is open.")
     unit: str = param.Selector(default="angstrom", objects=["angstrom", "nm", "um"])  # type: ignore[assignment]
     medium: str = param.Selector(default="vacuum", objects=["vacuum", "air"])  # type: ignore[assignment]
     chip = param.String(default=ALL, doc="Chip on show, or 'all'.")
@@ -176,7 +169,7 @@ class ViewState(param.Parameterized):
 
     @property
     def extrapolations(self) -> list[Extrapolation]:
-        """What of the labels lies outside the trained range; empty inside."""
+        """Labels and combinations outside the trained range; empty inside."""
         # Several components ask for every move.
         labels, found = self._beyond
         if labels is not self.labels:
@@ -187,10 +180,11 @@ class ViewState(param.Parameterized):
 
     @property
     def outside(self) -> str:
-        """What extrapolates, in words, the worst first; empty if nothing does."""
+        """The extrapolations in words, the worst first; empty if there are none."""
         found = sorted(self.extrapolations, key=_excess, reverse=True)
-        shown = ", ".join(str(e) for e in found[:SHOWN])
-        return shown if len(found) <= SHOWN else f"{shown} and {len(found) - SHOWN} more"
+        shown = ", ".join(str(e) for e in found[:MAX_NAMED_EXTRAPOLATIONS])
+        more = len(found) - MAX_NAMED_EXTRAPOLATIONS
+        return shown if more <= 0 else f"{shown} and {more} more"
 
 
 def _excess(e: Extrapolation) -> float:

@@ -7,7 +7,7 @@ import param
 Zoom = tuple[str, tuple[float, float] | None]
 """A chip, and the wavelengths within it or None."""
 
-LONGEST = 100
+MAX_VIEWS = 100
 """How many views are kept."""
 
 
@@ -33,7 +33,7 @@ class ZoomHistory:
 
     @property
     def can_go(self) -> tuple[bool, bool]:
-        """Whether there is a view before and one after."""
+        """True for a view before, and for one after."""
         return self._at > 0, self._at < len(self._seen) - 1
 
     def go(self, steps: int) -> None:
@@ -51,5 +51,5 @@ class ZoomHistory:
     def _looked(self, *_: object) -> None:
         if self._going or self._now == self._seen[self._at]:
             return
-        self._seen = [*self._seen[: self._at + 1], self._now][-LONGEST:]
+        self._seen = [*self._seen[: self._at + 1], self._now][-MAX_VIEWS:]
         self._at = len(self._seen) - 1

@@ -67,6 +67,6 @@ class FileDrop(BrowserComponent):
         self._pieces.pop(name, None)
         self.on_refused(
             name,
-            f"{name} is larger than {self.largest // 10**6} MB, the most that is taken here; "
-            "apStar files are below 100 MB.",
+            f"{name} is larger than {self.largest // 10**6} MB, the most that is taken here. "
+            "Fit large files with `spectrabridge fit`.",
         )

@@ -12,19 +12,22 @@ export function render({model}) {
   bar.hidden = true
   const wait = (on) => { bar.hidden = !on && !model.busy }
 
+  const open = (key) => {
+    wait(key !== model.value)
+    model.value = key
+  }
+
   const draw = () => {
     const at = [...list.children].indexOf(list.getRootNode().activeElement)
-    list.replaceChildren(...model.pages.map(([key, title]) => {
+    list.replaceChildren(...model.pages.map(([key, title, shortcut]) => {
       const button = document.createElement("button")
       button.type = "button"
       button.textContent = title
+      button.setAttribute("aria-keyshortcuts", `g ${shortcut}`)
       if (key === model.value) {
         button.setAttribute("aria-current", "page")
       }
-      button.addEventListener("click", () => {
-        wait(key !== model.value)
-        model.value = key
-      })
+      button.addEventListener("click", () => open(key))
       return button
     }), bar)
     list.children[at]?.focus()
@@ -38,6 +41,25 @@ export function render({model}) {
       event.preventDefault()
     }
   })
+
+  // A "g" and then the letter of a page open it. The letters are taken before pages with keys of
+  // their own hear them.
+  let awaited = false
+  const pressed = (event) => {
+    const typing = event.composedPath().some((el) =>
+      /^(INPUT|TEXTAREA|SELECT)$/.test(el.tagName ?? "") && el.type !== "range")
+    if (typing || event.ctrlKey || event.metaKey || event.altKey) { return }
+    const page = awaited && model.pages.find(([, , shortcut]) => shortcut === event.key)
+    awaited = event.key === "g" && !awaited
+    if (page) {
+      open(page[0])
+      event.preventDefault()
+      event.stopPropagation()
+    }
+  }
+  document.addEventListener("keydown", pressed, true)
+  model.on("remove", () => document.removeEventListener("keydown", pressed, true))
+
   model.on(["pages", "value"], draw)
   model.on(["opened", "busy"], () => wait(false))
   draw()

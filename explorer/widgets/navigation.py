@@ -11,12 +11,12 @@ from .browser_component import BrowserComponent
 
 
 class Navigation(BrowserComponent):
-    """Names of pages; a click, or Enter, opens one.
+    """Names of pages; a click, or Enter, opens one, and so does its shortcut after a ``g``.
 
     What takes longer than a third of a second is shown by a bar along the top of the page.
     """
 
-    pages = param.List(default=[], doc="A list [key, title] for each page.")
+    pages = param.List(default=[], doc="A list [key, title, shortcut] for each page.")
     value = param.String(default="", doc="Key of the page that is open.")
     opened = param.Integer(default=0, doc="Counts pages that have been opened.")
     busy = param.Boolean(default=False, doc="Whether something else is being opened.")

@@ -31,7 +31,7 @@ STEPS: list[list[str]] = [
     ],
     [
         "Lay an observed star over the models",
-        "Drop an apStar file anywhere on the page, or press Example star. The figure below the "
+        "Drop a file of spectra anywhere on the page, or press Example star. The figure below the "
         "spectra then shows residuals in sigma.",
         "star",
     ],

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from spectrabridge.core.bundle import open_bundle
-from spectrabridge.explorer.computed.population_distance import Likeness
-from spectrabridge.explorer.computed.split_directions import Instrument, SplitDirections
+from spectrabridge.explorer.computed.population_distance import PopulationDistance
+from spectrabridge.explorer.computed.split_directions import SplitDirections, SplitLatents
 from spectrabridge.explorer.computed.trained_ranges import trained_ranges
 from spectrabridge.explorer.sidebar.instrument_panel import InstrumentPanel
 from spectrabridge.explorer.sidebar.labels_panel import INSTRUMENT, LabelsPanel
@@ -58,7 +58,7 @@ def test_rows_show_the_range_when_a_move_has_settled(bundle, own):
 
 
 def test_likeness_is_told_in_words(bundle):
-    likeness = Likeness(bundle)
+    likeness = PopulationDistance(bundle)
     stars = bundle.sample.synthetic_labels.numpy().astype(float)
     out, further = likeness.distance(stars.mean(axis=0))
     assert out < 0.3
@@ -73,11 +73,11 @@ def test_nothing_is_said_without_training_stars(model):
         sample = None
         has_sample = False
 
-    assert Likeness(Bare()).words(model.reference) == ""
+    assert PopulationDistance(Bare()).words(model.reference) == ""
     bare = Bare()
     bare.model = model
-    assert Instrument(bare).n_directions == 0
-    assert Instrument(bare).latents([1.0]) is None
+    assert SplitLatents(bare).n_directions == 0
+    assert SplitLatents(bare).latents([1.0]) is None
 
 
 def test_directions_are_those_in_which_latents_vary():
@@ -93,7 +93,7 @@ def test_directions_are_those_in_which_latents_vary():
 
 
 def test_sliders_of_the_instrument_move_the_adapted_spectrum_alone(bundle, own, drag):
-    instrument = Instrument(bundle)
+    instrument = SplitLatents(bundle)
     view = SpectrumView(bundle.model, own, instrument=instrument)
     panel = InstrumentPanel(instrument, own)
     before = view.frame
@@ -110,7 +110,7 @@ def test_sliders_of_the_instrument_move_the_adapted_spectrum_alone(bundle, own, 
 
 def test_the_instrument_has_a_tab_only_where_there_is_something_to_move(bundle, own, state):
     assert INSTRUMENT not in LabelsPanel(state).tabs._names
-    panel = LabelsPanel(own, instrument=InstrumentPanel(Instrument(bundle), own))
+    panel = LabelsPanel(own, instrument=InstrumentPanel(SplitLatents(bundle), own))
     assert panel.tabs._names[-1] == INSTRUMENT
     own.move("Na", 2.0)
     assert len(panel.tabs) == len(panel.tabs._names)

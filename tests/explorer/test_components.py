@@ -1,13 +1,15 @@
 """The components without a browser: what they put into Bokeh models and into the state."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from spectrabridge.core.errors import GridError, SpectrumError
 from spectrabridge.core.io.apstar import example_apstar
 from spectrabridge.core.spectra import APSTAR_GRID, Spectra
-from spectrabridge.explorer.computed.observed_star import open_star
 from spectrabridge.explorer.session.messages import sentence_of
+from spectrabridge.explorer.session.open_stars import OpenStars
 from spectrabridge.explorer.sidebar.labels_panel import LabelsPanel
 from spectrabridge.explorer.sidebar.observed_panel import ObservedPanel
 from spectrabridge.explorer.sidebar.presets import PRESETS
@@ -58,31 +60,31 @@ def test_extrapolation_is_in_the_status_line(view, state):
 def test_one_element_is_a_curve_with_its_truth(view, state, model):
     state.element = "Si"
     si = model.labels.index("Si")
-    assert np.nanmin(view.figures.curve.data["value"]) == pytest.approx(
+    assert np.nanmin(view.figures.derivatives.curve.data["value"]) == pytest.approx(
         -0.57 * model.hidden[:, si].max()
     )
-    assert np.nanmin(view.figures.curve.data["truth"]) == pytest.approx(
+    assert np.nanmin(view.figures.derivatives.curve.data["truth"]) == pytest.approx(
         -0.6 * model.hidden[:, si].max()
     )
-    assert view.figures.element_curve.visible
-    assert not view.figures.element_peaks.visible
-    assert "[Si/H]" in view.figures.lower.yaxis.axis_label
+    assert view.figures.derivatives.element_curve.visible
+    assert not view.figures.derivatives.element_peaks.visible
+    assert "[Si/H]" in view.figures.derivatives.plot.yaxis.axis_label
 
 
 def test_all_elements_are_runs_of_pixels(view, model):
-    peaks = view.figures.peaks.data
+    peaks = view.figures.derivatives.peaks.data
     elements = np.array(model.labels.elements)[peaks["element"]]
     assert set(elements) == set(model.labels.elements)
     assert (np.diff(peaks["element"].astype(int)) >= 0).all()
     for k in np.unique(peaks["element"]):
         assert (np.diff(peaks["at"][peaks["element"] == k].astype(int)) > 0).all()
     # Every point is where the spectrum's own point of that pixel is, and as high.
-    x = view.figures.curve.data["x"][peaks["at"]]
+    x = view.figures.derivatives.curve.data["x"][peaks["at"]]
     assert np.isin(x, model.grid.wavelength).all()
     pixels = np.searchsorted(model.grid.wavelength, x)
     columns = np.array(model.labels.element_columns())[peaks["element"]]
     true = view._found.difference[pixels, columns]
-    step = view.figures.peaks.tags[0]
+    step = view.figures.derivatives.peaks.tags[0]
     np.testing.assert_allclose(peaks["y"] * step, true, atol=0.51 * step)
 
 
@@ -121,7 +123,7 @@ def test_units_change_axis_and_zoom_together(view, state):
     state.unit = "um"
     assert view.figures.x_range.start == pytest.approx(low / 1e4, rel=1e-5)
     assert view.figures.x_range.end == pytest.approx(high / 1e4, rel=1e-5)
-    assert "\u00b5m" in view.figures.lower.xaxis.axis_label
+    assert "\u00b5m" in view.figures.derivatives.plot.xaxis.axis_label
     assert view.figures.source.data["x"][0] == pytest.approx(1.5168, abs=1e-3)
     state.unit = "angstrom"
     assert view.figures.x_range.start == pytest.approx(low)
@@ -248,50 +250,62 @@ def test_a_file_dropped_again_starts_anew():
     assert files == [b"abcd"]
 
 
-def test_the_example_opens_on_the_grid_of_the_model(model):
-    star = open_star(example_apstar(), model.grid)
-    assert star.name == "2M19485057+5005279"
-    assert star.spectra.grid == model.grid
-    assert len(star.titles) == len(star.spectra) == 1
-    assert star.titles[0].startswith("combination, S/N")
-    assert np.median(star.spectra.flux[0][star.spectra.good[0]]) == pytest.approx(1, abs=0.1)
-
-
-def test_bad_files_are_told_and_good_ones_open(state, model):
+@pytest.fixture
+def observed(state, model):
+    """Return a panel, the names laid over, and what was told."""
     told, chosen = [], []
+    stars = OpenStars(state, told.append)
     panel = ObservedPanel(
-        state, model.grid, lambda spectra, title: chosen.append(title), told.append
+        state,
+        stars,
+        model.grid,
+        lambda spectra: chosen.append("" if spectra is None else spectra.ids[0]),
+        told.append,
     )
+    return panel, chosen, told
+
+
+def test_bad_files_are_told_and_good_ones_open(observed, state):
+    panel, chosen, told = observed
     content = example_apstar().read_bytes()
-    panel.receive("bad.txt", b"no star")
-    panel.receive("good.fits", content)
-    panel.receive("cut.fits", content[:5000])
+    panel.stars.receive("bad.txt", b"no star")
+    panel.stars.receive("good.fits", content)
+    panel.stars.receive("cut.fits", content[:5000])
     assert [type(e) for e in told] == [SpectrumError, SpectrumError]
-    assert list(panel.stars) == ["good.fits"]
+    assert list(panel.stars.files) == ["good.fits"]
     assert state.star == "good.fits"
-    assert chosen[-1].startswith("2M19485057+5005279")
+    assert chosen[-1] == "2M19485057+5005279"
     panel.star.value = ""
     assert state.star == ""
     assert chosen[-1] == ""
 
 
-def test_stars_of_one_name_can_be_told_apart(state, model):
-    panel = ObservedPanel(state, model.grid, lambda spectra, title: None, pytest.fail)
+def test_stars_of_one_name_can_be_told_apart(observed, state):
+    panel, _, told = observed
     content = example_apstar().read_bytes()
-    panel.receive("a.fits", content)
-    panel.receive("b.fits", content)
+    panel.stars.receive("a.fits", content)
+    panel.stars.receive("b.fits", content)
     assert [key for key, _ in panel.star.options] == ["", "a.fits", "b.fits"]
     assert len({title for _, title in panel.star.options}) == 3
     assert state.star == "b.fits"
+    assert told == []
 
 
-def test_a_choice_that_is_gone_is_ignored(state, model):
-    panel = ObservedPanel(state, model.grid, lambda spectra, title: None, pytest.fail)
-    panel.receive("a.fits", example_apstar().read_bytes())
+def test_a_choice_that_is_gone_is_ignored(observed, state):
+    panel, _, _ = observed
+    panel.stars.receive("a.fits", example_apstar().read_bytes())
     panel.star.value = "gone.fits"
     assert state.star == "a.fits"
     panel.row.value = "7"
     assert panel.row.value == "0"
+
+
+def test_names_and_notes_of_files_are_text(observed):
+    panel, _, _ = observed
+    panel.stars.receive("a.fits", example_apstar().read_bytes())
+    (star,) = panel.stars.files["a.fits"].stars
+    panel.stars.add(replace(star, notes=("<img src=x onerror=alert(1)>",)))
+    assert "&lt;img" in panel.notes.object and "<img" not in panel.notes.object
 
 
 # Messages

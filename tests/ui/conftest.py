@@ -16,9 +16,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 SIZE = {"width": 1280, "height": 720}
+
+WAIT_SECONDS = 120
+"""Limit of everything that is waited for: it says that a test hangs, not how fast a page is."""
+
+expect.set_options(timeout=1000 * WAIT_SECONDS)
 
 DEEP = """
 (() => {
@@ -165,6 +170,7 @@ class Screen:
     complaints: list[str] = field(default_factory=list)
 
     def open(self, url: str) -> Screen:
+        self.page.set_default_timeout(1000 * WAIT_SECONDS)
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("websocket", lambda ws: self.requests.append(ws.url))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
@@ -173,7 +179,7 @@ class Screen:
         self.page.goto(url, wait_until="commit")
         self.page.wait_for_function(
             "window.deep.canvases(0).length > 0 && window.deep.count(0, 0, 114, 178) > 500",
-            timeout=60_000,
+            timeout=1000 * WAIT_SECONDS,
             polling=100,
         )
         return self
@@ -214,7 +220,7 @@ class Screen:
         rgb = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
         return self.page.evaluate("([k, c]) => window.deep.count(k, ...c)", [figure, rgb])
 
-    def wait_pixels(self, before: int, figure: int = 0, seconds: float = 10) -> int:
+    def wait_pixels(self, before: int, figure: int = 0, seconds: float = WAIT_SECONDS) -> int:
         """Wait until a figure looks different from `before`; return how it looks then."""
         self.page.wait_for_function(
             "([k, before]) => window.deep.pixels(k) !== before",
@@ -224,7 +230,7 @@ class Screen:
         )
         return self.pixels(figure)
 
-    def still(self, figure: int = 0, seconds: float = 15) -> int:
+    def still(self, figure: int = 0, seconds: float = WAIT_SECONDS) -> int:
         """Wait until a figure has not changed for half a second; return how it looks."""
         deadline = time.monotonic() + seconds
         last, since = self.pixels(figure), time.monotonic()

@@ -34,8 +34,8 @@ MOST_CHANGED = """() => {
 def derivatives(screen):
     screen.button("Derivatives").click()
     drawn = "window.deep.model((m) => m.data?.image && m.data?.dw)?.data.image[0].shape[1] > 100"
-    screen.page.wait_for_function(drawn, timeout=60_000)
-    screen.still(MAP, seconds=30)
+    screen.page.wait_for_function(drawn)
+    screen.still(MAP)
     return screen
 
 
@@ -76,7 +76,6 @@ def test_a_click_on_a_feature_zooms_the_spectrum_page(derivatives):
           const {x_range} = [...Bokeh.documents[0].all_models].find((m) => m.type === "Figure")
           return Math.abs(x_range.end - x_range.start) < 30
         }""",
-        timeout=15_000,
     )
     expect(derivatives.page.get_by_role("button", name="Si", exact=True).last).to_have_attribute(
         "aria-pressed", "true"
@@ -94,7 +93,6 @@ def test_a_click_on_a_feature_zooms_the_spectrum_page(derivatives):
           const {x_range} = [...Bokeh.documents[0].all_models].find((m) => m.type === "Figure")
           return Math.abs(x_range.end - x_range.start) > 1000
         }""",
-        timeout=15_000,
     )
 
 
@@ -111,15 +109,13 @@ def test_the_map_follows_the_sliders_and_its_own_buttons(derivatives):
     # The spectra have moved meanwhile, without being seen.
     spectra = derivatives.page.evaluate("window.deep.spectra()")
     derivatives.button("Spectrum").click()
-    derivatives.page.wait_for_function(
-        "(before) => window.deep.spectra() !== before", arg=spectra, timeout=15_000
-    )
+    derivatives.page.wait_for_function("(before) => window.deep.spectra() !== before", arg=spectra)
 
 
 def test_the_about_page_reads_to_its_end(screen):
     screen.button("About").click()
     page = screen.page
-    expect(page.get_by_text("Before you use it").last).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Before you use it").last).to_be_visible()
     screen.button("Data and licence").click()
     expect(page.get_by_text("MARCS").last).to_be_in_viewport()
     size = page.evaluate(
@@ -128,4 +124,4 @@ def test_the_about_page_reads_to_its_end(screen):
     assert size == [1280, 720]
     page.get_by_role("button", name="Derivatives", exact=True).last.click()
     current = page.locator("nav [aria-current=page]")
-    expect(current).to_have_text("Derivatives", timeout=30_000)
+    expect(current).to_have_text("Derivatives")

@@ -1,4 +1,4 @@
-"""Drags: what comes last is shown, and soon, also where models are slow."""
+"""Drags: what comes last is shown, and nothing piles up before it, also where models are slow."""
 
 import sys
 
@@ -14,12 +14,12 @@ ADDED = 0.15
 
 SLOW = """
 import time
-from spectrabridge.explorer import spectrum
-quick = spectrum.compute_frame
+from spectrabridge.explorer.spectrum import view
+quick = view.compute_frame
 def slow(*given):
     time.sleep({added})
     return quick(*given)
-spectrum.compute_frame = slow
+view.compute_frame = slow
 from spectrabridge.apps.explorer import serve
 serve(port={port})
 """
@@ -50,39 +50,32 @@ def test_spectra_that_take_longer_build_no_backlog(slow_screen):
     page.evaluate(
         """() => {
           const drawn = window.deep.model((m) => m.data?.emulated && !m.data.root_ivar)
-          window.painted = []
-          drawn.properties.data.change.connect(() => requestAnimationFrame(() => setTimeout(
-            () => window.painted.push(performance.now()))))
+          window.painted = 0
+          drawn.properties.data.change.connect(() => { window.painted += 1 })
         }"""
     )
-    lags = []
-    # A backlog would show in every drag; a pause of the machine shows in one.
-    for _ in range(3):
-        page.evaluate("window.painted.length = 0")
-        slow_screen.drag("T_eff", seconds=3)
-        end = page.evaluate("performance.now()")
-        page.wait_for_timeout(3000)
-        painted = page.evaluate("window.painted")
-        assert 3 < len(painted) <= 6 / ADDED
-        lags.append(painted[-1] - end)
-        if lags[-1] < 600:
-            break
-    assert min(lags) < 900
+    moves = slow_screen.drag("T_eff", seconds=3)
+    during = page.evaluate("window.painted")
+    slow_screen.still(0)
+    painted = page.evaluate("window.painted")
+    assert 0 < painted < moves / 2, "most moves are passed over"
+    # The one at work when the drag ended, that of its end, and one on its way to the browser.
+    assert painted - during <= 3
 
 
 def test_a_drag_over_derivatives_ends_with_the_picture_of_its_end(screen):
     page = screen.page
     screen.button("Derivatives").click()
-    page.wait_for_function(f"Number.isFinite({PICTURE})", timeout=60_000)
-    screen.still(0, seconds=30)
+    page.wait_for_function(f"Number.isFinite({PICTURE})")
+    screen.still(0)
     screen.drag("T_eff", seconds=1.5)
-    screen.still(0, seconds=30)
+    screen.still(0)
     last, picture = screen.box("T_eff").input_value(), page.evaluate(PICTURE)
     for value in ("4620", last):
         before = page.evaluate(PICTURE)
         screen.box("T_eff").fill(value)
         screen.box("T_eff").press("Enter")
-        page.wait_for_function(f"(before) => {PICTURE} !== before", arg=before, timeout=30_000)
+        page.wait_for_function(f"(before) => {PICTURE} !== before", arg=before)
         expect(screen.box("T_eff")).to_have_value(value)
-    screen.still(0, seconds=30)
+    screen.still(0)
     assert page.evaluate(PICTURE) == pytest.approx(picture, rel=1e-4)

@@ -24,7 +24,7 @@ def assert_apart(screen):
 def test_names_of_lines_never_overlap_and_a_click_identifies(screen):
     screen.button("known lines").click()
     strip = screen.page.get_by_role("group", name="Known lines")
-    expect(strip.get_by_role("button").first).to_be_visible(timeout=15_000)
+    expect(strip.get_by_role("button").first).to_be_visible()
     assert_apart(screen)
     before = strip.inner_text()
     screen.page.mouse.move(800, 250)

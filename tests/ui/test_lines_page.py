@@ -15,8 +15,6 @@ from .conftest import free_port, open_screen, start_server
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 KEYS = {"a": "accepted", "r": "rejected", "u": "unsure"}
-WORK = 30_000
-"""Milliseconds that anything may take on a busy machine."""
 
 # The superuser may write to any file, which ordinary users may not: give that up.
 CODE = """
@@ -91,14 +89,14 @@ class Lines:
             self.page.keyboard.press("ArrowRight")
         self.page.keyboard.press("Enter")
         self.vetter = self.page.get_by_label("Vetter", exact=True)
-        expect(self.vetter).to_be_visible(timeout=WORK)
+        expect(self.vetter).to_be_visible()
 
     def be(self, name):
         self.vetter.fill(name)
         self.vetter.press("Enter")
         # The page goes to what this vetter has not decided yet.
         decided = [i for i, d in self.vetted.of(name).items() if d.status]
-        expect(self.count).to_contain_text(f"{len(decided)} of ", timeout=WORK)
+        expect(self.count).to_contain_text(f"{len(decided)} of ")
         self.ready(unlike=decided)
         return self
 
@@ -117,7 +115,6 @@ class Lines:
             }""",
             arg=list(unlike),
             polling=10,
-            timeout=WORK,
         )
 
     def press(self, *keys):
@@ -300,22 +297,25 @@ def test_keys_fields_and_zooms(vetted, lines):
         assert page.evaluate(WINDOW) == pytest.approx(window)
 
 
-def test_the_next_candidate_is_drawn_at_once(lines):
-    times = []
-    lines.page.expose_function("took", lambda text: times.append(text))
+def test_every_key_draws_the_next_candidate_once(lines):
     lines.page.evaluate(
-        """() => window.deep.all(document).filter((el) => el.classList.contains("latency"))
-        .forEach((el) => new MutationObserver(() => took(el.textContent))
-        .observe(el, {childList: true}))"""
+        """() => {
+          const panel = window.deep.all(document).find((el) => el.classList.contains("panel"))
+          window.shown = []
+          new MutationObserver(() => window.shown.push(panel.dataset.painted)).observe(
+            panel, {attributeFilter: ["data-painted"]})
+        }"""
     )
+    drawn = []
     for _ in range(15):
         before = lines.screen.pixels(1)
         lines.and_wait("j")
         assert lines.screen.pixels(1) != before
-    took = sorted(int(text.split()[0]) for text in times)
-    print(f"from the key to the paint: median {took[len(took) // 2]} ms, all {took}")
-    # Others may use the machine too: the fastest shows what the page can do.
-    assert took[0] < 250
+        drawn.append(lines.id)
+    assert len(set(drawn)) == 15
+    # None is drawn twice, or in between.
+    painted = [id_ for id_ in lines.page.evaluate("window.shown") if id_]
+    assert painted == drawn
 
 
 def test_a_read_only_file_is_said_and_nothing_typed_is_lost(vetted, tab):
@@ -352,7 +352,7 @@ def test_two_tabs_on_one_file_see_each_others_decisions(vetted, lines, tab):
     before = other.count.inner_text()
     here = other.id
     other.press("r")
-    expect(lines.count).not_to_have_text(before, timeout=WORK)
+    expect(lines.count).not_to_have_text(before)
     assert vetted.decisions[here].status == "rejected"
     # Another vetter begins with nothing, and agrees or not.
     other.be("bob")
@@ -363,4 +363,4 @@ def test_two_tabs_on_one_file_see_each_others_decisions(vetted, lines, tab):
     expect(other.panel).to_contain_text("With ann: \u03ba")
     expect(lines.count).not_to_contain_text("0 of 114")
     lines.screen.button("Show in Spectrum").click()
-    expect(lines.screen.box("T_eff")).to_be_visible(timeout=WORK)
+    expect(lines.screen.box("T_eff")).to_be_visible()

@@ -25,11 +25,10 @@ def query(screen):
     return {k: v[0] for k, v in parse_qs(urlsplit(screen.page.url).query).items()}
 
 
-def wait_query(screen, text, seconds=20):
+def wait_query(screen, text):
     screen.page.wait_for_function(
         "(text) => decodeURIComponent(location.search).includes(text)",
         arg=text,
-        timeout=1000 * seconds,
     )
 
 
@@ -79,7 +78,7 @@ def test_a_hostile_link_opens_the_usual_view_with_one_message(browser, server):
     )
     screen = open_screen(browser, f"{server.url}/?{bad}")
     message = screen.page.get_by_text("Not all of the link was understood").first
-    expect(message).to_be_visible(timeout=15_000)
+    expect(message).to_be_visible()
     expect(message).to_contain_text('There is no bundle "../../etc/passwd"')
     expect(message).to_contain_text("more.")
     expect(screen.box("T_eff")).to_have_value("4750")
@@ -129,7 +128,7 @@ def test_what_is_shown_can_be_taken_home(browser, server, tmp_path):
         browser, f"{server.url}/?labels=teff:4400,Mg:0.2&element=Mg&window=15950,16000&star=example"
     )
     page = screen.page
-    expect(screen.button("observed")).to_be_visible(timeout=20_000)
+    expect(screen.button("observed")).to_be_visible()
     page.wait_for_function("window.deep.count(2, 37, 208, 99) > 50", timeout=90_000)
     source = page.evaluate("Array.from(window.deep.model((m) => m.data?.root_ivar).data.emulated)")
     shown = np.array([np.nan if v is None else v for v in source])
@@ -188,7 +187,6 @@ def offline(browser, path):
     page.wait_for_function(
         "window.deep.canvases(0).length > 0 && window.deep.count(0, 0, 114, 178) > 200 && "
         "window.deep.count(0, 224, 123, 0) > 20 && window.deep.count(2, 37, 208, 99) > 50",
-        timeout=30_000,
     )
     expect(page.get_by_text("T_eff 4400 K")).to_be_visible()
     expect(page.locator("header span", has_text="observed")).to_be_visible()
@@ -214,7 +212,6 @@ def test_other_pages_are_shared_too(browser, server, page_, tmp_path):
     page.goto(f"{server.url}/?page={page_}&theme=dark")
     page.wait_for_function(
         "window.deep.all(document).some((e) => e.tagName === 'CANVAS' && e.width > 250)",
-        timeout=60_000,
     )
     page.wait_for_timeout(4000)
     screen.button("Share").click()
@@ -252,9 +249,9 @@ def test_another_bundle_by_mouse_in_the_middle_of_a_drag(screen):
     page.get_by_label("bundle", exact=True).select_option("mock-lines")
     page.mouse.move(where["x"] + 0.3 * where["width"], y, steps=8)
     page.mouse.up()
-    expect(page.get_by_text("Hidden lines: can the adaptation").first).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("Hidden lines: can the adaptation").first).to_be_visible()
     wait_query(screen, "bundle=mock-lines")
-    page.wait_for_function("window.deep.count(0, 0, 114, 178) > 500", timeout=20_000)
+    page.wait_for_function("window.deep.count(0, 0, 114, 178) > 500")
     # Nothing of the old bundle is left: typed anew, the labels give the same spectra.
     page.wait_for_timeout(1000)
     screen.still(FLUX)
@@ -272,7 +269,7 @@ def test_another_bundle_by_keyboard_and_by_link(browser, server, screen):
     page.keyboard.press("ArrowDown")
     wait_query(screen, "bundle=mock-lines")
     expect(page.get_by_text("Hidden lines: can the adaptation").first).to_be_visible()
-    page.wait_for_function("window.deep.count(0, 0, 114, 178) > 500", timeout=20_000)
+    page.wait_for_function("window.deep.count(0, 0, 114, 178) > 500")
     other = open_screen(browser, page.url)
     expect(other.page.get_by_label("bundle", exact=True)).to_have_value("mock-lines")
     assert other.page.evaluate("window.deep.spectra()") == page.evaluate("window.deep.spectra()")
@@ -284,7 +281,7 @@ def test_ten_files_at_once(screen):
     files = [(f"star{i}.fits", apstar) for i in range(8)]
     files += [("notes.txt", b"no star"), ("cut.fits", apstar[:5000])]
     screen.drop(*files)
-    expect(screen.star.locator("option")).to_have_count(9, timeout=60_000)
+    expect(screen.star.locator("option")).to_have_count(9)
     expect(screen.page.get_by_text("notes.txt is not a FITS file").first).to_be_visible()
     expect(screen.page.get_by_text("cut.fits").first).to_be_visible()
     expect(screen.button("observed")).to_be_visible()

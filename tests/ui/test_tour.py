@@ -30,7 +30,7 @@ def test_the_first_visit_has_a_tour_of_five_steps_by_keyboard(browser, server):
     screen = first_visit(browser, server.url)
     page = screen.page
     tour = page.get_by_role("dialog", name="Tour")
-    expect(tour).to_be_visible(timeout=20_000)
+    expect(tour).to_be_visible()
     titles = []
     for step, target in enumerate([".row input", None, None, ".zone", "nav[aria-label=Pages]"]):
         expect(tour).to_contain_text(f"{step + 1} of 5")
@@ -54,7 +54,7 @@ def test_escape_ends_the_tour_and_the_page_works_meanwhile(browser, server):
     screen = first_visit(browser, server.url)
     page = screen.page
     tour = page.get_by_role("dialog", name="Tour")
-    expect(tour).to_be_visible(timeout=20_000)
+    expect(tour).to_be_visible()
     before = screen.pixels(0)
     screen.slider("T_eff").press("Shift+ArrowRight")
     screen.wait_pixels(before, 0)

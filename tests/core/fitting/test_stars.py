@@ -10,13 +10,8 @@ import pytest
 
 from spectrabridge.core.bundle import open_bundle
 from spectrabridge.core.errors import FitError
-from spectrabridge.core.fitting.stars import (
-    UNREADABLE,
-    Reading,
-    fit_stars,
-    fitters,
-    read_stars,
-)
+from spectrabridge.core.fitting.star_fits import UNREADABLE, fit_stars, fitters
+from spectrabridge.core.fitting.stars import Reading, first_spectra, read_stars
 from spectrabridge.core.io import example_apstar
 
 
@@ -28,11 +23,11 @@ def ready():
 def test_one_bad_file_does_not_take_the_others_with_it(ready, tmp_path: Path):
     (tmp_path / "notes.fits").write_text("not a spectrum")
     files = [tmp_path / "notes.fits", example_apstar(), tmp_path / "gone.fits"]
-    stars, spectra = read_stars(files)
+    stars = read_stars(files)
     assert [bool(s.error) for s in stars] == [True, False, True]
     assert "notes.fits" in stars[0].error and "gone.fits" in stars[2].error
     seen = []
-    found = fit_stars(ready, stars, spectra, lambda done, total: seen.append((done, total)))
+    found = fit_stars(ready, stars, lambda done, total: seen.append((done, total)))
     assert seen[-1] == (6, 6) and [s[0] for s in seen] == sorted(s[0] for s in seen)
     rows = json.loads(json.dumps(found.as_json(), allow_nan=False))
     assert [r["file"] for r in rows] == ["notes.fits", example_apstar().name, "gone.fits"]
@@ -53,8 +48,8 @@ def test_nothing_given_is_said():
 
 def test_visits_are_rows_of_their_own_if_asked_for(data_file):
     path = data_file("observed/fits/apStar-r5-2M00004994+1621552.fits")
-    stars, spectra = read_stars([path], Reading(every_row=True))
-    assert len(stars) == len(spectra) == 5
+    stars = read_stars([path], Reading(every_row=True))
+    assert len(stars) == len(first_spectra(stars)) == 5
     assert [s.row for s in stars] == [0, 1, 2, 3, 4]
     assert {s.id for s in stars} == {"2M00004994+1621552"}
 
@@ -78,7 +73,7 @@ GIANTS = {
 def test_real_giants(ready, data_file, star):
     """Labels of the survey within the tolerances that were asked for, and a good fit."""
     name, survey, (_, prototype) = GIANTS[star]
-    found = fit_stars(ready, *read_stars([data_file(f"observed/fits/{name}")]))
+    found = fit_stars(ready, read_stars([data_file(f"observed/fits/{name}")]))
     raw, adapted = found.fits["emulated"], found.fits["adapted"]
     assert found.stars[0].id == star
     assert adapted.reduced_chi2[0] < prototype
@@ -95,7 +90,7 @@ def test_real_giants(ready, data_file, star):
 def test_a_cool_giant(ready, data_file):
     """2M17334253-1654573, 3788 K in the survey, near the edge of what training saw."""
     path = data_file("observed/fits/apStar-r6-2M17334253-1654573.fits")
-    found = fit_stars(ready, *read_stars([path]))
+    found = fit_stars(ready, read_stars([path]))
     assert found.fits["adapted"].reduced_chi2[0] < 4.7
     assert found.fits["emulated"].reduced_chi2[0] > 15
     adapted = found.fits["adapted"]

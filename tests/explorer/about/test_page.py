@@ -9,6 +9,7 @@ from spectrabridge.core.bundle import read_bundle
 from spectrabridge.core.bundle.bundle import SHIPPED
 from spectrabridge.explorer.about.page import AboutPage
 from spectrabridge.explorer.about.text import about_parts
+from spectrabridge.explorer.pages import PAGES
 from spectrabridge.explorer.state.view_state import ViewState
 
 NAMES = sorted(p.name for p in SHIPPED.iterdir() if (p / "bundle.json").exists())
@@ -102,6 +103,6 @@ def test_earlier_trainings_are_told(giants):
 
 def test_buttons_lead_to_other_pages(giants):
     state = ViewState(giants.labels, giants.data["reference"])
-    page = AboutPage(giants, state)
+    page = AboutPage(giants, state, PAGES)
     page.links["derivatives"].clicks += 1
     assert state.page == "derivatives"

@@ -4,7 +4,7 @@ import pytest
 from spectrabridge.core.spectra import APOGEE_GRID, APSTAR_GRID, WavelengthGrid
 from spectrabridge.explorer.computed.derivatives import DerivativeCache
 from spectrabridge.explorer.computed.frame import compute_frame, residual
-from spectrabridge.explorer.figures.chip_axis import Axis
+from spectrabridge.explorer.figures.chip_axis import ChipAxis
 
 
 def test_a_frame_holds_what_the_model_says(model):
@@ -30,7 +30,7 @@ def test_residuals_are_in_sigma_and_bad_pixels_are_gaps():
 
 @pytest.mark.parametrize("grid", [APOGEE_GRID, APSTAR_GRID])
 def test_chips_are_parted_by_gaps(grid):
-    axis = Axis(grid)
+    axis = ChipAxis(grid)
     spread = axis.spread(np.arange(grid.n_pixels))
     x = axis.positions()
     assert spread.size == x.size == 7214 + 2
@@ -42,13 +42,13 @@ def test_chips_are_parted_by_gaps(grid):
 
 
 def test_a_grid_without_chips_has_no_gap():
-    axis = Axis(WavelengthGrid(np.linspace(5000, 5100, 50)))
+    axis = ChipAxis(WavelengthGrid(np.linspace(5000, 5100, 50)))
     assert axis.breaks == []
     assert np.isfinite(axis.spread(np.ones(50))).all()
 
 
 def test_units_and_media_change_only_the_axis():
-    axis = Axis(APOGEE_GRID)
+    axis = ChipAxis(APOGEE_GRID)
     assert axis.positions("nm") == pytest.approx(axis.positions() / 10)
     shift = axis.positions() - axis.positions("angstrom", "air")
     assert (shift > 4.0).all()
@@ -56,7 +56,7 @@ def test_units_and_media_change_only_the_axis():
 
 
 def test_the_span_of_a_chip_holds_its_pixels():
-    axis = Axis(APOGEE_GRID)
+    axis = ChipAxis(APOGEE_GRID)
     low, high = axis.span("green")
     chip = APOGEE_GRID.wavelength[APOGEE_GRID.chips[1].pixels]
     assert low < chip[0] < chip[-1] < high

@@ -5,11 +5,11 @@ import pytest
 
 from spectrabridge.core.spectra import APOGEE_GRID, APSTAR_GRID, Chip, WavelengthGrid
 from spectrabridge.core.spectra.wavelength import convert
-from spectrabridge.explorer.computed.derivatives import Derivatives
+from spectrabridge.explorer.computed.derivatives import LabelDerivatives
 from spectrabridge.explorer.derivatives.diverging_palette import diverging
 from spectrabridge.explorer.derivatives.heatmap import (
     ElementRows,
-    MapRequest,
+    HeatMapRequest,
     peak_near,
     picture,
     pool,
@@ -61,7 +61,7 @@ def found():
     emulated, adapted, truth = (np.zeros((n, 3), np.float32) for _ in range(3))
     emulated[100, 1], adapted[100, 1], truth[100, 1] = -0.1, -0.3, -0.4
     adapted[5000, 2], truth[5000, 2] = 0.05, 0.04
-    return Derivatives(emulated, adapted, truth)
+    return LabelDerivatives(emulated, adapted, truth)
 
 
 @pytest.mark.parametrize(
@@ -70,19 +70,19 @@ def found():
 )
 def test_each_quantity_is_what_it_says(found, quantity, value):
     elements = ElementRows.of(found, quantity, APOGEE_GRID, [1, 2])
-    made = picture(MapRequest(elements, *WHOLE, 800), APOGEE_GRID)
+    made = picture(HeatMapRequest(elements, *WHOLE, 800), APOGEE_GRID)
     assert np.nanmin(made.pooled[0]) == pytest.approx(value)
 
 
 def test_a_truth_that_nobody_knows_is_refused(found):
     with pytest.raises(ValueError, match="Nobody knows"):
-        values_of(Derivatives(found.emulated, found.adapted), "missing")
+        values_of(LabelDerivatives(found.emulated, found.adapted), "missing")
 
 
 def test_the_root_lifts_weak_elements_and_rows_can_have_their_own_scale(found):
     def smallest_and_largest(**how):
         elements = ElementRows.of(found, "difference", APOGEE_GRID, [1, 2])
-        made = picture(MapRequest(elements, *WHOLE, 800, **how), APOGEE_GRID)
+        made = picture(HeatMapRequest(elements, *WHOLE, 800, **how), APOGEE_GRID)
         return np.nanmin(made.scaled[0]), np.nanmax(made.scaled[1]), made.request.top
 
     assert smallest_and_largest(power=1.0) == pytest.approx((-1, 0.25, 0.2))
@@ -92,9 +92,9 @@ def test_the_root_lifts_weak_elements_and_rows_can_have_their_own_scale(found):
 
 def test_units_and_media_show_the_same_pixels(found):
     elements = ElementRows.of(found, "adapted", APOGEE_GRID, [1])
-    plain = picture(MapRequest(elements, *WHOLE, 500), APOGEE_GRID)
+    plain = picture(HeatMapRequest(elements, *WHOLE, 500), APOGEE_GRID)
     low, high = convert(WHOLE, "um", "air")
-    other = picture(MapRequest(elements, low, high, 500, unit="um", medium="air"), APOGEE_GRID)
+    other = picture(HeatMapRequest(elements, low, high, 500, unit="um", medium="air"), APOGEE_GRID)
     assert abs(np.nanargmin(plain.pooled) - np.nanargmin(other.pooled)) <= 1
 
 

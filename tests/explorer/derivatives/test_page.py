@@ -91,7 +91,7 @@ def test_the_page_follows_labels_only_while_it_is_open(bundles):
     page = explorer.pages["derivatives"]
     assert explorer.navigation.value == "derivatives"
     assert page.parts[0] is None
-    sliders, view = explorer._spectrum
+    sliders, view = explorer.pages["spectrum"].parts
     assert sliders.visible
     assert not view.visible
     explorer.close()

@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pytest
 from astropy.table import Table
+from star_files import KINDS, content_of
 
 from spectrabridge.core.bundle import open_bundle
 from spectrabridge.core.fitting import FitSettings
@@ -283,7 +284,7 @@ def stages(queue):
 
 
 def test_stop_keeps_what_is_done_and_marks_the_rest(fitted, content, monkeypatch):
-    monkeypatch.setattr(fit_queue, "BATCH", 2)
+    monkeypatch.setattr(fit_queue, "BATCH_STARS", 2)
     later, fit = Later(), quick(fitted)
     queue = FitQueue(fit, lambda: None)
     queue.start(later)
@@ -327,7 +328,7 @@ def test_a_star_that_cannot_be_fitted_leaves_the_others_alone(content):
 
 
 def test_too_many_stars_are_told(fitted, content, monkeypatch):
-    monkeypatch.setattr(fit_queue, "MOST_STARS", 1)
+    monkeypatch.setattr(fit_queue, "MAX_STARS", 1)
     queue = FitQueue(quick(fitted), lambda: None)
     queue.receive("a.fits", content, PLAN)
     queue.receive("b.fits", content, PLAN)
@@ -386,3 +387,13 @@ def test_the_state_names_the_page(model):
     assert state.page == "spectrum"
     with pytest.raises(ValueError, match="page"):
         state.page = "nowhere"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_file_becomes_rows(page, data_file, kind):
+    name, content, words = content_of(kind, data_file)
+    page.receive(name, content)
+    stars = list(page.queue.stars.values())
+    assert len(stars) == (2 if "2 stars" in words else 1)
+    assert [s.stage for s in stars] == ["fitted"] * len(stars)
+    assert all(s.star.file == name and len(s.star.spectra) >= 1 for s in stars)

@@ -19,7 +19,7 @@ from spectrabridge.explorer.lines import vetting_session
 from spectrabridge.explorer.lines.candidate_table import Filters, candidate_rows, next_open
 from spectrabridge.explorer.lines.page import LinesPage
 from spectrabridge.explorer.lines.reference_star import (
-    KnownLines,
+    StarLines,
     columns_by_element,
     top_elements,
     window_of,
@@ -378,7 +378,7 @@ def test_show_in_spectrum_goes_to_the_window(page, candidates):
 
 
 def test_known_lines_are_those_a_star_may_show():
-    lines = KnownLines.of(shipped_lines(), 15950, 15980, 4750)
+    lines = StarLines.of(shipped_lines(), 15950, 15980, 4750)
     assert 15950 <= lines.wavelength.min() <= lines.wavelength.max() <= 15980
     assert "Si I" in lines.names
     assert lines.elements[lines.names.index("CN")] == ""

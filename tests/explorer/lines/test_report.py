@@ -13,7 +13,7 @@ from spectrabridge.core.lines import Answer, Candidate, Candidates, NearLine
 from spectrabridge.core.lines.candidate import candidate_id
 from spectrabridge.core.vetting import Decision
 from spectrabridge.core.vetting.line_table import Settled
-from spectrabridge.explorer.figures.chip_axis import Axis
+from spectrabridge.explorer.figures.chip_axis import ChipAxis
 from spectrabridge.explorer.lines.reference_star import ReferenceStar
 from spectrabridge.explorer.lines.report import line_report_html
 from spectrabridge.explorer.lines.report_svg import line_picture, ticks
@@ -66,7 +66,7 @@ def test_a_picture_has_the_spectra_where_they_are(bundle: Bundle) -> None:
     flat = np.ones(grid.n_pixels, np.float32)
     dip = flat - 0.2 * np.exp(-0.5 * ((grid.wavelength - 15211.78) / 0.3) ** 2)
     star = ReferenceStar(np.zeros(1), flat, dip.astype(np.float32), observed=dip)
-    svg = line_picture(candidate, Axis(grid), star, {"Fe": dip - flat, "Si": 0 * flat})
+    svg = line_picture(candidate, ChipAxis(grid), star, {"Fe": dip - flat, "Si": 0 * flat})
     (adapted,) = paths(svg, "#e07b00")
     points = np.array([[float(v) for v in p.split()] for p in re.split("[ML]", adapted)[1:]])
     # The dip is in the middle of the picture, and inside its panel.
@@ -82,10 +82,10 @@ def test_curves_break_between_chips_and_at_the_ends_of_the_grid(bundle: Bundle) 
     star = ReferenceStar(np.zeros(1), flat, flat)
     chip = grid.chips[0]
     edge = float(grid.wavelength[chip.stop - 1])
-    between = line_picture(a_candidate(bundle, edge), Axis(grid), star, {})
+    between = line_picture(a_candidate(bundle, edge), ChipAxis(grid), star, {})
     assert paths(between, "#e07b00")[0].count("M") == 1
     for w in (float(grid.wavelength[grid.chip_pixels[0]]), 14000.0):
-        svg = line_picture(a_candidate(bundle, w), Axis(grid), star, {})
+        svg = line_picture(a_candidate(bundle, w), ChipAxis(grid), star, {})
         assert "nan" not in svg
 
 

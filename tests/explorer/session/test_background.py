@@ -22,7 +22,7 @@ def started(compute, publish, execute, on_error=None, every=False):
 
 def ended(job):
     """Wait for the end of the worker thread."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while job.running and time.monotonic() < deadline:
         time.sleep(0.005)
     return not job.running
@@ -39,7 +39,7 @@ def gate():
 
         def compute(self, value):
             self.started.put(value)
-            assert self.release.acquire(timeout=5)
+            assert self.release.acquire(timeout=60)
             return value * 10
 
     return Gate()
@@ -49,7 +49,7 @@ def test_values_between_are_dropped_and_the_last_is_published(gate):
     published = []
     work = started(gate.compute, lambda v, r: published.append((v, r)), at_once)
     work.submit(0)
-    assert gate.started.get(timeout=5) == 0
+    assert gate.started.get(timeout=60) == 0
     for value in range(1, 50):
         work.submit(value)
     gate.release.release(2)
@@ -146,7 +146,7 @@ def test_closing_during_work_publishes_nothing_more(gate):
     published = []
     work = started(gate.compute, lambda v, r: published.append(r), at_once)
     work.submit(1)
-    gate.started.get(timeout=5)
+    gate.started.get(timeout=60)
     work.submit(2)
     work.close()
     gate.release.release(2)
@@ -190,7 +190,7 @@ def test_the_next_computation_waits_for_the_publication():
     assert computed == [1]
     assert len(waiting) == 1
     waiting.pop()()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while not waiting and time.monotonic() < deadline:
         time.sleep(0.005)
     assert computed == [1, 9]

@@ -14,9 +14,10 @@ from spectrabridge.core.io.table_writer import FORMATS, file_of
 from spectrabridge.core.spectra import vacuum_to_air
 from spectrabridge.explorer.app import Explorer
 from spectrabridge.explorer.computed.derivatives import DerivativeCache
+from spectrabridge.explorer.pages import PAGES
+from spectrabridge.explorer.share.captions import actions_of, caption_of
 from spectrabridge.explorer.share.offline_page import standalone_html
 from spectrabridge.explorer.share.python_snippet import snippet
-from spectrabridge.explorer.share.share import actions_of, caption_of
 from spectrabridge.explorer.share.view_table import derivative_table, metadata, spectrum_table
 
 
@@ -107,29 +108,32 @@ def test_a_bundle_from_a_file_says_so(state):
 def test_a_page_of_its_own_has_all_it_needs(bundles):
     explorer = Explorer()
     document = Document()
-    document.add_root(column(explorer.view.figures.grid))
+    document.add_root(column(explorer.spectrum.view.figures.grid))
     page = standalone_html(
-        [explorer.view.figures.grid], "<i>", ["a & b"], [("emulated", "#0072b2", False)], dark=True
+        [explorer.spectrum.view.figures.grid],
+        "<i>",
+        ["a & b"],
+        [("emulated", "#0072b2", False)],
+        dark=True,
     )
     assert "&lt;i&gt;" in page and "a &amp; b" in page
     assert "<i>" not in page.split("<main>")[0].split("<body>")[1].replace("<i style", "")
     head = re.sub("<script[^>]*>.*?</script>", "", page.split("<body>")[0], flags=re.S)
     assert not re.search("<script[^>]* src=", page) and "<link" not in head
-    assert explorer.view.figures.grid.document is document
+    assert explorer.spectrum.view.figures.grid.document is document
     explorer.close()
 
 
 def test_every_page_can_be_shared_in_its_way(bundles):
-    asked = {page: [title for title, _ in actions_of(page)] for page in ("spectrum", "about")}
+    asked = {key: [title for title, _ in actions_of(entry)] for key, entry in PAGES.items()}
     assert asked["about"] == ["Link to this view"]
-    assert "Data" in asked["spectrum"]
-    assert "Data" not in [title for title, _ in actions_of("lines")]
+    assert {key for key, titles in asked.items() if "Data" not in titles} == {"about", "lines"}
 
 
 def test_the_caption_names_bundle_labels_and_star(state):
     state.show(state.labels | {"teff": 4400.0, "Mg": 0.2})
     assert (
-        caption_of(state, "Toy", "HD 1")
+        caption_of(state, PAGES["spectrum"], "Toy", "HD 1")
         == "Toy: T_eff 4400 K, log g 2.50, [Fe/H] 0.00, [Mg/H] 0.20; observed: HD 1"
     )
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from spectrabridge.explorer.app import Explorer
+from spectrabridge.explorer.pages import PAGES
 from spectrabridge.explorer.share import url
 from spectrabridge.explorer.state.label_text import bounds
 from spectrabridge.explorer.state.view_state import ALL, ViewState
@@ -22,7 +23,7 @@ def reference(model):
 def read(model, reference):
     def read(query, n_directions=3):
         arguments = url.parse(query) if isinstance(query, str) else query
-        return url.read(arguments, model.labels, reference, model.grid, n_directions)
+        return url.read(arguments, model.labels, reference, model.grid, PAGES, n_directions)
 
     return read
 
@@ -186,7 +187,7 @@ def test_the_explorer_opens_in_the_state_of_a_link(bundles):
     explorer.start()
     assert explorer.bundle.name == "other-lines"
     assert explorer.state.labels["teff"] == 4300
-    assert explorer.view.frame.values[0] == 4300
+    assert explorer.spectrum.view.frame.values[0] == 4300
     assert explorer.page.dark_theme
     assert explorer.messages.text == ""
     query = "bundle=other-lines&labels=teff:4300,Si:0.2&unit=um&element=Si&theme=dark"
@@ -210,7 +211,7 @@ def test_a_bad_link_opens_the_usual_view_and_one_message(bundles):
 def test_the_example_star_is_in_the_link_and_comes_back(bundles):
     explorer = Explorer(arguments=arguments(star="example", row="1"))
     explorer.start()
-    assert explorer.view.figures.observed is not None
+    assert explorer.spectrum.view.figures.observed is not None
     assert explorer.state.row == 0, "the star has one spectrum"
     assert explorer.sharing.query == "bundle=fake-lines&star=example"
     explorer.close()
@@ -227,7 +228,7 @@ def test_files_of_the_server_can_be_named_and_own_files_are_left_out(bundles, tm
     assert explorer.sharing.query == "bundle=fake-lines&star=none"
     explorer.state.star = "given.fits"
     assert explorer.sharing.query == "bundle=fake-lines&star=given.fits"
-    explorer.observed.receive("own.fits", given.read_bytes())
+    explorer.stars.receive("own.fits", given.read_bytes())
     assert explorer.state.star == "own.fits"
     assert explorer.sharing.query == "bundle=fake-lines"
     explorer.close()

@@ -8,7 +8,7 @@ import pytest
 from spectrabridge.core.linelist.species import Species
 from spectrabridge.explorer.figures.label_placement import text_width
 from spectrabridge.explorer.spectrum.known_lines import known_lines, lines_near
-from spectrabridge.explorer.spectrum.line_strip import SIZE
+from spectrabridge.explorer.spectrum.line_strip import NAME_SIZE_PIXELS
 from spectrabridge.explorer.spectrum.view import SpectrumView
 
 
@@ -42,7 +42,10 @@ def view(model, state):
 
 
 def boxes(strip):
-    half = {i: text_width(text, SIZE) / 2 for i, (_, _, text, _, _) in enumerate(strip.view.names)}
+    half = {
+        i: text_width(text, NAME_SIZE_PIXELS) / 2
+        for i, (_, _, text, _, _) in enumerate(strip.view.names)
+    }
     return [(row, x - half[i], x + half[i]) for i, (x, row, *_) in enumerate(strip.view.names)]
 
 

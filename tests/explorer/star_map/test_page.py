@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 from bokeh.events import RangesUpdate, SelectionGeometry, Tap
+from star_files import KINDS, content_of
 
 from spectrabridge.core.bundle import Bundle, open_bundle
 from spectrabridge.core.embedding import PANELS, stored_embedding
@@ -25,14 +26,14 @@ from spectrabridge.explorer.star_map.rasteriser import (
     COLOURS,
     DENSITIES,
     UNKNOWN,
-    View,
+    PanelView,
     inside_box,
     inside_polygon,
     palette,
     rasterise,
 )
 from spectrabridge.explorer.star_map.stars import (
-    SHOWN,
+    MAX_TABLE_ROWS,
     find,
     observed_flux,
     selection_curves,
@@ -61,7 +62,7 @@ def told():
 @pytest.fixture
 def page(bundle, told):
     state = ViewState(bundle.model.labels, bundle.model.reference, bundle=bundle.name, page="map")
-    page = MapPage(bundle, state, on_star=lambda labels, star: told.append((labels, star)))
+    page = MapPage(bundle, state, lambda labels, star: told.append((labels, star)))
     yield page
     page.close()
 
@@ -75,7 +76,9 @@ def code_at(picture, row, column):
 
 def test_points_stand_where_they_belong():
     points = np.array([[0.05, 0.05], [9.95, 4.95], [20, 20]], np.float32)
-    picture = rasterise(points, np.array([0, 1, 1], np.float32), View((0, 10), (0, 5), 100, 50))
+    picture = rasterise(
+        points, np.array([0, 1, 1], np.float32), PanelView((0, 10), (0, 5), 100, 50)
+    )
     assert picture.shape == (50, 100)
     assert code_at(picture, 0, 0) == (0, 1)
     assert code_at(picture, 49, 99)[0] == COLOURS - 1
@@ -86,7 +89,7 @@ def test_points_stand_where_they_belong():
 
 def test_colours_are_means_and_unknown_values_have_their_own():
     points = np.full((4, 2), 5.0, np.float32)
-    view = View((0, 10), (0, 10), 40, 40)
+    view = PanelView((0, 10), (0, 10), 40, 40)
     mixed = rasterise(points, np.array([0, 1, 0, 1], np.float32), view)
     assert code_at(mixed, 20, 20)[0] == (COLOURS - 1) // 2
     some = rasterise(points, np.array([1, np.nan, 1, np.nan], np.float32), view)
@@ -98,7 +101,9 @@ def test_colours_are_means_and_unknown_values_have_their_own():
 def test_dense_pixels_are_darker():
     rng = np.random.default_rng(0)
     points = rng.normal(5, 1, (100_000, 2)).astype(np.float32)
-    picture = rasterise(points, np.zeros(100_000, np.float32), View((0, 10), (0, 10), 200, 200))
+    picture = rasterise(
+        points, np.zeros(100_000, np.float32), PanelView((0, 10), (0, 10), 200, 200)
+    )
     density = picture % (DENSITIES + 1)
     assert density[100, 100] > density[60, 60] > 0
     assert density[0, 0] == 0
@@ -106,7 +111,7 @@ def test_dense_pixels_are_darker():
 
 def test_no_points_in_view_give_an_empty_picture():
     picture = rasterise(
-        np.zeros((3, 2), np.float32), np.zeros(3, np.float32), View((5, 6), (5, 6), 30, 20)
+        np.zeros((3, 2), np.float32), np.zeros(3, np.float32), PanelView((5, 6), (5, 6), 30, 20)
     )
     assert picture.shape == (20, 30)
     assert not picture.any()
@@ -222,7 +227,8 @@ def test_a_tapped_star_goes_to_all_pages(page, told, embedding):
     page.choose(500)
     labels, star = told[-1]
     assert labels["teff"] == round(float(embedding.stars.observed_labels[0, 0]))
-    assert (star.name, star.file) == ("observed 1", MAPPED)
+    assert (star.id, star.file) == ("observed 1", MAPPED)
+    assert star.normalised(page.model.grid).grid == page.model.grid
     np.testing.assert_allclose(star.spectra.ivar, embedding.stars.noise**-2, rtol=1e-4)
     page.choose(4)
     assert told[-1][1] is None
@@ -241,7 +247,7 @@ def test_a_tapped_star_goes_to_all_pages(page, told, embedding):
 def test_a_star_that_was_chosen_before_the_map_was_there_moves_no_sliders(bundle, told):
     model = bundle.model
     state = ViewState(model.labels, model.reference, page="map", mapped="synthetic 7")
-    page = MapPage(bundle, state, on_star=lambda labels, star: told.append((labels, star)))
+    page = MapPage(bundle, state, lambda labels, star: told.append((labels, star)))
     assert page.row == 6
     assert told == []
     page.choose(6)
@@ -306,7 +312,7 @@ def test_circled_stars_stand_in_a_table_and_in_files(page, embedding):
     inside = np.flatnonzero(np.hypot(*latents.points.T) < 25)
     n = len(page.selected)
     assert abs(n - len(inside)) <= 0.02 * len(inside) + 2
-    assert len(page.table.rows) == min(SHOWN, n)
+    assert len(page.table.rows) == min(MAX_TABLE_ROWS, n)
     assert f"<b>{n} stars</b> selected" in page.side.chosen_words.object
     assert page.spectrum.curves.title == f"mean of {n} stars"
     assert page.board.maps["spectra"].images[0].glyph.global_alpha < 0.5
@@ -433,12 +439,12 @@ def test_an_opened_star_is_placed(bundle, embedding):
     star = ("2M0001", Spectra(model.grid, flux, np.full(flux.shape, 1e4)))
     asked = []
 
-    def opened(page):
-        asked.append(page)
-        return star if page == "fit" else None
+    def fitted_star():
+        asked.append(star)
+        return star
 
     state = ViewState(model.labels, model.reference, bundle=bundle.name)
-    page = MapPage(bundle, state, opened=opened)
+    page = MapPage(bundle, state, fitted_star=fitted_star)
     assert not page.side.placed.visible
     assert asked == []
     state.page = "map"
@@ -451,6 +457,37 @@ def test_an_opened_star_is_placed(bundle, embedding):
     page.close()
 
 
+@pytest.fixture
+def giants_map():
+    """The Map page of the shipped giants, as it stands in a cell: with stars of its own."""
+    bundle = open_bundle("apogee-giants")
+    model = bundle.model
+    page = MapPage(bundle, ViewState(model.labels, model.reference, page="map"))
+    yield page
+    page.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_dropped_file_of_any_kind_is_placed(giants_map, data_file, kind):
+    page = giants_map
+    name, content, _ = content_of(kind, data_file)
+    page.side.drop.on_file(name, content)
+    assert not page.side.problem.visible
+    assert "stands nearest to" in page.side.placed.object
+    assert all(len(panel.placed.data["x"]) == 1 for panel in page.board.maps.values())
+
+
+def test_a_file_that_cannot_be_read_is_told_on_the_map_and_taken_back(giants_map):
+    page = giants_map
+    page.side.drop.on_file("<b>.txt", b"a shopping list")
+    assert page.side.problem.visible
+    assert page.side.problem.object.startswith("&lt;b&gt;.txt is none of the files")
+    assert not page.side.placed.visible
+    name, content, _ = content_of("apStar", None)
+    page.side.drop.on_file(name, content)
+    assert not page.side.problem.visible and page.side.placed.visible
+
+
 # -------------------------------------------------------------------------- without a map
 
 
@@ -458,7 +495,7 @@ def test_an_opened_star_is_placed(bundle, embedding):
 def bare(bundle, monkeypatch):
     """The bundle without its map."""
     monkeypatch.setattr(open_maps, "_maps", {})
-    monkeypatch.setattr(map_maker, "SMALL", 60)
+    monkeypatch.setattr(map_maker, "SMALL_MAP_STARS", 60)
     return Bundle(bundle.path, dict(bundle.data) | {"attached": {}}, "cpu", bundle._files)
 
 
