@@ -64,5 +64,7 @@ def test_a_failure_inside_gives_it_back(tmp_path: Path) -> None:
         raise KeyError
     with locked(tmp_path / "x.lock", timeout=1):
         pass
-    with pytest.raises(OSError), locked(tmp_path / "none" / "x.lock", timeout=1):
+    (tmp_path / "file").write_bytes(b"")
+    blocked = tmp_path / "file" / "x.lock"
+    with pytest.raises(OSError, match="file"), locked(blocked, timeout=1):
         raise AssertionError
