@@ -1,12 +1,18 @@
 """The command line: ``spectrabridge VERB``.
 
-Exit codes: 0 done, 1 the work failed (one line on stderr), 2 wrong usage. Long work
+Exit codes: 0 done, 1 the work failed or was interrupted (one line on stderr), 2 wrong
+usage, 143 terminated by SIGTERM (one line on stderr, what is done is kept). Long work
 shows a progress bar on stderr; figures go to stdout, as JSON with ``--json``.
 """
 
 from __future__ import annotations
 
+import signal
+import threading
 import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import click
@@ -26,27 +32,67 @@ from .train_adaptation import train_adaptation_command
 from .train_emulator import train_emulator_command
 from .vetting import vetting_group
 
+TERMINATED = 143
+"""Exit code after SIGTERM, as shells have it: 128 and the number of the signal."""
 
-class _Program(click.Group):
-    """Turns errors written for users into one line on stderr and exit code 1."""
+
+class Program(click.Group):
+    """Turns errors written for users, Ctrl-C and SIGTERM into one line on stderr."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except BrokenPipeError:
-            raise  # the reader of a pipe has gone; click ends quietly
-        except (SpectrabridgeError, OSError) as problem:
-            if ctx.params.get("debug"):
-                traceback.print_exc()
-            name = getattr(problem, "filename", None)
-            text = str(problem)
-            if isinstance(problem, OSError) and problem.strerror:
-                text = f"{problem.strerror}: {name}" if name else problem.strerror
-            click.echo(f"spectrabridge: {text}", err=True)
-            ctx.exit(1)
-        except KeyboardInterrupt:
-            click.echo("spectrabridge: interrupted.", err=True)
-            ctx.exit(1)
+        """Run a command; see the module for the exit codes."""
+        with _ended_like_ctrl_c() as terminated:
+            try:
+                result = super().invoke(ctx)
+            except BrokenPipeError:
+                raise  # the reader of a pipe has gone; click ends quietly
+            except (SpectrabridgeError, OSError) as problem:
+                if ctx.params.get("debug"):
+                    traceback.print_exc()
+                click.echo(f"spectrabridge: {_sentence(problem)}", err=True)
+                ctx.exit(TERMINATED if terminated() else 1)
+            except KeyboardInterrupt:
+                word = "terminated" if terminated() else "interrupted"
+                click.echo(f"spectrabridge: {word}.", err=True)
+                ctx.exit(TERMINATED if terminated() else 1)
+            if terminated():
+                ctx.exit(TERMINATED)
+            return result
+
+
+def _sentence(problem: SpectrabridgeError | OSError) -> str:
+    """Return what is said about an error; the system's own errors name their file."""
+    if isinstance(problem, OSError) and problem.strerror:
+        name = problem.filename
+        return f"{problem.strerror}: {name}" if name else problem.strerror
+    return str(problem)
+
+
+@contextmanager
+def _ended_like_ctrl_c() -> Iterator[Callable[[], bool]]:
+    """Have SIGTERM do what Ctrl-C does; yield what tells whether it came.
+
+    Batch systems and service managers end a process by SIGTERM: a fit or a training then
+    keeps its state and says so, as it does after Ctrl-C.
+    """
+    came: list[int] = []
+
+    def end(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        ctrl_c = signal.getsignal(signal.SIGINT)
+        if callable(ctrl_c):  # a training finishes its step first
+            ctrl_c(signal.SIGINT, frame)
+        else:  # shells have jobs in the background ignore Ctrl-C
+            raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False  # only the main thread may set what signals do
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield lambda: bool(came)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _print_citation(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
@@ -58,7 +104,7 @@ def _print_citation(ctx: click.Context, _: click.Parameter, asked: bool) -> None
 
 
 @click.group(
-    cls=_Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
 @click.version_option(__version__, prog_name="spectrabridge")
 @click.option(

@@ -44,6 +44,34 @@ def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--json", "as_json", is_flag=True, help="Print figures as JSON.")(function)
 
 
+def overwrite_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--overwrite``."""
+    return click.option("--overwrite", is_flag=True, help="Replace an existing file.")(function)
+
+
+def check_output(path: Path | None, overwrite: bool, option: str = "--out") -> None:
+    """Raise a click.UsageError unless an output file can be written, before the work begins.
+
+    Parameters
+    ----------
+    path : Path, optional
+        The file; nothing is checked without one.
+    overwrite : bool
+        Whether a file that is there may be replaced.
+    option : str, optional
+        The option that names the file.
+    """
+    from ..core.atomic_file import require_output
+    from ..core.errors import OutputError
+
+    if path is None:
+        return
+    try:
+        require_output(path, overwrite)
+    except OutputError as problem:
+        raise click.UsageError(f"{option}: {problem}") from problem
+
+
 def set_up_torch(threads: int, device: str) -> None:
     """Set torch's threads; refuse a CUDA device that is not there."""
     import torch

@@ -7,6 +7,7 @@ import errno
 import os
 import secrets
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +47,17 @@ def require_output(path: str | Path, overwrite: bool = False) -> Path:
     ...     require_output(f"{folder}/stars.ecsv").name
     'stars.ecsv'
     """
+    final = _checked(path, overwrite)
+    try:
+        # Permissions alone do not tell: the file system may be read-only, or the disk full.
+        tempfile.TemporaryFile(dir=final.parent).close()
+    except OSError as problem:
+        raise OutputError(_sentence(Path(path), problem)) from problem
+    return final
+
+
+def _checked(path: str | Path, overwrite: bool) -> Path:
+    """Return where an output file goes, or raise an OutputError if it may not go there."""
     given = Path(path)
     try:
         final = Path(os.path.realpath(given))
@@ -60,16 +72,12 @@ def require_output(path: str | Path, overwrite: bool = False) -> Path:
         raise OutputError(f"{given} is a pipe or a device; give the name of a file.")
     if kind is not None and not overwrite:
         raise OutputError(
-            f"{given} exists; nothing was written. Give --overwrite (overwrite=True in Python) to "
-            "replace it, or another name."
+            f"{given} exists; nothing was written. Give --overwrite to replace it "
+            "(overwrite=True in Python), or another name."
         )
     if not final.parent.is_dir():
         raise OutputError(
             f"{given} cannot be written: there is no folder {final.parent}. Make it first."
-        )
-    if not os.access(final.parent, os.W_OK):
-        raise OutputError(
-            f"{given} cannot be written: no file can be made in {final.parent}. Give another name."
         )
     return final
 
@@ -106,14 +114,14 @@ def replacing(path: str | Path, overwrite: bool = True) -> Iterator[Path]:
     ...     Path(folder, "note.txt").read_text(encoding="utf-8")
     'whole'
     """
-    final = require_output(path, overwrite)
+    final = _checked(path, overwrite)
     partial = final.with_name(f".{final.name}.{secrets.token_hex(4)}.partial")
     try:
         yield partial
         with partial.open("r+b") as file:
             os.fsync(file.fileno())
         if not overwrite:
-            require_output(path)  # somebody else may have written it meanwhile
+            _checked(path, overwrite)  # somebody else may have written it meanwhile
         partial.replace(final)
     except OSError as problem:
         _remove(partial)

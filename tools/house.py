@@ -27,7 +27,7 @@ CORE = (
     ("spectra",),
     ("labels", "archive", "atmosphere"),
     ("resumable_run",),
-    ("atomic_file", "files", "forward_mode"),
+    ("atomic_file", "file_lock", "files", "forward_mode"),
     ("errors", "version", "citation"),
 )
 EXPLORER = (

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
 from threading import Event
 
-from filelock import BaseFileLock, FileLock, Timeout
-
+from .. import file_lock
 from .remote_file import RefusedError, StoppedError
-
-_POLL_SECONDS = 0.1
 
 
 @contextmanager
@@ -23,7 +19,7 @@ def locked(path: Path, timeout: float, stop: Event) -> Iterator[Path]:
 
     The lock is a file of its own, ``NAME.partial.lock``: Windows renames no file that is
     open, so a lock on the partial file itself would have to be given up before the rename.
-    It is removed in the end, and so is an empty partial file: only bytes are worth keeping.
+    An empty partial file is removed in the end: only bytes are worth keeping.
 
     Parameters
     ----------
@@ -42,36 +38,20 @@ def locked(path: Path, timeout: float, stop: Event) -> Iterator[Path]:
         If `stop` is set meanwhile.
     """
     partial = path.with_name(path.name + ".partial")
-    lock = _acquired(partial, timeout, stop)
+    lock = partial.with_name(partial.name + ".lock")
     try:
-        yield partial
-    finally:
-        if partial.is_file() and not partial.stat().st_size:
-            partial.unlink()
-        # Before the release, so that nobody waits for a name that is about to go: filelock
-        # looks whether the file that it locked still has its name. Windows refuses, and
-        # filelock removes the file there itself.
-        with suppress(OSError):
-            Path(lock.lock_file).unlink()
-        lock.release()
-
-
-def _acquired(partial: Path, timeout: float, stop: Event) -> BaseFileLock:
-    """Return the lock of a partial file, acquired."""
-    lock = FileLock(partial.with_name(partial.name + ".lock"))
-    until = time.monotonic() + max(timeout, 1.0)
-    while not stop.is_set():
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            if time.monotonic() > until:
-                raise RefusedError(
-                    f"{partial} is being written by another download; wait until it ends."
-                ) from None
-            stop.wait(_POLL_SECONDS)
-        else:
-            return lock
-    raise StoppedError
+        with file_lock.locked(lock, max(timeout, 1.0), stop.is_set):
+            try:
+                yield partial
+            finally:
+                if partial.is_file() and not partial.stat().st_size:
+                    partial.unlink()
+    except file_lock.LockedError:
+        if stop.is_set():
+            raise StoppedError from None
+        raise RefusedError(
+            f"{partial} is being written by another download; wait until it ends."
+        ) from None
 
 
 def finish(partial: Path, path: Path) -> int:

@@ -42,7 +42,9 @@ SHIPPED = Path(__file__).parent.parent / "bundles"
 DEFAULT = "apogee-giants"
 """The bundle that the explorer opens when none is named."""
 
-_MAIN = "bundle.json"
+MAIN_FILE = "bundle.json"
+"""The file of a bundle that names all others."""
+
 _MAX_FILE_BYTES = 1 << 30
 _MAX_MAIN_BYTES = 1 << 24
 
@@ -100,10 +102,12 @@ class _Files:
             self._zip = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, OSError) as problem:
             raise BundleError(
-                f"{path} is no bundle: expected a folder or a zip file with {_MAIN}."
+                f"{path} is no bundle: expected a folder or a zip file with {MAIN_FILE}."
             ) from problem
-        mains = [n for n in self._zip.namelist() if n.split("/")[-1] == _MAIN and n.count("/") < 2]
-        self._prefix = mains[0][: -len(_MAIN)] if mains else ""
+        mains = [
+            n for n in self._zip.namelist() if n.split("/")[-1] == MAIN_FILE and n.count("/") < 2
+        ]
+        self._prefix = mains[0][: -len(MAIN_FILE)] if mains else ""
 
     def _info(self, name: str) -> zipfile.ZipInfo:
         assert self._zip is not None
@@ -118,7 +122,7 @@ class _Files:
         if Path(name).name != name or name in ("", ".", ".."):
             raise BundleError(f"{self.path}: file names in a bundle are plain; found {name!r}.")
         try:
-            most = _MAX_MAIN_BYTES if name == _MAIN else _MAX_FILE_BYTES
+            most = _MAX_MAIN_BYTES if name == MAIN_FILE else _MAX_FILE_BYTES
             if self._size(name) > most:
                 raise BundleError(
                     f"{self.path}: {name} claims {self._size(name)} bytes; at most {most} are read."
@@ -181,6 +185,11 @@ class Bundle:
         """Sixteen characters that change whenever a weight or the layout changes."""
         beside = ("metrics", "provenance", "attached")
         core = {k: v for k, v in self.data.items() if k not in beside}
+        # Under which name a file is stored is no part of what it is.
+        core["files"] = {
+            name: {k: v for k, v in entry.items() if k != "file"}
+            for name, entry in self.data["files"].items()
+        }
         return hashlib.sha256(json.dumps(core, sort_keys=True).encode()).hexdigest()[:16]
 
     @cached_property
@@ -260,9 +269,9 @@ class Bundle:
         """
         listed = {**self.data["attached"], **self.data["files"]}
         if name not in listed:
-            raise BundleError(f"{self.path}: {_MAIN} lists no file {name}.")
+            raise BundleError(f"{self.path}: {MAIN_FILE} lists no file {name}.")
         expected = listed[name]["sha256"]
-        content = self._files.read(name)
+        content = self._files.read(stored_name(name, listed[name]))
         found = hashlib.sha256(content).hexdigest()
         if found != expected:
             raise BundleError(
@@ -275,9 +284,20 @@ class Bundle:
     def attached(self, name: str) -> bytes | None:
         """Return a file computed with the bundle and kept in it, or None if there is none.
 
-        See :func:`attach`.
+        See :func:`.writing.attach`. If it was computed anew since the bundle was opened, the
+        new one is returned.
         """
-        return self.read(name) if name in self.data["attached"] else None
+        if name not in self.data["attached"]:
+            return None
+        try:
+            return self.read(name)
+        except BundleError:
+            if not self.path.is_dir():
+                raise
+            now = read_bundle(self.path)
+            if now.data["attached"].get(name) in (None, self.data["attached"][name]):
+                raise
+            return now.attached(name) if now.fingerprint == self.fingerprint else None
 
     def tensors(self, name: str) -> dict[str, Tensor]:
         """Return the tensors of a safetensors file of the bundle."""
@@ -293,6 +313,11 @@ class Bundle:
         """Bytes of all files, ``bundle.json`` left out."""
         listed = (*self.data["files"].values(), *self.data["attached"].values())
         return sum(int(f["bytes"]) for f in listed)
+
+
+def stored_name(name: str, entry: Mapping[str, Any]) -> str:
+    """Return the name under which a bundle keeps a file; its own name before 0.2."""
+    return str(entry.get("file", name))
 
 
 _REQUIRED = ("schema", "name", "title", "description", "labels", "grid", "reference", "files")
@@ -311,11 +336,11 @@ def read_bundle(path: str | Path, device: str = "cpu") -> Bundle:
         raise BundleError(f"There is no bundle at {path}.")
     files = _Files(path)
     try:
-        data = json.loads(files.read(_MAIN))
+        data = json.loads(files.read(MAIN_FILE))
     except (ValueError, RecursionError) as problem:
-        raise BundleError(f"{path}: {_MAIN} is not valid JSON ({problem}).") from problem
+        raise BundleError(f"{path}: {MAIN_FILE} is not valid JSON ({problem}).") from problem
     if not isinstance(data, dict) or "schema" not in data:
-        raise BundleError(f"{path}: {_MAIN} has no schema number; it is no bundle.")
+        raise BundleError(f"{path}: {MAIN_FILE} has no schema number; it is no bundle.")
     schema = data["schema"]
     if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
         raise BundleError(f"{path}: the schema number must be 1 or more; found {schema!r}.")
@@ -326,13 +351,15 @@ def read_bundle(path: str | Path, device: str = "cpu") -> Bundle:
         )
     missing = [k for k in (*_REQUIRED, "emulator", "adaptation") if k not in data]
     if missing:
-        raise BundleError(f"{path}: {_MAIN} lacks {', '.join(missing)}.")
-    with _understood(path, _MAIN):
+        raise BundleError(f"{path}: {MAIN_FILE} lacks {', '.join(missing)}.")
+    with _understood(path, MAIN_FILE):
         for key in ("provenance", "metrics", "attached"):
             data[key] = dict(data.get(key, {}))
         for entry in (*data["files"].values(), *data["attached"].values()):
             if not isinstance(entry["sha256"], str) or not isinstance(entry["bytes"], int):
                 raise ValueError("files need a SHA-256 and a size")
+            if not isinstance(entry.get("file", ""), str):
+                raise ValueError("names of files are text")
     return Bundle(path, data, device, files)
 
 
@@ -349,9 +376,9 @@ def find_bundle(name: str | Path) -> Path:
     if Path(text).name == text:
         for folder in (SHIPPED, user_bundles()):
             known_by_name = folder / text
-            if not (known_by_name / _MAIN).exists():
+            if not (known_by_name / MAIN_FILE).exists():
                 continue
-            if (path / _MAIN).exists() and not path.samefile(known_by_name):
+            if (path / MAIN_FILE).exists() and not path.samefile(known_by_name):
                 raise BundleError(
                     f"{text!r} is the name of a known bundle and of a folder here. Give "
                     f"./{text} for the folder, or go elsewhere for the other."
@@ -389,7 +416,7 @@ def list_bundles() -> list[Bundle]:
     """Return the shipped bundles and the user's own, by name; damaged ones are left out."""
     found: dict[str, Bundle] = {}
     for folder in (user_bundles(), SHIPPED):
-        for main in sorted(folder.glob(f"*/{_MAIN}")):
+        for main in sorted(folder.glob(f"*/{MAIN_FILE}")):
             try:
                 bundle = read_bundle(main.parent)
             except SpectrabridgeError:

@@ -191,7 +191,7 @@ def ablate_bundle(
         if row_done is not None:
             row_done(row)
         if store:
-            store_metrics(bundle, {**bundle.metrics, "ablations": table})
+            store_metrics(bundle, {"ablations": table})
 
     def show(variant: str, step: int, total: int, figures: dict[str, float]) -> None:
         if progress is not None:

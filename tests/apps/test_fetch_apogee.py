@@ -19,7 +19,7 @@ import pytest
 from astropy.io import fits
 from click.testing import CliRunner, Result
 
-from spectrabridge.apps.cli import _Program
+from spectrabridge.apps.cli import Program
 from spectrabridge.apps.fetch_apogee import fetch_apogee_command
 
 _spec = importlib.util.spec_from_file_location(
@@ -30,7 +30,7 @@ archive_server: Any = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(archive_server)
 
 # The group that turns errors into one line on stderr, with this command alone.
-PROGRAM = _Program("spectrabridge", commands=[fetch_apogee_command])
+PROGRAM = Program("spectrabridge", commands=[fetch_apogee_command])
 IDS = [f"2M0000000{i}+0000000" for i in range(6)]
 STARS = "dr17/apogee/spectro/redux/dr17/stars"
 
@@ -245,9 +245,9 @@ def test_ctrl_c_and_the_same_command_again(server: Any, catalogue: Path, tmp_pat
     server.script[path_of(1)] = ["drip"]
     server.pause = 0.1  # 20 s in all: the signal comes in time on a busy machine too
     program = (
-        "from spectrabridge.apps.cli import _Program\n"
+        "from spectrabridge.apps.cli import Program\n"
         "from spectrabridge.apps.fetch_apogee import fetch_apogee_command as command\n"
-        "_Program('spectrabridge', commands=[command])()\n"
+        "Program('spectrabridge', commands=[command])()\n"
     )
     words = [sys.executable, "-c", program, "fetch-apogee", *IDS[:2], "--out", "o"]
     words += ["--catalogue", str(catalogue), "--server", server.url, "--json"]
