@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..core.io.table_formats import SUFFIXES
 from .options import (
     EXISTING,
+    OUT,
     bar,
+    check_out,
     device_option,
     json_option,
     print_figures,
@@ -21,9 +23,6 @@ from .options import (
 
 if TYPE_CHECKING:
     from ..core.fitting.survey import Survey
-
-FORMATS = {".ecsv": "ascii.ecsv", ".fits": "fits", ".vot": "votable", ".xml": "votable"}
-"""Suffixes of tables that are written."""
 
 
 @click.command("fit")
@@ -89,8 +88,8 @@ FORMATS = {".ecsv": "ascii.ecsv", ".fits": "fits", ".vot": "votable", ".xml": "v
 @click.option("--rv", "rv_kms", type=float, help="Velocity (km/s) to take out of tables.")
 @click.option(
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Table to write: .ecsv, .fits, .vot or .xml.",
+    type=OUT,
+    help=f"Table to write: {', '.join(SUFFIXES)}.",
 )
 @click.option("--covariance", is_flag=True, help="Put the labels' covariance into the table.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing table.")
@@ -132,7 +131,12 @@ def fit_command(bundle: str, spectra: tuple[Path, ...], **given: Any) -> None:
     if not spectra:
         raise click.UsageError("Give at least one file with a spectrum.")
     out: Path | None = given["out"]
-    _check_out(out, given["overwrite"])
+    if out is not None:
+        check_out(out, given["overwrite"], SUFFIXES)
+        if given["covariance"] and out.suffix.lower() == ".csv":
+            raise click.UsageError(
+                "--covariance: CSV holds one value in a cell; give --out another ending."
+            )
     set_up_torch(given["threads"], given["device"])
     found = find_bundle(bundle).resolve()
     if given["rv_kms"] is not None and not math.isfinite(given["rv_kms"]):
@@ -183,6 +187,7 @@ def _here(survey: Survey, out: Path | None, as_json: bool) -> None:
     from ..core.errors import FitError
     from ..core.fitting.star_fits import fit_stars, fitters
     from ..core.fitting.stars import read_stars
+    from ..core.io.table_writer import write_table
 
     stars = read_stars(survey.files, survey.reading)
     for star in stars:
@@ -196,7 +201,7 @@ def _here(survey: Survey, out: Path | None, as_json: bool) -> None:
     with bar("fitting", len(stars) * len(survey.kinds), unit="fit") as show:
         found = fit_stars(ready, stars, lambda done, total: show(done, total, {}))
     if out is not None:
-        write_table(found.table(survey.covariance), out)
+        write_table(found.table(survey.covariance), out, overwrite=True)
         click.echo(f"Wrote {out}.", err=True)
     if as_json:
         print_figures({"bundle": opened.name, "spectra": found.as_json()}, True)
@@ -216,7 +221,9 @@ def _in_tasks(
     import time
     from contextlib import nullcontext
 
-    from ..core.fitting.survey import dask_client, forget_parts, run_survey
+    from ..core.fitting.survey import forget_parts, run_survey
+    from ..core.io.table_writer import write_table
+    from ..core.resumable_run import dask_client
 
     if out is None:
         raise click.UsageError("--out is needed for more spectra than --chunk, or with --workers.")
@@ -233,7 +240,7 @@ def _in_tasks(
             show(done, total, {})
 
         table = run_survey(survey, out, client=client, progress=tell)
-    write_table(table, out)
+    write_table(table, out, overwrite=True)
     forget_parts(out)
     flags = [str(f) for f in table["flags" if "flags" in table.colnames else "raw_flags"]]
     figures = {
@@ -270,50 +277,6 @@ def _print(found: Any) -> None:
             flags = ", ".join(f.flags[i]) or "none"
             line = f"{star.id:{width}s} {name:7s} {f.reduced_chi2[i]:7.2f} {columns} "
             click.echo(line + f"{f.velocity[i]:8.2f} {flags}")
-
-
-def write_table(table: Any, out: Path) -> None:
-    """Write a table in the format of its suffix; an old one is replaced once it is whole.
-
-    Raises
-    ------
-    FitError
-        If the file cannot be written, as on a full disk; nothing is left of it then.
-    """
-    from ..core.errors import FitError
-    from ..core.fitting.survey import for_exchange
-
-    partial = out.with_name(f".{out.name}.partial")
-    kind = FORMATS[out.suffix.lower()]
-    if kind != "ascii.ecsv":
-        table = for_exchange(table)
-    try:
-        table.write(partial, format=kind, overwrite=True)
-        partial.replace(out)
-    except OSError as problem:
-        partial.unlink(missing_ok=True)
-        reason = problem.strerror or str(problem)
-        raise FitError(f"{out} cannot be written: {reason}. No table was saved.") from problem
-
-
-def _check_out(out: Path | None, overwrite: bool) -> None:
-    if out is None:
-        return
-    if out.suffix.lower() not in FORMATS:
-        raise click.UsageError(
-            f"--out: expected a file that ends in {', '.join(FORMATS)}; found {out.name}."
-        )
-    if not out.resolve().parent.is_dir():
-        raise click.UsageError(f"--out: there is no folder {out.resolve().parent}.")
-    if out.exists() and not overwrite:
-        raise click.UsageError(f"--out: {out} exists; give --overwrite to replace it.")
-    # Better told now than after hours of fits.
-    try:
-        tempfile.TemporaryFile(dir=out.resolve().parent).close()
-    except OSError as problem:
-        raise click.UsageError(
-            f"--out: nothing can be written in {out.resolve().parent}: {problem.strerror}."
-        ) from problem
 
 
 def _fixed(given: tuple[str, ...], bundle: Path) -> dict[str, float]:

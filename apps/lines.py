@@ -8,9 +8,20 @@ from typing import Any
 
 import click
 
-from .options import EXISTING, bar, device_option, json_option, print_figures, set_up_torch
+from ..core.atomic_file import write_whole
+from ..core.io.table_formats import SUFFIXES
+from .options import (
+    EXISTING,
+    OUT,
+    bar,
+    check_out,
+    device_option,
+    json_option,
+    print_figures,
+    set_up_torch,
+)
 
-SHOWN = 20
+PRINTED_CANDIDATES = 20
 """Candidates that are printed for a person."""
 
 
@@ -18,9 +29,10 @@ SHOWN = 20
 @click.argument("bundle")
 @click.option(
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the table: .ecsv, .vot, .fits, or .json with all of it.",
+    type=OUT,
+    help=f"Write the table: {', '.join(SUFFIXES)}, or .json with all of it.",
 )
+@click.option("--overwrite", is_flag=True, help="Replace an existing table.")
 @click.option("--store", is_flag=True, help="Keep the candidates in the bundle, for the explorer.")
 @click.option("--evaluate", is_flag=True, help="Score them, where the truth is known.")
 @click.option(
@@ -51,6 +63,7 @@ SHOWN = 20
 def lines_command(
     bundle: str,
     out: Path | None,
+    overwrite: bool,
     store: bool,
     evaluate: bool,
     stars: int,
@@ -69,14 +82,13 @@ def lines_command(
     """
     from ..core.bundle import open_bundle
     from ..core.bundle.writing import require_folder
+    from ..core.io.table_writer import write_table
     from ..core.linelist import read_lines
     from ..core.lines import LineSettings, score_candidates, summary
     from ..core.lines.attached import find_and_store
 
-    if out is not None and out.suffix.lower() not in (*FORMATS, ".json"):
-        raise click.UsageError(
-            f"--out must end in {', '.join([*FORMATS, '.json'])}; found {out.name!r}."
-        )
+    if out is not None:
+        check_out(out, overwrite, (*SUFFIXES, ".json"))
     set_up_torch(1, device)
     settings = LineSettings(stars, least_depth, least_significance, seed)
     opened = open_bundle(bundle, device)
@@ -96,9 +108,9 @@ def lines_command(
         )
     if out is not None:
         if out.suffix.lower() == ".json":
-            out.write_text(json.dumps(found.to_json(), indent=1) + "\n", encoding="utf-8")
+            write_whole(out, (json.dumps(found.to_json(), indent=1) + "\n").encode())
         else:
-            found.table().write(out, format=FORMATS[out.suffix.lower()], overwrite=True)
+            write_table(found.table(), out, overwrite=True)
         click.echo(f"Wrote {out}.", err=True)
     if store:
         click.echo(f"Kept {len(found)} candidates in {opened.path}.", err=True)
@@ -110,18 +122,15 @@ def lines_command(
         _print(found)
 
 
-FORMATS = {".ecsv": "ascii.ecsv", ".vot": "votable", ".xml": "votable", ".fits": "fits"}
-"""Suffixes of tables that are written."""
-
-
 def _print(found: Any) -> None:
     """Print the most significant candidates for a person."""
-    click.echo(f"{len(found)} candidates; the {min(SHOWN, len(found))} most significant:")
+    n = min(PRINTED_CANDIDATES, len(found))
+    click.echo(f"{len(found)} candidates; the {n} most significant:")
     click.echo(
         f"{'vacuum A':>9} {'air A':>9}  {'kind':10} {'emul.':>6} {'adapt.':>6} "
         f"{'EW mA':>7} {'sigma':>6}  answers"
     )
-    for c in sorted(found, key=lambda c: -c.significance)[:SHOWN]:
+    for c in sorted(found, key=lambda c: -c.significance)[:n]:
         answers = ", ".join(f"{a.name} {a.probability:.0%}" for a in c.answers[:3])
         click.echo(
             f"{c.wavelength:9.2f} {c.air:9.2f}  {c.kind:10} {c.emulated:6.3f} {c.adapted:6.3f} "

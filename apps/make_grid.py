@@ -131,7 +131,7 @@ def make_grid_command(out: Path, overwrite: bool, as_json: bool, **given: Any) -
     with contextlib.ExitStack() as stack:
         client = None
         if given["scheduler"]:
-            from ..core.fitting.survey import dask_client
+            from ..core.resumable_run import dask_client
 
             client = stack.enter_context(dask_client(given["scheduler"]))
         bar = stack.enter_context(tqdm(total=total, unit="spectrum", dynamic_ncols=True))

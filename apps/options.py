@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path, PureWindowsPath
 from typing import Any
@@ -13,8 +13,12 @@ from typing import Any
 import click
 from tqdm import tqdm
 
+from ..core.atomic_file import require_output
+from ..core.errors import OutputError
+
 EXISTING = click.Path(exists=True, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
+OUT = click.Path(dir_okay=False, path_type=Path)
 
 
 def threads_option(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -79,6 +83,34 @@ def set_up_torch(threads: int, device: str) -> None:
     torch.set_num_threads(threads)
     if device == "cuda" and not torch.cuda.is_available():
         raise click.UsageError("--device cuda: torch finds no CUDA device on this machine.")
+
+
+def check_out(out: Path, overwrite: bool, suffixes: Iterable[str] = ()) -> None:
+    """Refuse a file that cannot be written in the end; better told now than after hours of work.
+
+    Parameters
+    ----------
+    out : Path
+        What was given as --out.
+    overwrite : bool
+        Whether an existing file may be replaced.
+    suffixes : iterable of str
+        Endings of which one must be its own; any will do if there are none.
+
+    Raises
+    ------
+    click.UsageError
+        In a sentence that begins with ``--out:``.
+    """
+    known = tuple(suffixes)
+    if known and out.suffix.lower() not in known:
+        raise click.UsageError(
+            f"--out: expected a file that ends in {', '.join(known)}; found {out.name!r}."
+        )
+    try:
+        require_output(out, overwrite)
+    except OutputError as problem:
+        raise click.UsageError(f"--out: {problem}") from problem
 
 
 def print_figures(figures: dict[str, Any], as_json: bool) -> None:

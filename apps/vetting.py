@@ -5,22 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import bar, json_option, print_figures
+from .options import OUT, bar, check_out, json_option, print_figures
 
 if TYPE_CHECKING:
     from ..core.bundle import Bundle
+    from ..core.linelist import LineList
     from ..core.lines import Candidates
     from ..core.vetting import Vetting
+    from ..core.vetting.agreement import Comparison
+    from ..core.vetting.line_table import Settled
 
-TABLES = ("ecsv", "votable", "fits")
-LINE_LISTS = ("vald", "moog", "turbospectrum")
-
-_FILE = click.Path(dir_okay=False, path_type=Path)
 _EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+class _ExportFormat(click.ParamType):
+    """One of the formats of vetted lines, which are imported when one is given."""
+
+    name = "format"
+
+    def convert(self, value: str, param: Any, context: Any) -> str:
+        from ..core.vetting.export import EXPORTS
+
+        if value.lower() not in EXPORTS:
+            self.fail(f"Expected one of {', '.join(EXPORTS)}; found {value!r}.", param, context)
+        return value.lower()
 
 
 @click.group("vetting")
@@ -33,7 +45,7 @@ def vetting_group() -> None:
 
 
 def _vetting_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option("--vetting", "path", type=_FILE, help="File of decisions.")(function)
+    return click.option("--vetting", "path", type=OUT, help="File of decisions.")(function)
 
 
 def _candidates_option(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -49,8 +61,14 @@ def _candidates_option(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("bundle")
 @_vetting_option
 @_candidates_option
-@click.option("--format", "kind", type=click.Choice([*TABLES, *LINE_LISTS, "html"]), required=True)
-@click.option("--out", type=_FILE, required=True, help="File to write.")
+@click.option(
+    "--format",
+    "kind",
+    type=_ExportFormat(),
+    required=True,
+    help="A table (ecsv, votable, fits, csv), a line list (vald, moog, turbospectrum), or html.",
+)
+@click.option("--out", type=OUT, required=True, help="File to write.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 @click.option("--all", "everything", is_flag=True, help="Tables: not only what is accepted.")
 @click.option("--vetter", help="Only decisions of this vetter.")
@@ -78,106 +96,57 @@ def export_command(bundle: str, kind: str, out: Path, as_json: bool, **given: An
     What a line list cannot hold, because no known line lends its log gf or because no element
     was named, goes to OUT.left-out with the reason.
     """
-    if given["everything"] and kind not in TABLES:
-        raise click.UsageError(f"--all is for tables ({', '.join(TABLES)}), not for {kind}.")
-    if not out.resolve().parent.is_dir():
-        raise click.UsageError(f"--out: there is no folder {out.resolve().parent}.")
-    beside = out.with_name(out.name + ".left-out") if kind in LINE_LISTS else out
-    for file in {out, beside}:
-        if file.exists() and not given["overwrite"]:
-            raise click.UsageError(f"--out: {file} exists; give --overwrite to replace it.")
+    from ..core.vetting.export import EXPORTS, LEFT_OUT, export_vetting
+
+    form = EXPORTS[kind]
+    if given["everything"] and form.kind != "table":
+        raise click.UsageError(f"--all is for tables, not for {kind}.")
+    check_out(out, given["overwrite"])
+    if form.kind == "line list":
+        check_out(out.with_name(out.name + LEFT_OUT), given["overwrite"])
     from ..core.bundle import open_bundle
 
     opened = open_bundle(bundle)
     candidates = _candidates(opened, given["table"])
+    known = _known(given["line_list"])
     with _opened(opened, given["path"], read_only=True) as vetting:
-        write = _table if kind in TABLES else _line_list if kind in LINE_LISTS else _page
-        figures = write(opened, vetting, candidates, kind, out, given)
-    click.echo(f"Wrote {out}.", err=True)
+        made = export_vetting(
+            vetting,
+            candidates,
+            kind,
+            which="all" if given["everything"] else "accepted",
+            vetter=given["vetter"],
+            known=known,
+            medium=given["medium"],
+            unnamed=given["unnamed"].replace("-", " "),
+            report=lambda *of: _report(opened, candidates, known, *of),
+        )
+    for file in made.write(out, overwrite=given["overwrite"]):
+        click.echo(f"Wrote {file}.", err=True)
+    figures: dict[str, Any] = dict(made.figures)
     if as_json:
-        print_figures({"out": str(out), "format": kind, **figures}, True)
+        notes = {"notes": list(made.notes)} if form.kind == "line list" else {}
+        print_figures({"out": str(out), "format": kind, **figures, **notes}, True)
         return
-    notes = figures.pop("notes", ())
     print_figures(figures, False)
-    for note in notes:
+    for note in made.notes:
         click.echo(note)
 
 
-def _table(
+def _report(
     opened: Bundle,
-    vetting: Vetting,
     candidates: Candidates,
-    kind: str,
-    out: Path,
-    given: dict[str, Any],
-) -> dict[str, Any]:
-    from ..core.vetting.exchange import Format, decision_table, write_table
-
-    which = "all" if given["everything"] else "accepted"
-    table = decision_table(vetting, candidates, which, given["vetter"])  # type: ignore[arg-type]
-    write_table(table, out, cast("Format", kind))
-    return {"n_rows": len(table), "n_not_in_table": int((~table["in_table"]).sum())}
-
-
-def _line_list(
-    opened: Bundle,
-    vetting: Vetting,
-    candidates: Candidates,
-    kind: str,
-    out: Path,
-    given: dict[str, Any],
-) -> dict[str, Any]:
-    from ..core.vetting.line_table import counted, line_list_text, line_table, settle
-
-    settled = settle(vetting, candidates, given["vetter"])
-    table = line_table(
-        settled.accepted,
-        _known(given["line_list"]),
-        candidates.reference,
-        given["unnamed"].replace("-", " "),
-        f"features of {opened.name} accepted in vetting",
-    )
-    written = line_list_text(table, kind, given["medium"], settled.disputed)  # type: ignore[arg-type]
-    stale = out.with_name(out.name + ".left-out")
-    if not written.left_out:
-        stale.unlink(missing_ok=True)  # of the file that is replaced
-    files = written.save(out)
-    for file in files[1:]:
-        click.echo(f"Wrote {file}.", err=True)
-    return {**counted(table, settled), "notes": list(written.notes)}
-
-
-def _page(
-    opened: Bundle,
-    vetting: Vetting,
-    candidates: Candidates,
-    kind: str,
-    out: Path,
-    given: dict[str, Any],
-) -> dict[str, Any]:
-    from ..core.vetting.agreement import compare_vetters
-    from ..core.vetting.line_table import settle
+    known: LineList,
+    settled: Settled,
+    agreement: Comparison | None,
+) -> str:
+    """Return the page with pictures, and show how many of them are drawn."""
     from ..explorer.lines.report import line_report_html
 
-    settled = settle(vetting, candidates, given["vetter"])
-    compared = compare_vetters(vetting, candidates) if given["vetter"] is None else None
     with bar("pictures", len(settled.accepted), unit="line") as show:
-        page = line_report_html(
-            opened,
-            candidates,
-            settled,
-            compared,
-            _known(given["line_list"]),
-            lambda done, total: show(done, total, {}),
+        return line_report_html(
+            opened, candidates, settled, agreement, known, lambda i, n: show(i, n, {})
         )
-    partial = out.with_name(f".{out.name}.partial")
-    partial.write_text(page, encoding="utf-8")
-    partial.replace(out)
-    return {
-        "n_accepted": len(settled.accepted),
-        "n_disputed": len(settled.disputed),
-        "n_not_in_table": len(settled.gone),
-    }
 
 
 @vetting_group.command("import")
@@ -284,7 +253,7 @@ def send_command(bundle: str, path: Path | None, as_json: bool, **given: Any) ->
     """Send the table of decisions of BUNDLE to TOPCAT or Aladin, by a SAMP hub on this machine."""
     from ..core.bundle import open_bundle
     from ..core.errors import LinesError
-    from ..core.vetting.exchange import decision_table
+    from ..core.vetting.decision_table import decision_table
     from ..core.vetting.samp import listeners, send_table
 
     if given["only_list"]:
@@ -342,7 +311,7 @@ def _candidates(opened: Bundle, table: Path | None) -> Candidates:
     return found
 
 
-def _known(line_list: Path | None) -> Any:
+def _known(line_list: Path | None) -> LineList:
     """Return the known lines of a file, or those that are shipped."""
     from ..core.linelist import read_lines, shipped_lines
 

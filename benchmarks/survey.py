@@ -29,7 +29,8 @@ import torch
 
 from spectrabridge.core.bundle import open_bundle
 from spectrabridge.core.fitting import FitSettings, population_of
-from spectrabridge.core.fitting.survey import Survey, dask_client, run_survey
+from spectrabridge.core.fitting.survey import Survey, run_survey
+from spectrabridge.core.resumable_run import dask_client
 from spectrabridge.core.spectra import Spectra, SpectraFile
 
 SIGMA = 0.01

@@ -115,7 +115,8 @@ def replacing(path: str | Path, overwrite: bool = True) -> Iterator[Path]:
     'whole'
     """
     final = _checked(path, overwrite)
-    partial = final.with_name(f".{final.name}.{secrets.token_hex(4)}.partial")
+    # A name has 255 bytes at most, so that the partial file's cannot hold all of a long one.
+    partial = final.with_name(f".{final.name[:40]}.{secrets.token_hex(4)}.partial")
     try:
         yield partial
         with partial.open("r+b") as file:

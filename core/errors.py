@@ -38,6 +38,14 @@ class FitError(SpectrabridgeError):
     """A fit was asked for that cannot be done."""
 
 
+class TableError(SpectrabridgeError):
+    """A table cannot be written as it was asked for."""
+
+
+class RunError(SpectrabridgeError):
+    """A run of many tasks cannot begin or go on."""
+
+
 class ArchiveError(SpectrabridgeError):
     """A file of a survey's archive cannot be named or found."""
 

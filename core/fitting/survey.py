@@ -8,38 +8,29 @@ of the same survey does what is missing. Tasks run in this process or on Dask di
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from astropy import units
 from astropy.table import MaskedColumn, Table, vstack
 
 from ..bundle.bundle import Bundle, open_bundle
 from ..errors import FitError, SpectrumError
+from ..io.cell_text import unescape_columns
 from ..io.spectra_store import is_set, is_store, open_set
 from ..io.star_file import on_apstar
+from ..io.table_writer import table_bytes
 from ..labels.label_set import LabelSet
+from ..resumable_run import PartsFolder, compute_tasks
 from .fit import Fitter
 from .result import set_units
 from .settings import FitSettings, Kind
 from .star_fits import fit_stars, fitters
 from .stars import Reading, Star, read_stars
-
-PLAN = "plan.json"
-"""File in the folder of parts that says which survey they belong to."""
-
-WAITING = 2
-"""Tasks handed to the scheduler ahead of time, per worker."""
-
-RETRIES = 3
-"""Times a task is given to another worker after one died with it."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +50,11 @@ class Task:
     number: int
     files: tuple[str, ...]
     rows: tuple[int, int] | None = None
+
+    @property
+    def part(self) -> str:
+        """Name of the file that keeps its table."""
+        return f"{self.number:06d}.fits"
 
     def __len__(self) -> int:
         return len(self.files) if self.rows is None else self.rows[1] - self.rows[0]
@@ -258,101 +254,60 @@ def run_survey(
     FitError
         If the folder holds parts of another survey, or a task failed for good.
     """
-    folder = parts_folder(out)
+    parts = _parts(out)
     tasks = survey.tasks()
     bundle = open_bundle(survey.bundle)
-    _begin(folder, survey.plan(bundle))
-    missing = [t for t in tasks if not _part(folder, t).exists()]
+    parts.begin(survey.plan(bundle), _DEFAULTS)
+    missing = [task for task in tasks if task.part not in parts]
     total = sum(map(len, tasks))
     done = total - sum(map(len, missing))
     if progress is not None:
         progress(done, total)
-    for task, table in _results(survey, missing, client):
-        _write(table, _part(folder, task))
+    for task, table in compute_tasks(
+        partial(fit_task, survey), missing, client=client, error=FitError, describe=_words
+    ):
+        parts.write(task.part, _part_bytes(table))
         done += len(task)
         if progress is not None:
             progress(done, total)
-    return _joined([_part(folder, t) for t in tasks], bundle.labels)
+    return _joined([parts / task.part for task in tasks], bundle.labels)
+
+
+def _parts(out: str | Path) -> PartsFolder:
+    return PartsFolder.beside(out, "survey", FitError)
+
+
+def _part_bytes(table: Table) -> bytes:
+    # Units are set when the parts are joined; FITS would move those it lacks to descriptions.
+    plain = table.copy(copy_data=False)
+    for name in plain.colnames:
+        plain[name].unit = None
+    return table_bytes(plain, "FITS")
+
+
+def _words(task: Task) -> str:
+    return f"Task {task.number} ({', '.join(task.files[:3])})"
+
+
+_DEFAULTS = {"settings": asdict(FitSettings()), "reading": asdict(Reading())}
+"""Settings of a survey that an older version began without knowing all of them."""
 
 
 def parts_folder(out: str | Path) -> Path:
     """Return the folder beside a table in which its parts are kept."""
-    out = Path(out)
-    return out.with_name(out.name + ".parts")
+    return _parts(out).path
 
 
 def forget_parts(out: str | Path) -> None:
     """Delete the parts of a survey whose table has been written."""
-    folder = parts_folder(out)
-    if (folder / PLAN).exists():
-        shutil.rmtree(folder)
-
-
-def _begin(folder: Path, plan: dict[str, Any]) -> None:
-    plan = json.loads(json.dumps(plan))
-    path = folder / PLAN
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise FitError(
-                f"{folder} exists and holds other files than parts of a survey; nothing was "
-                "changed there. Give another --out."
-            )
-        partial = path.with_name(PLAN + ".partial")
-        partial.write_text(json.dumps(plan, indent=1) + "\n", encoding="utf-8")
-        partial.replace(path)
-        return
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as problem:
-        raise FitError(f"{path} is damaged. Delete the folder {folder} to start anew.") from problem
-    if found != plan:
-        differ = [k for k in plan if found.get(k) != plan[k]]
-        raise FitError(
-            f"{folder} holds parts of a survey with other {', '.join(differ)}. Give the same to go "
-            "on with it, another --out, or delete the folder to start anew."
-        )
-
-
-def _part(folder: Path, task: Task) -> Path:
-    return folder / f"{task.number:06d}.fits"
-
-
-def _write(table: Table, path: Path) -> None:
-    """Write a part in one step: a file of that name is always whole."""
-    partial = path.with_name(f"{path.stem}.{os.getpid()}.partial")
-    try:
-        for_exchange(table).write(partial, format="fits", overwrite=True)
-        partial.replace(path)
-    except OSError as problem:
-        partial.unlink(missing_ok=True)
-        raise FitError(
-            f"{path} cannot be written: {problem.strerror or problem}. What is done is kept; the "
-            "same command goes on."
-        ) from problem
-
-
-def for_exchange(table: Table) -> Table:
-    """Return a copy that FITS and VOTable can hold.
-
-    Neither knows the unit dex, so it is left away, and FITS only knows ASCII: other
-    characters become "?".
-    """
-    out = table.copy()
-    for name in out.colnames:
-        column = out[name]
-        if column.unit == units.dex:
-            column.unit = None
-        if column.dtype.kind == "U":
-            texts = np.ma.filled(column, "") if hasattr(column, "mask") else column
-            out[name] = [str(t).encode("ascii", "replace").decode() for t in texts]
-    return out
+    _parts(out).remove()
 
 
 def _joined(paths: Sequence[Path], labels: LabelSet) -> Table:
     parts = []
     for path in paths:
         part = Table.read(path, format="fits", character_as_bytes=False)
+        part = unescape_columns(part, str(part.meta.get("ESCAPED", "")).split(", "))
         for name in part.colnames:
             column = part[name]
             if column.dtype.kind == "f":
@@ -369,93 +324,3 @@ def _joined(paths: Sequence[Path], labels: LabelSet) -> Table:
     out = vstack(parts, join_type="outer", metadata_conflicts="silent")
     set_units(out, labels)
     return out
-
-
-def _results(survey: Survey, tasks: Sequence[Task], client: Any) -> Iterator[tuple[Task, Table]]:
-    """Yield the table of each task as it is done."""
-    if client is None:
-        for task in tasks:
-            yield task, fit_task(survey, task)
-        return
-    from distributed import as_completed
-
-    waiting = iter(tasks)
-    workers = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
-    running: dict[Any, Task] = {}
-    queue = as_completed()
-
-    def hand_over(n: int) -> None:
-        for _ in range(n):
-            task = next(waiting, None)
-            if task is None:
-                return
-            future = client.submit(fit_task, survey, task, pure=False, retries=RETRIES)
-            running[future] = task
-            queue.add(future)
-
-    try:
-        hand_over(WAITING * workers)
-        while running:
-            future = next(queue)
-            task = running.pop(future)
-            if future.status != "finished":
-                raise FitError(
-                    f"Task {task.number} ({', '.join(task.files[:3])}) failed: "
-                    f"{future.exception()}. What is done is kept; the same command goes on."
-                )
-            table = future.result()
-            future.release()
-            hand_over(1)
-            yield task, table
-    finally:
-        client.cancel(list(running))
-
-
-@contextmanager
-def dask_client(scheduler: str | None = None, workers: int | None = None) -> Iterator[Any]:
-    """Yield a Dask client: of a running scheduler, or of a cluster on this machine.
-
-    Parameters
-    ----------
-    scheduler : str, optional
-        Address of a running scheduler, as ``tcp://host:8786``.
-    workers : int, optional
-        Processes of a local cluster; one per core if not given.
-
-    Raises
-    ------
-    FitError
-        If Dask is not installed or the scheduler does not answer.
-    """
-    try:
-        import dask
-        from distributed import Client, LocalCluster
-    except ImportError as problem:
-        raise FitError(
-            "Surveys on several processes need Dask: pip install spectrabridge[scale]. Without it, "
-            "--workers 0 fits in this process."
-        ) from problem
-    if scheduler is not None:
-        try:
-            client = Client(scheduler, timeout=10)
-        except (OSError, ValueError, TimeoutError) as problem:
-            raise FitError(
-                f"The Dask scheduler {scheduler} does not answer: {problem}. Start one with "
-                "`dask scheduler` and workers with `dask worker`, or leave --scheduler away."
-            ) from problem
-        with client:
-            yield client
-        return
-    quiet = {"distributed.admin.large-graph-warning-threshold": "100MB"}
-    with (
-        dask.config.set(quiet),
-        LocalCluster(
-            n_workers=workers or os.cpu_count() or 1,
-            threads_per_worker=1,
-            memory_limit=0,
-            dashboard_address=None,
-            silence_logs="ERROR",
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        yield client

@@ -13,6 +13,7 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from ..errors import LabelError, SynthesisError
+from ..io.table_formats import SUFFIXES
 from ..labels import APOGEE_LABELS, LabelSet, canonical, draws
 
 KINDS = ("mixed", "giants", "box")
@@ -194,17 +195,12 @@ class ListedStars:
 def _read(path: Path) -> Table:
     if not path.is_file():
         raise SynthesisError(f"There is no file {path}.")
-    formats = {
-        ".ecsv": "ascii.ecsv",
-        ".csv": "ascii.csv",
-        ".fits": "fits",
-        ".vot": "votable",
-        ".xml": "votable",
-    }
-    kind = formats.get(path.suffix.lower())
-    if kind is None:
-        raise SynthesisError(f"Tables of labels are {', '.join(formats)} files; found {path.name}.")
+    form = SUFFIXES.get(path.suffix.lower())
+    if form is None:
+        raise SynthesisError(
+            f"Tables of labels are {', '.join(SUFFIXES)} files; found {path.name}."
+        )
     try:
-        return Table.read(path, format=kind)
+        return Table.read(path, format=form.astropy)
     except Exception as problem:  # each format has errors of its own
         raise SynthesisError(f"{path.name} cannot be read as a table: {problem}.") from problem

@@ -15,7 +15,7 @@ import numpy as np
 from ..errors import LinesError
 from ..lines.candidate import Candidate, Candidates
 from .decision import Decision
-from .exchange import require_same_bundle
+from .decision_table import require_same_bundle
 from .previous_session import Session
 from .store import Vetting
 

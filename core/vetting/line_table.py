@@ -16,7 +16,7 @@ from ..lines.candidate import PAIRS, UNDECIDED, Candidate, Candidates, NearLine
 from ..lines.known_lines import lines_for
 from ..spectra.wavelength import Medium, vacuum_to_air
 from .decision import Decision, checked_vetter
-from .exchange import require_same_bundle, require_vetter
+from .decision_table import require_same_bundle, require_vetter
 from .store import Vetting
 
 Code = Literal["vald", "moog", "turbospectrum"]

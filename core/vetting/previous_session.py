@@ -16,13 +16,17 @@ from astropy.io.votable import parse
 from astropy.table import Table
 
 from ..errors import LinesError
+from ..io.cell_text import column_texts, unescape, unescape_columns
+from ..io.table_writer import FITS_KEYWORDS
 from ..spectra.wavelength import UNITS, air_to_vacuum
 from .decision import Decision, checked_element, checked_status, checked_time, checked_vetter
-from .exchange import FITS_KEYS, unescape
 from .store import open_vetting
 
-LARGEST_FILE = 200_000_000
-"""Bytes of a table that is read."""
+MAX_FILE_BYTES = 200_000_000
+"""Size of a table that is read, at most."""
+
+_META = ("content", "bundle", "fingerprint", "medium", "vetters", "spectrabridge", "escaped")
+"""Metadata that are looked for in the header of a FITS file."""
 
 _MEDIA = {"wavelength_vacuum": "vacuum", "wavelength_vac": "vacuum", "wavelength_air": "air"}
 
@@ -85,8 +89,9 @@ def read_session(
     if medium not in (None, "vacuum", "air"):
         raise LinesError(f"The medium is 'vacuum' or 'air'; found {medium!r}.")
     try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise LinesError(f"{path} is larger than {LARGEST_FILE / 1e6:.0f} MB; it is no table.")
+        if path.stat().st_size > MAX_FILE_BYTES:
+            size = f"{MAX_FILE_BYTES / 1e6:.0f} MB"
+            raise LinesError(f"{path} is larger than {size}; it is no table.")
         with path.open("rb") as file:
             start = file.read(16)
             if start == b"SQLite format 3\0":
@@ -117,12 +122,17 @@ def _read_table(content: bytes, path: Path) -> Table:
                 inside = parse(io.BytesIO(content), verify="ignore").get_first_table()
             table = inside.to_table(use_names_over_ids=True)
             table.meta.update({i.name: i.value for i in inside.infos})
-            return table
+            return _typed(table, before=())
         if content.startswith(b"SIMPLE  ="):
             table = Table.read(io.BytesIO(content), format="fits", character_as_bytes=False)
             with fits.open(io.BytesIO(content)) as hdus:
                 header = hdus[1].header
-                table.meta = {k: header[w] for k, w in FITS_KEYS.items() if w in header}
+                words = {key: FITS_KEYWORDS.get(key, key.upper()) for key in _META}
+                table.meta = {
+                    key: unescape(str(header[word]))
+                    for key, word in words.items()
+                    if word in header
+                }
             return _typed(table)
     except LinesError:
         raise
@@ -137,18 +147,20 @@ def _read_table(content: bytes, path: Path) -> Table:
     )
 
 
-def _typed(table: Table) -> Table:
-    """Give comments and names back as they were typed, if spectrabridge wrote the table."""
-    if "spectrabridge" in table.meta:
-        for name in {"vetter", "comment"} & set(table.colnames):
-            table[name] = [unescape(t) for t in _texts(table, name)]
-    return table
+def _typed(table: Table, before: tuple[str, ...] = ("vetter", "comment")) -> Table:
+    """Return texts as they were typed, if spectrabridge wrote the table.
+
+    Tables say which columns are escaped; those of version 0.1 do not, and `before` says what
+    it always escaped in their format.
+    """
+    if "spectrabridge" not in table.meta:
+        return table
+    said = table.meta.get("escaped")
+    return unescape_columns(table, before if said is None else str(said).split(", "))
 
 
 def _texts(table: Table, name: str) -> list[str]:
-    if name not in table.colnames:
-        return [""] * len(table)
-    return [str(t) for t in np.ma.filled(np.ma.asarray(table[name]).astype(object), "")]
+    return column_texts(table[name]) if name in table.colnames else [""] * len(table)
 
 
 def _session(

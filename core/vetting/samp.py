@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 from astropy.table import Table
 
 from ..errors import LinesError
+from ..io.table_writer import write_table
 from ..version import __version__
-from .exchange import write_table
 
 LOAD = "table.load.votable"
 """The message that tells a program to load a table."""
@@ -141,7 +141,7 @@ def send_table(
     Parameters
     ----------
     table : Table
-        See :func:`~spectrabridge.core.vetting.exchange.decision_table`.
+        See :func:`~spectrabridge.core.vetting.decision_table.decision_table`.
     name : str
         What they should call it.
     to : str, optional
@@ -170,7 +170,7 @@ def send_table(
             raise LinesError(f"The SAMP hub has {who} tables; those that do: {others}.")
         folder = Path(tempfile.mkdtemp(prefix="spectrabridge-"))
         path = folder / "decisions.vot"
-        write_table(table, path, "votable")
+        write_table(table, path)
         message = {
             "samp.mtype": LOAD,
             "samp.params": {

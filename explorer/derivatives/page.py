@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ...core.bundle import Bundle, Model
 from ...core.errors import SpectrabridgeError
-from ...core.io.table_writer import file_of
+from ...core.io.table_writer import table_bytes
 from ..computed.derivatives import DerivativeCache, LabelDerivatives
 from ..figures.theme import ADAPTED, TRUTH, element_colour, surface
 from ..session.component import Component
@@ -211,7 +211,7 @@ class DerivativesPage(Component, pn.viewable.Viewer):
             table.meta = metadata(
                 bundle.name, getattr(bundle, "fingerprint", ""), labels, split, link=link
             )
-            return file_of(table, format_)
+            return table_bytes(table, format_)
 
         return make
 

@@ -13,7 +13,7 @@ import panel_material_ui as pmui
 from ...core.bundle import Bundle
 from ...core.errors import SpectrabridgeError
 from ...core.fitting.stars import Star
-from ...core.io.table_writer import FORMATS
+from ...core.io.table_formats import FORMATS
 from ..session.component import Component
 from ..session.page import LegendCurve, TableMaker
 from ..state.label_text import decimals
@@ -25,7 +25,7 @@ from .fitted_star import FitPlan, FittedStar, fit_batch, fitters_of, without_con
 from .options import FitOptions
 from .queue import FitQueue
 from .star_view import StarView
-from .tables import has_survey, label_columns, label_rows, star_columns, star_rows, table_bytes
+from .tables import fits_bytes, has_survey, label_columns, label_rows, star_columns, star_rows
 from .text import progress_html
 
 Handed = tuple[list[FittedStar], list[tuple[str, bytes | Path]]]
@@ -93,14 +93,14 @@ class FitPage(Component, pn.viewable.Viewer):
             pmui.FileDownload(
                 label=name,
                 callback=lambda name=name: self._download(name),
-                filename=f"spectrabridge-fits.{suffix}",
+                filename=f"spectrabridge-fits{one.suffix}",
                 variant="outlined",
                 size="small",
                 margin=0,
                 height=25,
                 sx=STYLE,
             )
-            for name, (_, suffix) in FORMATS.items()
+            for name, one in FORMATS.items()
         ]
 
     def _build_tables(self) -> None:
@@ -229,7 +229,7 @@ class FitPage(Component, pn.viewable.Viewer):
         stars = list(self.queue.stars.values())
         if not stars:
             raise SpectrabridgeError("There are no stars yet. Drop spectra onto the page.")
-        return table_bytes(stars, self.model, name, self.bundle.name)
+        return fits_bytes(stars, self.model, name, self.bundle.name)
 
     def _show_on_spectrum(self) -> None:
         star = self.star

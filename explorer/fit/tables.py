@@ -9,7 +9,7 @@ from typing import Any
 from ...core.bundle import Model
 from ...core.fitting.flags import FLAGS
 from ...core.fitting.result import LabelFits
-from ...core.io.table_writer import file_of
+from ...core.io.table_writer import table_bytes
 from ...core.labels import LabelSet
 from ..figures.theme import ADAPTED, EMULATED
 from ..state.label_text import decimals, number
@@ -194,8 +194,8 @@ def label_rows(star: FittedStar | None, labels: LabelSet, survey: bool = True) -
     return out
 
 
-def table_bytes(stars: Iterable[FittedStar], model: Model, name: str, bundle: str = "") -> bytes:
-    """Return the table of :meth:`.StarFits.table` as a file.
+def fits_bytes(stars: Iterable[FittedStar], model: Model, name: str, bundle: str = "") -> bytes:
+    """Return the table of :meth:`.StarFits.table` as the content of a file.
 
     Parameters
     ----------
@@ -210,4 +210,4 @@ def table_bytes(stars: Iterable[FittedStar], model: Model, name: str, bundle: st
     """
     table = collected(stars, model).table()
     table.meta = {"bundle": bundle, "creator": "spectrabridge"}
-    return file_of(table, name)
+    return table_bytes(table, name)

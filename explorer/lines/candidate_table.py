@@ -98,10 +98,6 @@ def candidate_columns(unit: str, medium: str) -> list[Column]:
     ]
 
 
-STATUS_COLUMN = 7
-"""Where the status stands."""
-
-
 def candidate_rows(
     candidates: Sequence[Candidate],
     decisions: Decisions,

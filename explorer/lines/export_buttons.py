@@ -11,11 +11,15 @@ import panel_material_ui as pmui
 
 from ...core.bundle import Bundle
 from ...core.errors import LinesError
+from ...core.lines import Candidates
+from ...core.vetting import Vetting
+from ...core.vetting.agreement import Comparison
+from ...core.vetting.export import EXPORTS, export_vetting
+from ...core.vetting.line_table import Settled
 from ..session.background import Job
 from ..session.component import Component
 from ..session.messages import sentence_of
 from ..widgets.buttons import STYLE, plain_button
-from .export import ABOUT, SUFFIXES, export_bytes, send
 from .vetting_session import VettingSession
 
 
@@ -40,17 +44,17 @@ class VettingExports(Component, pn.viewable.Viewer):
         )
         self.downloads = [
             pmui.FileDownload(
-                label=name,
-                description=f"{name}: {ABOUT[name]}",
-                callback=lambda name=name: self.content(name),
-                filename=f"{bundle.name}-vetted.{suffix}",
+                label=one.name,
+                description=f"{one.name}: {one.about}",
+                callback=lambda kind=kind: self.content(kind),
+                filename=f"{bundle.name}-vetted{one.suffix}{'.zip' * (one.kind == 'line list')}",
                 variant="outlined",
                 size="small",
                 margin=0,
                 height=25,
                 sx=STYLE,
             )
-            for name, suffix in SUFFIXES.items()
+            for kind, one in EXPORTS.items()
         ]
         self.samp = plain_button(
             "Send by SAMP", self.send, "accepted features to TOPCAT, Aladin and others"
@@ -77,8 +81,10 @@ class VettingExports(Component, pn.viewable.Viewer):
         for button in (*self.downloads, self.samp):
             button.disabled = verdicts.file is None
 
-    def content(self, name: str) -> io.BytesIO:
-        """Return the decisions as the content of a file.
+    def content(self, kind: str) -> io.BytesIO:
+        """Return the decisions of all vetters as a file; `kind` is one of :data:`.EXPORTS`.
+
+        Line lists come as a zip file with a second file: what they leave out, and why.
 
         Raises
         ------
@@ -88,7 +94,18 @@ class VettingExports(Component, pn.viewable.Viewer):
         file = self.verdicts.file if self.verdicts is not None else None
         if self.verdicts is None or file is None:
             raise LinesError("Nothing has been decided yet, so that there is nothing to save.")
-        return io.BytesIO(export_bytes(name, file, self.verdicts.candidates, self.bundle))
+        candidates = self.verdicts.candidates
+
+        def report(settled: Settled, agreement: Comparison | None) -> str:
+            from .report import line_report_html
+
+            return line_report_html(self.bundle, candidates, settled, agreement)
+
+        made = export_vetting(file, candidates, kind, which="all", report=report)
+        one = EXPORTS[kind]
+        if one.kind == "line list":
+            return io.BytesIO(made.zipped(f"{candidates.bundle}{one.suffix}"))
+        return io.BytesIO(made.content)
 
     def send(self) -> None:
         """Send the accepted features to all programs of a SAMP hub on the server's machine."""
@@ -106,6 +123,25 @@ class VettingExports(Component, pn.viewable.Viewer):
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self.box
+
+
+def send(vetting: Vetting | None, candidates: Candidates) -> str:
+    """Send the accepted features by SAMP, and return in words what became of them.
+
+    Raises
+    ------
+    LinesError
+        If no hub runs on this machine, nobody there takes tables, or nothing is decided.
+    """
+    if vetting is None:
+        raise LinesError("Nothing has been decided yet, so that there is nothing to send.")
+    from ...core.vetting.decision_table import decision_table
+    from ...core.vetting.samp import send_table
+
+    table = decision_table(vetting, candidates, which="accepted")
+    sent = send_table(table, f"{candidates.bundle} lines")
+    rows = f"{len(table)} row{'s' * (len(table) != 1)}"
+    return "; ".join(f"{one.name}: {one.problem or rows}" for one in sent) + "."
 
 
 _SMALL: dict[str, Any] = {"font-size": "12px", "line-height": "15px"}

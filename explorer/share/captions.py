@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...core.io.table_writer import FORMATS
+from ...core.io.table_formats import FORMATS
 from ..session.page import PageEntry
 from ..state.label_text import decimals
 from ..state.view_state import ViewState

@@ -12,7 +12,7 @@ from bokeh.model import Model
 
 from ...core.bundle import Bundle, list_bundles
 from ...core.errors import SpectrabridgeError
-from ...core.io.table_writer import FORMATS
+from ...core.io.table_formats import FORMATS
 from ..computed.split_directions import SplitLatents
 from ..figures.theme import surface
 from ..session.background import Job
@@ -36,7 +36,6 @@ WATCHED = [
 ]
 """What of a state is in the link; labels count when a move has ended."""
 
-_KINDS = {"ECSV": "text/plain", "VOTable": "application/x-votable+xml", "FITS": "application/fits"}
 
 
 Making = tuple[Callable[[], bytes], Callable[[bytes], None]]
@@ -216,8 +215,8 @@ class Sharing(Component):
             elif want == "html":
                 self.menu.give(f"{self._file}.html", self.html().encode(), "text/html")
             elif want == "data" and format_ in FORMATS:
-                name = f"{self._file}.{FORMATS[format_][1]}"
-                give = partial(self.menu.give, name, kind=_KINDS[format_])
+                kind = FORMATS[format_]
+                give = partial(self.menu.give, f"{self._file}{kind.suffix}", kind=kind.media_type)
                 self._making.submit((self._page.table_maker(format_, self.query), give))
         except Exception as problem:
             self.menu.tell(sentence_of(problem))

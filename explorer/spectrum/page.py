@@ -6,7 +6,7 @@ import panel as pn
 
 from ...core.bundle import Bundle
 from ...core.errors import SpectrabridgeError
-from ...core.io.table_writer import file_of
+from ...core.io.table_writer import table_bytes
 from ..computed.derivatives import DerivativeCache
 from ..computed.population_distance import PopulationDistance
 from ..computed.split_directions import SplitLatents
@@ -118,7 +118,7 @@ class SpectrumPage(Component, pn.viewable.Viewer):
             table.meta = metadata(
                 bundle.name, getattr(bundle, "fingerprint", ""), labels, split, star, link
             )
-            return file_of(table, format_)
+            return table_bytes(table, format_)
 
         return make
 

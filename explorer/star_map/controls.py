@@ -9,7 +9,7 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 
-from ...core.io.table_writer import FORMATS
+from ...core.io.table_formats import FORMATS
 from ..widgets.buttons import STYLE, plain_button
 from ..widgets.choice import Choice
 from ..widgets.file_drop import FileDrop
@@ -70,14 +70,14 @@ class MapControls(pn.viewable.Viewer):
             pmui.FileDownload(
                 label=name,
                 callback=lambda name=name: on_download(name),
-                filename=f"spectrabridge-stars.{suffix}",
+                filename=f"spectrabridge-stars{one.suffix}",
                 variant="outlined",
                 size="small",
                 margin=0,
                 height=25,
                 sx=STYLE,
             )
-            for name, (_, suffix) in FORMATS.items()
+            for name, one in FORMATS.items()
         ]
         self.send = plain_button("Send by SAMP", on_send, "to TOPCAT or another program")
         self.mixing = _html()

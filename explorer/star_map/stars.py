@@ -15,7 +15,7 @@ from ...core.bundle import Model
 from ...core.embedding import PANELS, Embedding
 from ...core.errors import SpectrabridgeError
 from ...core.fitting.stars import Star
-from ...core.io.table_writer import file_of
+from ...core.io.table_writer import table_bytes
 from ...core.spectra import Spectra
 from ..state.label_text import decimals, number, short_unit
 from ..state.view_state import MAPPED
@@ -247,11 +247,8 @@ def selection_table(embedding: Embedding, rows: NDArray[np.int64]) -> Any:
 
 
 def selection_bytes(embedding: Embedding, rows: NDArray[np.int64], name: str) -> bytes:
-    """Return the table of a selection as a file; `name` is one of :data:`.table_file.FORMATS`."""
-    from ...core.fitting.survey import for_exchange
-
-    table = selection_table(embedding, rows)
-    return file_of(table if name == "ECSV" else for_exchange(table), name)
+    """Return the table of a selection as the content of a file; `name` is one of FORMATS."""
+    return table_bytes(selection_table(embedding, rows), name)
 
 
 def sent_words(embedding: Embedding, rows: NDArray[np.int64]) -> str:

@@ -22,15 +22,27 @@ def run(*words: object):
 
 
 @pytest.mark.parametrize(
-    "suffix, format", [(".ecsv", "ascii.ecsv"), (".vot", "votable"), (".fits", "fits")]
+    "suffix, format",
+    [(".ecsv", "ascii.ecsv"), (".vot", "votable"), (".fits", "fits"), (".csv", "ascii.csv")],
 )
 def test_it_writes_a_table_that_others_can_read(tmp_path: Path, suffix: str, format: str) -> None:
     path = tmp_path / f"lines{suffix}"
     assert run("mock-lines", "--stars", 2, "--out", path).exit_code == 0
     table = Table.read(path, format=format)
     assert len(table) > 100
-    assert table["wavelength"].unit == "Angstrom"
+    assert str(table["wavelength"].unit) == ("None" if suffix == ".csv" else "Angstrom")
     assert {"missing"} <= set(table["kind"].astype(str))
+
+
+def test_nothing_is_replaced_unasked(tmp_path: Path) -> None:
+    path = tmp_path / "lines.ecsv"
+    path.write_text("mine")
+    again = run("mock-lines", "--stars", 2, "--out", path)
+    assert again.exit_code == 2 and "--overwrite" in again.stderr
+    assert path.read_text() == "mine"
+    assert run("mock-lines", "--stars", 2, "--out", path, "--overwrite").exit_code == 0
+    assert len(Table.read(path, format="ascii.ecsv")) > 100
+    assert [file.name for file in tmp_path.iterdir()] == ["lines.ecsv"]
 
 
 def test_json_has_counts_and_every_candidate() -> None:
@@ -70,7 +82,7 @@ def test_a_person_sees_the_most_significant_ones() -> None:
 @pytest.mark.parametrize(
     "words, says",
     [
-        (["--out", "lines.xlsx"], "--out must end in"),
+        (["--out", "lines.xlsx"], "--out: expected a file that ends in"),
         (["--least-depth", "0"], "least-depth"),
         (["--stars", "0"], "stars"),
         (["--line-list", "nowhere.txt"], "nowhere.txt"),

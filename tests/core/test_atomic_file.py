@@ -31,6 +31,12 @@ def test_a_file_appears_whole_and_alone(tmp_path: Path) -> None:
     assert names(tmp_path) == [path.name]
 
 
+def test_a_name_may_be_as_long_as_the_disk_allows(tmp_path: Path) -> None:
+    path = tmp_path / ("x" * 250 + ".fits")
+    write_whole(path, b"content")
+    assert path.read_bytes() == b"content"
+
+
 def test_nothing_is_replaced_unasked(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_bytes(b"mine")

@@ -13,7 +13,7 @@ from astropy.table import Table
 from spectrabridge.core.errors import LinesError
 from spectrabridge.core.lines import Candidates
 from spectrabridge.core.vetting import open_vetting
-from spectrabridge.core.vetting.exchange import decision_table
+from spectrabridge.core.vetting.decision_table import decision_table
 from spectrabridge.core.vetting.samp import LOAD, listeners, send_table
 
 with warnings.catch_warnings():

@@ -11,14 +11,14 @@ from star_files import KINDS, content_of
 from spectrabridge.core.bundle import open_bundle
 from spectrabridge.core.fitting import FitSettings
 from spectrabridge.core.io.apstar import example_apstar
-from spectrabridge.core.io.table_writer import FORMATS
+from spectrabridge.core.io.table_formats import FORMATS
 from spectrabridge.explorer.fit import queue as fit_queue
 from spectrabridge.explorer.fit.fitted_star import FitPlan, fit_batch, fitters_of, read_file
 from spectrabridge.explorer.fit.page import FitPage
 from spectrabridge.explorer.fit.queue import FitQueue
 from spectrabridge.explorer.fit.residual_counts import EDGES, ResidualCounts, Spread
 from spectrabridge.explorer.fit.star_view import EVERY, ONE
-from spectrabridge.explorer.fit.tables import error, label_rows, number, star_columns, table_bytes
+from spectrabridge.explorer.fit.tables import error, fits_bytes, label_rows, number, star_columns
 from spectrabridge.explorer.state.view_state import ViewState
 
 NAME = example_apstar().name
@@ -200,7 +200,7 @@ def test_exported_tables_are_read_back(page, content, bundle, name):
     page.receive("notes.txt", b"no star")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # units that VOTable does not know
-        table = Table.read(io.BytesIO(page._download(name).read()), format=FORMATS[name][0])
+        table = Table.read(io.BytesIO(page._download(name).read()), format=FORMATS[name].astropy)
     assert [str(s) for s in table["id"]] == ["2M19485057+5005279", "notes.txt"]
     best = page.queue.stars[f"{NAME}#0"].best
     assert float(table["teff"][0]) == pytest.approx(best.labels[0, 0])
@@ -211,7 +211,7 @@ def test_exported_tables_are_read_back(page, content, bundle, name):
 
 def test_a_table_of_unreadable_files_can_be_saved(bundle):
     stars = read_file("notes.txt", b"no star")
-    table = Table.read(table_bytes(stars, bundle.model, "ECSV").decode(), format="ascii.ecsv")
+    table = Table.read(fits_bytes(stars, bundle.model, "ECSV").decode(), format="ascii.ecsv")
     assert len(table) == 1
 
 

@@ -314,16 +314,16 @@ def test_the_file_of_another_bundle_is_refused_and_left_alone(model, state, cand
 def test_decisions_leave_as_tables_and_line_lists(page, candidates):
     decide(page, candidates[1], "accepted", element="Fe")
     decide(page, candidates[2], "accepted", element="unknown")
-    table = Table.read(page.exports.content("ECSV").read().decode(), format="ascii.ecsv")
+    table = Table.read(page.exports.content("ecsv").read().decode(), format="ascii.ecsv")
     assert len(table) == len(candidates)
     assert list(table["status"][1:3]) == ["accepted", "accepted"]
-    with zipfile.ZipFile(io.BytesIO(page.exports.content("MOOG").read())) as file:
+    with zipfile.ZipFile(io.BytesIO(page.exports.content("moog").read())) as file:
         names = file.namelist()
         assert "26.0" in file.read(names[0]).decode()
         assert "unknown" in file.read(names[1]).decode()
     page.exports.send()
     assert "hub" in page.exports.said.object
-    report = page.exports.content("Report").read().decode()
+    report = page.exports.content("html").read().decode()
     assert report.count("<svg") == 2
 
 

@@ -1,20 +1,11 @@
-"""Candidates and decisions as a table for others: ECSV, VOTable, FITS."""
+"""Candidates with the decisions about them, as one table."""
 
 from __future__ import annotations
 
-import io
-import json
-import re
-import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
-from astropy import units
-from astropy.io import fits
-from astropy.io.votable import from_table
-from astropy.io.votable.tree import Info, VOTableFile
 from astropy.table import Table
 
 from ..errors import LinesError
@@ -23,24 +14,10 @@ from ..version import __version__
 from .decision import Decision, checked_vetter
 from .store import Vetting
 
-Format = Literal["ecsv", "votable", "fits"]
-FORMATS: tuple[Format, ...] = get_args(Format)
-
 Which = Literal["accepted", "all"]
 
 CONTENT = "decisions about candidate features"
 """What the tables say that they hold."""
-
-FITS_KEYS = {
-    "content": "CONTENT",
-    "bundle": "BUNDLE",
-    "fingerprint": "FPRINT",
-    "medium": "MEDIUM",
-    "vetters": "VETTERS",
-    "reference": "REFSTAR",
-    "spectrabridge": "CREATOR",
-}
-"""Keywords of FITS headers, by key of the table's metadata."""
 
 _ABOUT = {
     "vetter": "who decided",
@@ -176,118 +153,3 @@ def _table_of(rows: Sequence[Candidate], candidates: Candidates) -> Table:
     for name in whole.colnames:
         table[name].info.description = whole[name].info.description
     return table
-
-
-# ---------------------------------------------------------------------- files
-
-
-def table_bytes(table: Table, kind: Format) -> bytes:
-    r"""Return a table of :func:`decision_table` as the content of a file.
-
-    FITS knows ASCII only: other characters and line feeds of comments are written as
-    ``\xe9``, ``\u2026`` or ``\n`` there, and backslashes twice.
-
-    Raises
-    ------
-    LinesError
-        If there is no such format.
-    """
-    if kind == "ecsv":
-        text = io.StringIO()
-        # A line feed in a cell would break the row for most readers.
-        _escaped(table, ascii_only=False).write(text, format="ascii.ecsv")
-        return text.getvalue().encode()
-    content = io.BytesIO()
-    if kind == "votable":
-        with warnings.catch_warnings():
-            # VOUnits would rather have nanometres; every program knows the angstrom.
-            warnings.simplefilter("ignore", units.UnitsWarning)
-            _votable(_plain_units(table)).to_xml(content)
-        return content.getvalue()
-    if kind == "fits":
-        _fits(_plain_units(_escaped(table, ascii_only=True))).writeto(content)
-        return content.getvalue()
-    raise LinesError(f"Tables are written as {', '.join(FORMATS)}; found {kind!r}.")
-
-
-def write_table(table: Table, path: str | Path, kind: Format) -> None:
-    """Write a table to a file; an old one is replaced once the new one is whole.
-
-    Raises
-    ------
-    LinesError
-        If there is no such format.
-    """
-    path = Path(path)
-    content = table_bytes(table, kind)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(content)
-    partial.replace(path)
-
-
-def _plain_units(table: Table) -> Table:
-    """Return a copy without milliangstrom, which neither FITS nor VOTable can name."""
-    out = table.copy()
-    for name in out.colnames:
-        if out[name].unit == units.mAA:
-            about = out[name].info.description
-            out[name] = np.asarray(out[name]) / 1000 * units.AA
-            out[name].info.description = about
-    return out
-
-
-def _votable(table: Table) -> VOTableFile:
-    meta = dict(table.meta)
-    table.meta.clear()
-    file = from_table(table)
-    inside = file.get_first_table()
-    inside.description = CONTENT
-    for key, value in meta.items():
-        text = value if isinstance(value, str) else json.dumps(value)
-        inside.infos.append(Info(name=key, value=text))
-    return file
-
-
-def _fits(table: Table) -> fits.HDUList:
-    meta = dict(table.meta)
-    table.meta.clear()
-    hdu = fits.table_to_hdu(table)
-    hdu.name = "DECISIONS"
-    for key, word in FITS_KEYS.items():
-        value = meta.get(key, "")
-        text = value if isinstance(value, str) else json.dumps(value)
-        hdu.header[word] = text.encode("ascii", "backslashreplace").decode()
-    return fits.HDUList([fits.PrimaryHDU(), hdu])
-
-
-def _escaped(table: Table, ascii_only: bool) -> Table:
-    out = table.copy()
-    for name in ("vetter", "comment"):
-        texts = [escape(str(t), ascii_only) for t in out[name]]
-        about = out[name].info.description
-        out[name] = np.array(texts, dtype=np.str_)
-        out[name].info.description = about
-    return out
-
-
-def escape(text: str, ascii_only: bool) -> str:
-    """Return a text on one line, and of ASCII if asked for; :func:`unescape` gives it back."""
-    text = text.replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t")
-    return text.encode("ascii", "backslashreplace").decode() if ascii_only else text
-
-
-_ESCAPE = re.compile(r"\\(\\|n|t|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
-_PLAIN = {"\\": "\\", "n": "\n", "t": "\t"}
-
-
-def unescape(text: str) -> str:
-    """Return the text of which :func:`escape` made another one."""
-
-    def one(found: re.Match[str]) -> str:
-        code = found.group(1)
-        if code in _PLAIN:
-            return _PLAIN[code]
-        number = int(code[1:], 16)
-        return chr(number) if number <= 0x10FFFF else found.group(0)
-
-    return _ESCAPE.sub(one, text)

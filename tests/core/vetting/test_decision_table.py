@@ -11,22 +11,19 @@ from astropy.io.votable import parse
 from astropy.table import Table
 
 from spectrabridge.core.errors import LinesError
+from spectrabridge.core.io.cell_text import escape, unescape
+from spectrabridge.core.io.table_writer import table_bytes, write_table
 from spectrabridge.core.lines import Candidates
 from spectrabridge.core.spectra import vacuum_to_air
 from spectrabridge.core.vetting import Decision, Vetting, open_vetting
-from spectrabridge.core.vetting.exchange import (
-    FORMATS,
-    Format,
-    decision_table,
-    escape,
-    table_bytes,
-    unescape,
-    write_table,
-)
+from spectrabridge.core.vetting.decision_table import decision_table
 from spectrabridge.core.vetting.import_session import import_session, match_wavelengths
 from spectrabridge.core.vetting.previous_session import Session, read_session
 
 from .conftest import FINGERPRINT, OTHER, Make
+
+FORMATS = ("ECSV", "VOTable", "FITS")
+"""Formats of tables from which a session is read."""
 
 COMMENTS = (
     "plain",
@@ -104,7 +101,7 @@ def test_nothing_accepted_is_an_empty_table(tmp_path: Path, thirty: Candidates) 
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_what_is_written_is_read_back_as_it_was(
-    kind: Format, vetting: Vetting, thirty: Candidates, tmp_path: Path
+    kind: str, vetting: Vetting, thirty: Candidates, tmp_path: Path
 ) -> None:
     path = tmp_path / f"table.{kind}"
     write_table(decision_table(vetting, thirty, "all"), path, kind)
@@ -131,14 +128,14 @@ def test_other_programs_find_units_and_provenance(vetting: Vetting, thirty: Cand
     names = set(table.colnames)
     from io import BytesIO
 
-    with fits.open(BytesIO(table_bytes(table, "fits"))) as hdus:
+    with fits.open(BytesIO(table_bytes(table, "FITS"))) as hdus:
         header = hdus[1].header
         assert header["FPRINT"] == FINGERPRINT and header["MEDIUM"] == "vacuum"
         assert set(hdus[1].columns.names) == names
         assert hdus[1].columns["width"].unit == "Angstrom"
         assert hdus[1].data["width"][0] == pytest.approx(0.021)
         assert hdus[1].columns["near_ep"].unit == "eV"
-    votable = parse(BytesIO(table_bytes(table, "votable"))).get_first_table()
+    votable = parse(BytesIO(table_bytes(table, "VOTable"))).get_first_table()
     fields = {f.name: f for f in votable.fields}
     assert set(fields) == names
     assert str(fields["wavelength"].unit) == "Angstrom"
