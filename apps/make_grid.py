@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import time
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from tqdm import tqdm
 
-from .options import EXISTING, json_option, print_figures
+from .options import EXISTING, OUT, check_out, json_option, print_figures
+
+if TYPE_CHECKING:
+    from ..core.synthesis.grid_plan import GridPlan
+    from ..core.synthesis.grid_run import GridReport
+
+PRINTED_FAILURES = 5
+"""Failures whose reasons are printed; the file has all of them."""
 
 
 @click.command("make-grid")
 @click.option(
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OUT,
     required=True,
     help="HDF5 file to write; train-emulator reads it.",
 )
@@ -80,12 +88,9 @@ def make_grid_command(out: Path, overwrite: bool, as_json: bool, **given: Any) -
     from the seed and its number alone. Failures are recorded and stop nothing.
     """
     from ..core.synthesis.grid_plan import GridPlan
-    from ..core.synthesis.grid_run import make_grid
-    from ..core.synthesis.pruning import prune, pruning_error
     from ..core.synthesis.sme import require_pysme, work_in_scratch_folder
 
-    if out.exists() and not overwrite:
-        raise click.UsageError(f"{out} exists; give --overwrite to replace it.")
+    check_out(out, overwrite)
     if given["draw"] in ("catalogue", "list") and given["table"] is None:
         raise click.UsageError(f"--draw {given['draw']} needs --table.")
     if given["pixel"] is not None and given["range_"] is None:
@@ -111,30 +116,44 @@ def make_grid_command(out: Path, overwrite: bool, as_json: bool, **given: Any) -
         prune=given["prune"],
         step=given["step"],
     )
-    total = plan.size()
-    figures: dict[str, Any] = {"out": str(out)}
     # The library leaves a log where it runs.
     plan, out = plan.with_absolute_paths(), out.resolve()
     work_in_scratch_folder()
+    figures: dict[str, Any] = {"out": str(out)}
     if plan.prune:
-        from dataclasses import replace
+        figures["pruning"] = _pruning(plan)
+    report, rates = _made(plan, out, given["processes"], given["scheduler"])
+    figures |= {"spectra": report.n_made, "failed": report.n_failed} | rates
+    for index, reason in list(report.failures.items())[:PRINTED_FAILURES]:
+        click.echo(f"star {index} failed: {reason}", err=True)
+    print_figures(figures, as_json)
 
-        full = replace(plan, prune=None).simulator()
-        error = pruning_error(full, prune(full, plan.prune))
-        click.echo(
-            f"{error['kept']} of {error['lines']} lines kept; flux changes by at most "
-            f"{error['flux_max']:.1e}, rms {error['flux_rms']:.1e}.",
-            err=True,
-        )
-        figures["pruning"] = error
+
+def _pruning(plan: GridPlan) -> dict[str, Any]:
+    """Measure what leaving out weak lines costs, and say it."""
+    from ..core.synthesis.pruning import prune, pruning_error
+
+    full = replace(plan, prune=None).simulator()
+    error = pruning_error(full, prune(full, plan.prune or 0.0))
+    click.echo(
+        f"{error['kept']} of {error['lines']} lines kept; flux changes by at most "
+        f"{error['flux_max']:.1e}, rms {error['flux_rms']:.1e}.",
+        err=True,
+    )
+    return error
+
+
+def _made(
+    plan: GridPlan, out: Path, processes: int, scheduler: str | None
+) -> tuple[GridReport, dict[str, float]]:
+    """Make the grid with a bar; return what became of it, and how fast it went."""
+    from ..core.resumable_run import dask_client
+    from ..core.synthesis.grid_run import make_grid
+
     start, first = time.monotonic(), -1
     with contextlib.ExitStack() as stack:
-        client = None
-        if given["scheduler"]:
-            from ..core.resumable_run import dask_client
-
-            client = stack.enter_context(dask_client(given["scheduler"]))
-        bar = stack.enter_context(tqdm(total=total, unit="spectrum", dynamic_ncols=True))
+        client = stack.enter_context(dask_client(scheduler)) if scheduler else None
+        bar = stack.enter_context(tqdm(total=plan.size(), unit="spectrum", dynamic_ncols=True))
 
         def show(done: int, total: int, failed: int) -> None:
             nonlocal first
@@ -146,20 +165,13 @@ def make_grid_command(out: Path, overwrite: bool, as_json: bool, **given: Any) -
                 bar.set_postfix(failed=failed, refresh=False)
             bar.update(done - bar.n)
 
-        report = make_grid(plan, out, processes=given["processes"], client=client, progress=show)
-    seconds = time.monotonic() - start
+        report = make_grid(plan, out, processes=processes, client=client, progress=show)
+    rates = {"seconds": time.monotonic() - start}
     computed = report.n_asked - max(first, 0)
-    figures |= {
-        "spectra": report.n_made,
-        "failed": report.n_failed,
-        "seconds": seconds,
-    }
     if computed and client is None:
-        figures["spectra_per_hour"] = 3600 * computed / seconds
+        rates["spectra_per_hour"] = 3600 * computed / rates["seconds"]
     if report.processor_seconds > 0:
         # Of the synthesis alone: other work on the machine and what is made once do not count.
         each = report.processor_seconds / report.n_computed
-        figures |= {"core_seconds_per_spectrum": each, "spectra_per_core_hour": 3600 / each}
-    for index, reason in list(report.failures.items())[:5]:
-        click.echo(f"star {index} failed: {reason}", err=True)
-    print_figures(figures, as_json)
+        rates |= {"core_seconds_per_spectrum": each, "spectra_per_core_hour": 3600 / each}
+    return report, rates

@@ -9,8 +9,11 @@ import os
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
+import io
+import warnings
 from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,6 +48,43 @@ def data_file() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+HOSTILE_TEXTS = (
+    '\u00c5ngstr\u00f6m "1".fits',
+    "a tab\t, a line\nand \\n",
+    "x" * 200,
+    " \u661f ",
+    "",
+)
+"""Texts of which each breaks a row in one format of tables or another."""
+
+
+@pytest.fixture(scope="session")
+def hostile_texts() -> tuple[str, ...]:
+    """Texts that every table must bring back as they were."""
+    return HOSTILE_TEXTS
+
+
+@pytest.fixture(scope="session")
+def read_back() -> Callable[[bytes, str], Any]:
+    """Read a table of spectrabridge in one of its formats, with all texts as they were typed."""
+    from astropy.table import Table
+
+    from spectrabridge.core.io.cell_text import unescape_columns
+    from spectrabridge.core.io.table_formats import FORMATS
+
+    def read(content: bytes, name: str) -> Any:
+        kind = FORMATS[name].astropy
+        source: Any = content.decode() if kind.startswith("ascii") else io.BytesIO(content)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # VOUnits would rather have nanometres
+            table = Table.read(source, format=kind)
+        if name == "FITS":
+            table.convert_bytestring_to_unicode()
+        return unescape_columns(table, [n for n in table.colnames if table[n].dtype.kind in "UO"])
+
+    return read
 
 
 @pytest.hookimpl(wrapper=True)

@@ -20,6 +20,14 @@ def disc_angles(n: int = 4) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     Returns
     -------
     mu, weight : ndarray, shape ``(n,)``
+
+    Examples
+    --------
+    A disc that is equally bright everywhere has its intensity as flux:
+
+    >>> mu, weight = disc_angles(4)
+    >>> float(weight.sum().round(12))
+    1.0
     """
     points, weights = np.polynomial.legendre.leggauss(n)
     mu = (points[::-1] + 1.0) / 2.0
@@ -40,6 +48,11 @@ def velocity_width(vmacro: float, resolution: float) -> float:
     ------
     SynthesisError
         If the resolution is not above 0 or vmacro is negative.
+
+    Examples
+    --------
+    >>> round(velocity_width(0.0, 22500.0), 3)
+    5.658
     """
     if not (np.isfinite(resolution) and resolution > 0):
         raise SynthesisError(f"The resolution must be above 0; found {resolution}.")
@@ -71,6 +84,14 @@ def broaden(
     Returns
     -------
     ndarray, shape ``(n_pixels,)``
+
+    Examples
+    --------
+    >>> wavelength = np.exp(np.linspace(np.log(16000.0), np.log(16010.0), 2001))
+    >>> line = 1.0 - np.exp(-(((wavelength - 16005.0) / 0.05) ** 2))
+    >>> pixels = np.array([16002.0, 16005.0])
+    >>> broaden(line, wavelength, pixels, 5.7).round(2)
+    array([1.  , 0.88])
     """
     log = np.log(wavelength)
     step = (log[-1] - log[0]) / (log.size - 1) * SPEED_OF_LIGHT

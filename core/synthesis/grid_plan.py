@@ -22,8 +22,8 @@ from .label_draws import KINDS, LabelDraw, ListedStars, RandomStars
 from .pruning import prune
 from .sme import SmeSimulator
 
-FEWEST_PIXELS = 20
-"""Of a grid."""
+MIN_PIXELS = 20
+"""Pixels of a grid, at least."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,12 @@ class GridPlan:
         Leave out lines whose opacity is nowhere above this part of the continuum's.
     step, accuracy : float
         Of the synthesis.
+
+    Examples
+    --------
+    >>> plan = GridPlan(n=100, range=(15700.0, 15720.0), seed=3)
+    >>> plan.size(), plan.grid.n_pixels
+    (100, 92)
     """
 
     n: int | None = None
@@ -96,10 +102,10 @@ class GridPlan:
             return self._own_pixels(*self.range, self.pixel)
         wave = APSTAR_GRID.wavelength
         inside = (wave >= self.range[0]) & (wave <= self.range[1])
-        if inside.sum() < FEWEST_PIXELS:
+        if inside.sum() < MIN_PIXELS:
             raise SynthesisError(
                 f"The range {self.range[0]:g} to {self.range[1]:g} angstrom holds {inside.sum()} "
-                f"pixels; expected at least {FEWEST_PIXELS} between {wave[0]:.0f} and "
+                f"pixels; expected at least {MIN_PIXELS} between {wave[0]:.0f} and "
                 f"{wave[-1]:.0f}. Elsewhere say how wide pixels are (--pixel)."
             )
         return WavelengthGrid(wave[inside], name="part of apStar")
@@ -108,10 +114,10 @@ class GridPlan:
     def _own_pixels(low: float, high: float, pixel: float) -> WavelengthGrid:
         step = float(np.log10(1 + pixel / SPEED_OF_LIGHT))
         n = int(np.log10(high / low) / step) + 1 if 100 < low < high else 0
-        if not FEWEST_PIXELS <= n <= LARGEST_GRID:
+        if not MIN_PIXELS <= n <= LARGEST_GRID:
             raise SynthesisError(
                 f"The range {low:g} to {high:g} angstrom holds {n} pixels of {pixel:g} km/s; "
-                f"expected {FEWEST_PIXELS} to {LARGEST_GRID}. Give the lower end first, in vacuum "
+                f"expected {MIN_PIXELS} to {LARGEST_GRID}. Give the lower end first, in vacuum "
                 "angstrom."
             )
         return WavelengthGrid.log_linear(float(np.log10(low)), step, n, name="own pixels")

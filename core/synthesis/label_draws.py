@@ -50,8 +50,8 @@ class RandomStars:
     Parameters
     ----------
     kind : {"mixed", "giants", "box"}
-        See :func:`~spectrabridge.core.draws.giant_branch` and
-        :func:`~spectrabridge.core.draws.box`.
+        See :func:`~spectrabridge.core.labels.draws.giant_branch` and
+        :func:`~spectrabridge.core.labels.draws.box`.
     seed : int
         0 or more.
     labels : LabelSet
@@ -61,6 +61,13 @@ class RandomStars:
     ------
     SynthesisError
         If the kind is another one or the seed is negative.
+
+    Examples
+    --------
+    >>> stars = RandomStars("giants", seed=1)
+    >>> kind, labels = stars(7)
+    >>> kind, labels.shape, bool((labels == RandomStars("giants", seed=1)(7)[1]).all())
+    (1, (25,), True)
     """
 
     kind: str = "mixed"

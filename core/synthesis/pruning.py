@@ -11,15 +11,18 @@ from numpy.typing import NDArray
 from ..errors import SynthesisError
 from .sme import SmeSimulator
 
-CORNERS: tuple[tuple[float, float, float], ...] = ((3800.0, 0.5, 0.5), (5500.0, 4.0, 0.5))
+PRUNING_STARS: tuple[tuple[float, float, float], ...] = ((3800.0, 0.5, 0.5), (5500.0, 4.0, 0.5))
 """Teff, log g and [Fe/H] of stars in which lines are strongest, of molecules and of atoms."""
 
-CHECKS: tuple[tuple[float, float, float], ...] = ((4000.0, 1.5, 0.0), (4750.0, 2.5, 0.0))
+CHECK_STARS: tuple[tuple[float, float, float], ...] = (
+    (4000.0, 1.5, 0.0),
+    (4750.0, 2.5, 0.0),
+)
 """Stars for which the error is measured."""
 
 
 def strengths(simulator: SmeSimulator) -> NDArray[np.float64]:
-    """Return each line's largest opacity over the continuum's in :data:`CORNERS`.
+    """Return each line's largest opacity over the continuum's in :data:`PRUNING_STARS`.
 
     Returns
     -------
@@ -29,17 +32,17 @@ def strengths(simulator: SmeSimulator) -> NDArray[np.float64]:
     Raises
     ------
     SynthesisError
-        If the atmospheres do not cover the stars of CORNERS and CHECKS.
+        If the atmospheres do not cover the stars of PRUNING_STARS and CHECK_STARS.
     """
     best = np.zeros(len(simulator.lines))
-    for star in (*CORNERS, *CHECKS):
+    for star in (*PRUNING_STARS, *CHECK_STARS):
         why = simulator.atmospheres.outside(*star)
         if why:
             raise SynthesisError(
                 f"Pruning looks at the giants in which lines are strongest, and {why}. Make the "
                 "grid without it."
             )
-    for teff, logg, feh in CORNERS:
+    for teff, logg, feh in PRUNING_STARS:
         structure = simulator.atmospheres(teff, logg, feh)
         best = np.fmax(best, simulator.opacity_ratio(structure))
     return best
@@ -71,9 +74,9 @@ def prune(simulator: SmeSimulator, threshold: float) -> SmeSimulator:
 
 
 def pruning_error(simulator: SmeSimulator, pruned: SmeSimulator) -> dict[str, Any]:
-    """Return lines kept and the largest and rms change of flux over the stars of CHECKS."""
+    """Return lines kept and the largest and rms change of flux over the stars of CHECK_STARS."""
     largest, squares = 0.0, []
-    for teff, logg, feh in CHECKS:
+    for teff, logg, feh in CHECK_STARS:
         spectra = []
         for one in (simulator, pruned):
             fine = one.normalised_flux(teff, logg, feh, 1.5)

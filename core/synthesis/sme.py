@@ -35,19 +35,19 @@ MISSING = (
     f"its own, because it needs astropy below 8: {INSTALL}."
 )
 
-MARGIN = 15.0
+MARGIN_ANGSTROM = 15.0
 """Angstrom computed beyond the ends of the grid, for the wings of the profile."""
 
-LINE_MARGIN = 5.0
+LINE_MARGIN_ANGSTROM = 5.0
 """Angstrom beyond what is computed from which lines are taken; hydrogen is always whole."""
 
-HYDROGEN_STEP = 8.0
+HYDROGEN_STEP_ANGSTROM = 8.0
 """Angstrom between points of the pass that computes hydrogen alone, away from the lines."""
 
 HYDROGEN_OFFSETS = (0.0, 0.15, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 11.0, 14.0, 18.0)
 """Angstrom from the centre of a hydrogen line at which it is computed, on both sides."""
 
-BRIGHTEST = 1.02
+MAX_FLUX = 1.02
 """Flux over the continuum above this means that a synthesis has failed."""
 
 DEFAULTS = {"vturb": 1.5, "c12c13": 20.0, "vmacro": 4.0}
@@ -152,8 +152,10 @@ def _hydrogen_points(centres: NDArray[np.float64], low: float, high: float) -> N
     """Return wavelengths for the pass of hydrogen: close together where its lines are."""
     offsets = np.array(HYDROGEN_OFFSETS)
     near = (centres[:, None] + np.concatenate([-offsets[:0:-1], offsets])).ravel()
-    points = np.concatenate([np.arange(low, high + HYDROGEN_STEP, HYDROGEN_STEP), near])
-    return np.unique(points[(points >= low) & (points <= high + HYDROGEN_STEP)].round(3))
+    points = np.concatenate(
+        [np.arange(low, high + HYDROGEN_STEP_ANGSTROM, HYDROGEN_STEP_ANGSTROM), near]
+    )
+    return np.unique(points[(points >= low) & (points <= high + HYDROGEN_STEP_ANGSTROM)].round(3))
 
 
 class SmeSimulator:
@@ -217,14 +219,16 @@ class SmeSimulator:
             )
         velocity_width(0.0, resolution)
         self.resolution, self.accuracy, self.step = resolution, accuracy, step
-        low, high = grid.wavelength[0] - MARGIN, grid.wavelength[-1] + MARGIN
+        low, high = grid.wavelength[0] - MARGIN_ANGSTROM, grid.wavelength[-1] + MARGIN_ANGSTROM
         centre = 16_000.0
         self._wave = np.exp(np.arange(np.log(low), np.log(high), step / centre))
         lines = shipped_lines() if lines is None else lines
         is_hydrogen = lines.species == "H 1"
         self.hydrogen_lines = lines.select(is_hydrogen & hydrogen)
         self._coarse = _hydrogen_points(self.hydrogen_lines.wl_vac, low, high)
-        self.lines = lines.select(~is_hydrogen).between(low - LINE_MARGIN, high + LINE_MARGIN)
+        self.lines = lines.select(~is_hydrogen).between(
+            low - LINE_MARGIN_ANGSTROM, high + LINE_MARGIN_ANGSTROM
+        )
         if not len(self.lines):
             raise SynthesisError(
                 f"None of the {len(lines)} lines falls on the grid, {low:.0f} to {high:.0f} "
@@ -318,7 +322,7 @@ class SmeSimulator:
         if len(self.hydrogen_lines):
             wide = self._pass(SmeLines.of(self.hydrogen_lines, c12c13), self._coarse, star)
             out = out * np.interp(self._wave, self._coarse, wide)
-        if not np.isfinite(out).all() or out.min() <= 0 or out.max() > BRIGHTEST:
+        if not np.isfinite(out).all() or out.min() <= 0 or out.max() > MAX_FLUX:
             raise SynthesisError(
                 f"SME gave no usable flux for Teff {teff:g} K, log g {logg:g}, [Fe/H] {feh:g}: it "
                 f"ranges from {np.nanmin(out):.3g} to {np.nanmax(out):.3g} of the continuum."

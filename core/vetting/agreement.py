@@ -59,7 +59,7 @@ class Agreement:
         """Cohen's kappa; NaN where it is not defined, see :attr:`words`."""
         size = len(self.categories)
         counts = np.array(self.table, dtype=float).reshape(size, size)
-        n = counts.sum()
+        n = float(counts.sum())
         if not n:
             return math.nan
         chance = float(counts.sum(1) @ counts.sum(0)) / n**2
@@ -104,6 +104,12 @@ def cohen_kappa(first: Sequence[str], second: Sequence[str]) -> float:
     ------
     ValueError
         If the rows differ in length.
+
+    Examples
+    --------
+    >>> first = ["accepted", "accepted", "rejected"]
+    >>> round(cohen_kappa(first, ["accepted", "rejected", "rejected"]), 2)
+    0.4
     """
     return _compare(("first", "second"), "status", list(zip(first, second, strict=True))).kappa
 

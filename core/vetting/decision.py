@@ -16,8 +16,8 @@ Status = Literal["accepted", "rejected", "unsure", ""]
 
 STATUSES: tuple[Status, ...] = get_args(Status)
 
-LONGEST_COMMENT = 10_000
-LONGEST_NAME = 80
+MAX_COMMENT_CHARACTERS = 10_000
+MAX_NAME_CHARACTERS = 80
 
 _NAMES = (*ATOMIC_NUMBER, *PAIRS, *UNDECIDED)
 
@@ -92,6 +92,11 @@ def checked_element(text: str) -> str:
     ------
     LinesError
         If there is no such element or molecule, or two are meant.
+
+    Examples
+    --------
+    >>> checked_element("fe"), checked_element("CO")
+    ('Fe', 'CO')
     """
     name = text.strip()
     if not name or name in _NAMES:
@@ -108,9 +113,14 @@ def checked_element(text: str) -> str:
 
 
 def checked_comment(text: str) -> str:
-    """Return a comment that every format can hold, or raise a LinesError.
+    r"""Return a comment that every format can hold, or raise a LinesError.
 
     Blanks around it are taken away: VOTable cannot keep them.
+
+    Examples
+    --------
+    >>> checked_comment("  blue wing\r\nblended ")
+    'blue wing\nblended'
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n").strip()
     wrong = _UNWRITABLE.search(text)
@@ -119,19 +129,25 @@ def checked_comment(text: str) -> str:
             f"The comment holds a character that cannot be written (code {ord(wrong.group()):#x}, "
             f"place {wrong.start() + 1}); take it out."
         )
-    if len(text) > LONGEST_COMMENT:
+    if len(text) > MAX_COMMENT_CHARACTERS:
         raise LinesError(
-            f"A comment has at most {LONGEST_COMMENT} characters; this one has {len(text)}."
+            f"A comment has at most {MAX_COMMENT_CHARACTERS} characters; this one has {len(text)}."
         )
     return text
 
 
 def checked_vetter(text: str) -> str:
-    """Return a vetter's name without spaces around it, or raise a LinesError."""
+    """Return a vetter's name without spaces around it, or raise a LinesError.
+
+    Examples
+    --------
+    >>> checked_vetter(" ann ")
+    'ann'
+    """
     name = text.strip()
-    if not name or len(name) > LONGEST_NAME or "\n" in name or _UNWRITABLE.search(name):
+    if not name or len(name) > MAX_NAME_CHARACTERS or "\n" in name or _UNWRITABLE.search(name):
         raise LinesError(
-            f"A vetter's name is one line of 1 to {LONGEST_NAME} characters; found {text!r}."
+            f"A vetter's name is one line of 1 to {MAX_NAME_CHARACTERS} characters; found {text!r}."
         )
     return name
 

@@ -24,10 +24,10 @@ CODES: tuple[Code, ...] = get_args(Code)
 
 Unnamed = Literal["likeliest", "leave out"]
 
-NEAR = 0.3
+KNOWN_LINE_WINDOW_ANGSTROM = 0.3
 """How far a known line may lie from a feature to lend it its species and data, angstrom."""
 
-SAME = 0.005
+SAME_LINE_ANGSTROM = 0.005
 """How far two entries of line lists may lie apart and be one line, angstrom."""
 
 
@@ -190,7 +190,7 @@ class _Book:
 
     def find(self, near: NearLine) -> int | None:
         """Return which line of the list a candidate's known line is, None if none."""
-        ends = [near.wavelength - SAME, near.wavelength + SAME]
+        ends = [near.wavelength - SAME_LINE_ANGSTROM, near.wavelength + SAME_LINE_ANGSTROM]
         start, stop = np.searchsorted(self.lines.wl_vac, ends)
         here = np.arange(start, stop)
         alike = np.abs(self.lines.ep[here] - near.ep) < 0.01
@@ -221,7 +221,7 @@ def nearest_known(candidate: Candidate, element: str) -> NearLine | None:
     some = [
         n
         for n in candidate.near
-        if abs(n.wavelength - candidate.wavelength) <= NEAR
+        if abs(n.wavelength - candidate.wavelength) <= KNOWN_LINE_WINDOW_ANGSTROM
         and Species.parse(n.species).formula == element
         and Species.parse(n.species).is_molecule == wanted
     ]
@@ -235,7 +235,7 @@ def _row(
     near = nearest_known(candidate, element)
     tail = [decision.comment] if decision.comment else []
     if near is None:
-        words.append(f"no known line within {NEAR} A")
+        words.append(f"no known line within {KNOWN_LINE_WINDOW_ANGSTROM} A")
         if element not in PAIRS:
             words.append("ionisation not known, taken as neutral")
         return _Row(f"{element} 1", "; ".join([*words, *tail]))

@@ -62,6 +62,14 @@ def open_vetting(
     ------
     LinesError
         If the file is about another bundle, is no vetting file, or cannot be written to.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "lines.sqlite"
+    >>> with open_vetting(path, ("toy", "0123456789abcdef")) as vetting:
+    ...     vetting.bundle, vetting.vetters()
+    ('toy', [])
     """
     path = Path(path).expanduser()
     if of is None:

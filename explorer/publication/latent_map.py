@@ -10,9 +10,9 @@ from ...core.embedding.map_stars import OBSERVED, SYNTHETIC
 from ...core.errors import EmbeddingError
 from ..figures.theme import surface
 from ..star_map.colours import synthetic_colour
-from .style import INCH, Backend, load, points
+from .style import PIXELS_PER_INCH, Backend, load, points
 
-MOST_POINTS = 20_000
+MAX_DRAWN_STARS = 20_000
 """Stars up to which each is drawn; more are counted into pixels by datashader."""
 
 
@@ -64,7 +64,7 @@ def latent_figure(
     ]
     layout = hv.Layout(panels).cols(3)
     if backend == "matplotlib":
-        inches = (3 * size / INCH, (size + 60) / INCH)
+        inches = (3 * size / PIXELS_PER_INCH, (size + 60) / PIXELS_PER_INCH)
         return layout.opts(fig_inches=inches, sublabel_format="", backend=backend)
     return layout
 
@@ -82,7 +82,7 @@ def _panel(embedding: Embedding, key: str, backend: Backend) -> Any:
         number: points(hv.Points(xy[domain == number], dimensions, label=name), backend, colour)
         for number, (name, colour) in names.items()
     }
-    if len(embedding) <= MOST_POINTS:
+    if len(embedding) <= MAX_DRAWN_STARS:
         return hv.Overlay(list(stars.values()))
     from holoviews.operation.datashader import datashade
 

@@ -6,6 +6,7 @@ The figure is made with HoloViews, for notebooks and papers.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,16 +15,23 @@ from numpy.typing import NDArray
 from ...core.bundle import Bundle
 from ...core.errors import LinesError
 from ...core.lines import PAIRS, Candidates
+from ...core.spectra.wavelength import WavelengthGrid
 from ..computed.derivatives import DerivativeCache
 from ..figures.theme import ADAPTED, EMULATED, OTHER_ELEMENT, TRUTH, element_colour
-from ..lines.reference_star import columns_by_element, reference_star
-from .style import INCH, Backend, band, line, load
+from ..lines.reference_star import ReferenceStar, columns_by_element, reference_star
+from .style import PIXELS_PER_INCH, Backend, band, line, load
 
 ELEMENTS = ("Mg", "Si", "Fe", "C")
 """Elements whose derivatives are drawn if none are named."""
 
 WIDTH, HEIGHT = 860, 150
 """Size of a panel, in pixels."""
+
+WAVELENGTH = "wavelength in vacuum (\u00c5)"
+FLUX = "normalised flux"
+DIFFERENCE = "difference"
+SLOPES = "\u0394 \u2202flux/\u2202[X/H]"
+"""What the axes are called."""
 
 
 def line_figure(
@@ -66,8 +74,6 @@ def line_figure(
     LinesError
         If the bundle has no abundance of an element, or no pixel lies between the ends.
     """
-    import holoviews as hv
-
     load(backend)
     if candidates is None:
         from ...core.lines.attached import candidates_of
@@ -81,66 +87,117 @@ def line_figure(
             f"The bundle {bundle.name} has no abundance of {', '.join(unknown)}; it has "
             f"{', '.join(columns)}."
         )
-    wavelength = model.grid.wavelength
     low, high = _ends(model.grid, low, high)
-    inside = (wavelength >= low) & (wavelength <= high) & _on_chips(model.grid)
-    if not inside.any():
+    window = _Window.of(model.grid, low, high, backend)
+    if not window.inside.any():
+        wavelength = model.grid.wavelength
         raise LinesError(
             f"No pixel of {bundle.name} lies from {low:g} to {high:g} angstrom; its pixels go "
             f"from {wavelength[0]:.0f} to {wavelength[-1]:.0f}."
         )
     star = reference_star(bundle, candidates)
     found = (derivatives or DerivativeCache(model)).get(star.values)
+    return _layout(
+        [
+            (FLUX, [window.curve(star.emulated, "emulated", EMULATED, FLUX)]),
+            (FLUX, [window.curve(star.adapted, "adapted", ADAPTED, FLUX)]),
+            (DIFFERENCE, _difference(window, star, candidates)),
+            (
+                SLOPES,
+                [
+                    window.curve(found.difference[:, columns[e]], e, element_colour(e), SLOPES)
+                    for e in elements
+                ],
+            ),
+        ],
+        (low, high),
+        backend,
+    )
 
-    x = np.where(inside, wavelength, np.nan)[inside]
-    gaps = np.flatnonzero(np.diff(np.flatnonzero(inside)) > 1) + 1
 
-    def curve(values: NDArray[Any], label: str, colour: str, y: str, dashed: bool = False) -> Any:
-        at = np.insert(x, gaps, np.nan)
-        data = (at, np.insert(np.asarray(values, float)[inside], gaps, np.nan))
-        drawn = hv.Curve(data, "wavelength in vacuum (\u00c5)", y, label=label)
-        return line(drawn, backend, colour, dashed)
+@dataclass(frozen=True)
+class _Window:
+    """The pixels that are drawn.
 
-    flux = "normalised flux"
-    panels = [
-        hv.Overlay([curve(star.emulated, "emulated", EMULATED, flux)]),
-        hv.Overlay([curve(star.adapted, "adapted", ADAPTED, flux)]),
-    ]
-    difference = star.adapted - star.emulated
-    bottom, top = np.nanmin(difference[inside]), np.nanmax(difference[inside])
-    drawn = []
-    names = []
-    for candidate in candidates or ():
-        if candidate.high < low or candidate.low > high:
-            continue
-        name = _element(candidate.best)
-        label = candidate.best if candidate.best not in names else ""
-        names.append(candidate.best)
-        axes = ["wavelength in vacuum (\u00c5)", "difference", "end", "top"]
-        area = hv.Rectangles(
-            [(candidate.low, bottom, candidate.high, top)], axes, label=label or candidate.best
+    Parameters
+    ----------
+    low, high : float
+        Ends, vacuum angstrom.
+    inside : ndarray of bool, shape ``(n_pixels,)``
+        Which pixels of the grid lie between the ends and on a chip.
+    wavelength : ndarray, shape ``(n_inside,)``
+        Of these, vacuum angstrom.
+    backend : {"bokeh", "matplotlib"}
+        What it is drawn with.
+    """
+
+    low: float
+    high: float
+    inside: NDArray[np.bool_]
+    wavelength: NDArray[np.float64]
+    backend: Backend
+
+    @classmethod
+    def of(cls, grid: WavelengthGrid, low: float, high: float, backend: Backend) -> _Window:
+        """Return the pixels of a grid between two wavelengths."""
+        inside = np.zeros(grid.n_pixels, bool)
+        inside[grid.chip_pixels] = True
+        inside &= (grid.wavelength >= low) & (grid.wavelength <= high)
+        return cls(low, high, inside, grid.wavelength[inside], backend)
+
+    def curve(
+        self, values: NDArray[Any], label: str, colour: str, y: str, dashed: bool = False
+    ) -> Any:
+        """Return values of all pixels as a curve with gaps between chips."""
+        import holoviews as hv
+
+        gaps = np.flatnonzero(np.diff(np.flatnonzero(self.inside)) > 1) + 1
+        data = (
+            np.insert(self.wavelength, gaps, np.nan),
+            np.insert(np.asarray(values, float)[self.inside], gaps, np.nan),
         )
-        colour = element_colour(name) if name else OTHER_ELEMENT
-        drawn.append(band(area, backend, colour))
-    label = "adapted \u2212 emulated"
-    drawn.append(curve(difference, label, ADAPTED, "difference"))
+        return line(hv.Curve(data, WAVELENGTH, y, label=label), self.backend, colour, dashed)
+
+
+def _difference(window: _Window, star: ReferenceStar, candidates: Candidates | None) -> list[Any]:
+    """Return the candidates as bands, the difference of the spectra, and the true one."""
+    import holoviews as hv
+
+    difference = star.adapted - star.emulated
+    inside = difference[window.inside]
+    bottom, top = np.nanmin(inside), np.nanmax(inside)
+    drawn = []
+    for candidate in candidates or ():
+        if candidate.high < window.low or candidate.low > window.high:
+            continue
+        area = hv.Rectangles(
+            [(candidate.low, bottom, candidate.high, top)],
+            [WAVELENGTH, DIFFERENCE, "end", "top"],
+            label=candidate.best,
+        )
+        name = _element(candidate.best)
+        drawn.append(band(area, window.backend, element_colour(name) if name else OTHER_ELEMENT))
+    drawn.append(window.curve(difference, "adapted \u2212 emulated", ADAPTED, DIFFERENCE))
     if star.truth is not None:
         truth = star.truth - star.emulated
-        drawn.append(curve(truth, "truth \u2212 emulated", TRUTH, "difference", True))
-    panels.append(hv.Overlay(drawn))
-    slopes = "\u0394 \u2202flux/\u2202[X/H]"
-    panels.append(
-        hv.Overlay(
-            [curve(found.difference[:, columns[e]], e, element_colour(e), slopes) for e in elements]
-        )
-    )
-    for k, panel in enumerate(panels):
+        drawn.append(window.curve(truth, "truth \u2212 emulated", TRUTH, DIFFERENCE, True))
+    return drawn
+
+
+def _layout(
+    panels: list[tuple[str, list[Any]]], ends: tuple[float, float], backend: Backend
+) -> Any:
+    """Return panels below each other, each with what it shows and its parts."""
+    import holoviews as hv
+
+    overlays = []
+    for k, (title, parts) in enumerate(panels):
         last = k == len(panels) - 1
         look: dict[str, Any] = {
             "xaxis": "bottom" if last else "bare",
-            "xlim": (low, high),
+            "xlim": ends,
             "title": "",
-            "ylabel": (flux, flux, "difference", slopes)[k],
+            "ylabel": title,
             "show_legend": True,
             "legend_position": "right",
             "show_grid": True,
@@ -149,11 +206,11 @@ def line_figure(
             look |= {"width": WIDTH, "height": HEIGHT + (45 if last else 0), "toolbar": "right"}
         else:
             look |= {"aspect": WIDTH / HEIGHT}
-        panels[k] = panel.opts(**look, backend=backend)
-    layout = hv.Layout(panels).cols(1)
+        overlays.append(hv.Overlay(parts).opts(**look, backend=backend))
+    layout = hv.Layout(overlays).cols(1)
     if backend == "bokeh":
         return layout.opts(shared_axes=True, backend=backend)
-    inches = ((WIDTH + 150) / INCH, 4.6 * HEIGHT / INCH)
+    inches = ((WIDTH + 150) / PIXELS_PER_INCH, 4.6 * HEIGHT / PIXELS_PER_INCH)
     return layout.opts(fig_inches=inches, sublabel_format="", vspace=0.15, backend=backend)
 
 
@@ -173,9 +230,3 @@ def _ends(grid: Any, low: float | None, high: float | None) -> tuple[float, floa
     if not low < high:
         raise LinesError(f"Expected two wavelengths, the lower first; found {low:g}, {high:g}.")
     return float(low), float(high)
-
-
-def _on_chips(grid: Any) -> NDArray[np.bool_]:
-    inside = np.zeros(grid.n_pixels, bool)
-    inside[grid.chip_pixels] = True
-    return inside

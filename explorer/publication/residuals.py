@@ -14,8 +14,8 @@ from ...core.fitting.settings import Kind
 from ..figures.theme import ADAPTED, EMULATED, surface
 from .style import Backend, line, load
 
-WIDEST = 600
-"""Bins in wavelength."""
+MAX_BINS = 600
+"""Bins in wavelength, at most."""
 
 
 def residual_figure(
@@ -70,7 +70,7 @@ def _against_wavelength(density: ResidualDensity, kind: str, backend: Backend, w
     import holoviews as hv
 
     wavelength = density.grid.wavelength
-    n = min(WIDEST, len(wavelength))
+    n = min(MAX_BINS, len(wavelength))
     edges = np.linspace(wavelength[0], wavelength[-1], n + 1)
     column = np.clip(np.searchsorted(edges, wavelength, side="right") - 1, 0, n - 1)
     counts = np.zeros((len(density.counts), n))

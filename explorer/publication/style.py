@@ -7,7 +7,7 @@ from typing import Any, Literal
 Backend = Literal["bokeh", "matplotlib"]
 """What draws: Bokeh figures can be zoomed, those of matplotlib are pictures."""
 
-INCH = 90
+PIXELS_PER_INCH = 90
 """Pixels of a Bokeh figure that are as wide as an inch of matplotlib's."""
 
 

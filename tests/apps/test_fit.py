@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from click.testing import CliRunner
 
 from spectrabridge.apps.cli import main
 from spectrabridge.core.io import example_apstar
-from spectrabridge.core.io.table_formats import format_of
+from spectrabridge.core.io.cell_text import column_texts
+from spectrabridge.core.io.table_formats import FORMATS, format_of
 
 STAR = str(example_apstar())
 QUICK = ["--iterations", "3", "--search", "0"]
@@ -46,6 +48,21 @@ def test_tables(tmp_path: Path, name: str):
     assert again.exit_code == 2 and "--overwrite" in again.output
     assert out.read_bytes() == before
     assert run(*words, "--overwrite").exit_code == 0
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_file_of_any_name_is_saved_in_every_format(tmp_path: Path, name: str, read_back):
+    star = tmp_path / '\u00c5ngstr\u00f6m "1"\t.fits'
+    star.write_bytes(Path(STAR).read_bytes())
+    out = tmp_path / f"labels{FORMATS[name].suffix}"
+    result = run("apogee-giants", str(star), "--out", str(out), "--spectrum", "adapted", *QUICK)
+    assert result.exit_code == 0, result.output
+    assert column_texts(read_back(out.read_bytes(), name)["file"]) == [star.name]
+
+
+def test_covariance_and_csv_are_refused_before_the_fit(tmp_path: Path):
+    result = run("apogee-giants", STAR, "--out", str(tmp_path / "t.csv"), "--covariance")
+    assert result.exit_code == 2 and "one value in a cell" in result.output
 
 
 def test_in_tasks(tmp_path: Path):
@@ -86,13 +103,11 @@ def test_wrong_usage_is_one_line(words: list[str], said: str):
 
 
 def test_a_folder_that_takes_no_files_is_told_before_the_fit(tmp_path: Path, monkeypatch):
-    def refused(**kwargs):
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr("tempfile.TemporaryFile", refused)
+    access = os.access
+    monkeypatch.setattr("os.access", lambda path, mode: mode != os.W_OK and access(path, mode))
     result = run("apogee-giants", STAR, "--out", str(tmp_path / "t.ecsv"))
     assert result.exit_code == 2
-    assert f"nothing can be written in {tmp_path}: Permission denied" in result.output
+    assert f"no file can be made in {tmp_path}" in result.output
 
 
 def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from astropy.table import Table
@@ -14,6 +16,8 @@ from click.testing import CliRunner
 from spectrabridge.apps.cli import main
 from spectrabridge.core.bundle import open_bundle
 from spectrabridge.core.bundle.bundle import SHIPPED
+from spectrabridge.core.io.cell_text import column_texts
+from spectrabridge.core.io.table_formats import FORMATS
 from spectrabridge.core.lines import CANDIDATES, Candidates
 
 
@@ -32,6 +36,19 @@ def test_it_writes_a_table_that_others_can_read(tmp_path: Path, suffix: str, for
     assert len(table) > 100
     assert str(table["wavelength"].unit) == ("None" if suffix == ".csv" else "Angstrom")
     assert {"missing"} <= set(table["kind"].astype(str))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_strange_texts_survive(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch, hostile_texts: Any, read_back: Any
+) -> None:
+    kept = Candidates.loads(open_bundle("mock-lines").attached(CANDIDATES))
+    rows = tuple(replace(c, id=t) for c, t in zip(kept, hostile_texts, strict=False))
+    strange = replace(kept, rows=rows)
+    monkeypatch.setattr("spectrabridge.core.lines.find_candidates", lambda *_, **__: strange)
+    path = tmp_path / f"lines{FORMATS[name].suffix}"
+    assert run("mock-lines", "--out", path).exit_code == 0
+    assert column_texts(read_back(path.read_bytes(), name)["id"]) == list(hostile_texts)
 
 
 def test_nothing_is_replaced_unasked(tmp_path: Path) -> None:

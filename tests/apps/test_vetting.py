@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from click.testing import CliRunner, Result
 
 from spectrabridge.apps.cli import main
 from spectrabridge.core.bundle import Bundle, open_bundle
+from spectrabridge.core.io.cell_text import column_texts
+from spectrabridge.core.io.table_formats import FORMATS
 from spectrabridge.core.linelist import read_moog
 from spectrabridge.core.lines import CANDIDATES, Answer, Candidate, Candidates, NearLine
 from spectrabridge.core.lines.candidate import candidate_id
@@ -112,6 +115,27 @@ def test_tables_are_exported_and_nothing_is_replaced_unasked(
     assert figures(run("export", *words, "--overwrite", "--all", "--json"))["n_rows"] == 7
     only = figures(run("export", *words, "--overwrite", "--vetter", "bob", "--json"))
     assert only["n_rows"] == 2
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_strange_texts_survive_the_command(
+    name: str, candidates: Candidates, tmp_path: Path, hostile_texts: Any, read_back: Any
+) -> None:
+    start = candidates.fingerprint[:8]
+    rows = [replace(c, id=f"{start}-{t}") for c, t in zip(candidates, hostile_texts, strict=True)]
+    strange = replace(candidates, rows=tuple(rows))
+    table, path = tmp_path / "candidates.json", tmp_path / "v.sqlite"
+    table.write_bytes(strange.dumps())
+    with open_vetting(path, strange) as vetting:
+        for c in strange:
+            vetting.decide(c, "ann", status="accepted", comment=c.id)
+    out = tmp_path / "\u00c5ngstr\u00f6m lines"
+    words = ["mock-lines", "--vetting", path, "--candidates", table]
+    found = figures(run("export", *words, "--format", name.lower(), "--out", out, "--json"))
+    assert found["n_rows"] == 5
+    again = read_back(out.read_bytes(), name)
+    assert column_texts(again["id"]) == [c.id for c in strange]
+    assert column_texts(again["comment"]) == [c.id.strip() for c in strange]
 
 
 def test_a_line_list_has_what_is_known_and_lists_the_rest(

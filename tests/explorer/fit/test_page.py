@@ -11,6 +11,7 @@ from star_files import KINDS, content_of
 from spectrabridge.core.bundle import open_bundle
 from spectrabridge.core.fitting import FitSettings
 from spectrabridge.core.io.apstar import example_apstar
+from spectrabridge.core.io.cell_text import column_texts
 from spectrabridge.core.io.table_formats import FORMATS
 from spectrabridge.explorer.fit import queue as fit_queue
 from spectrabridge.explorer.fit.fitted_star import FitPlan, fit_batch, fitters_of, read_file
@@ -207,6 +208,16 @@ def test_exported_tables_are_read_back(page, content, bundle, name):
     assert "raw_teff" in table.colnames
     assert str(table["flags"][1]) == "unreadable"
     assert "none of the files" in str(table["notes"][1])
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_strange_file_names_survive_in_every_format(page, content, name, hostile_texts, read_back):
+    files = [t for t in hostile_texts if t]
+    for file in files:
+        page.receive(file, content)
+    table = read_back(page._download(name).read(), name)
+    assert column_texts(table["file"]) == files
+    assert column_texts(table["remarks"]) == [s.best.remarks[0] for s in page.queue.stars.values()]
 
 
 def test_a_table_of_unreadable_files_can_be_saved(bundle):

@@ -10,6 +10,8 @@ from astropy.table import Table
 from fake import FakeBundle
 
 from spectrabridge.core.errors import LinesError
+from spectrabridge.core.io.cell_text import column_texts
+from spectrabridge.core.io.table_formats import FORMATS
 from spectrabridge.core.linelist.shipped import shipped_lines
 from spectrabridge.core.lines import Answer, Candidate, Candidates, NearLine, attached, discovery
 from spectrabridge.core.lines.candidate import candidate_id
@@ -309,6 +311,15 @@ def test_the_file_of_another_bundle_is_refused_and_left_alone(model, state, cand
     assert page.state.feature == candidates[0].id
     assert file.read_bytes() == before
     page.close()
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_strange_texts_leave_the_page_in_every_format(page, candidates, name, read_back):
+    said = '\u00c5ngstr\u00f6m "1"\ta tab\nand a line \\n'
+    decide(page, candidates[1], "accepted", comment=said)
+    table = read_back(page.exports.content(name.lower()).read(), name)
+    assert len(table) == len(candidates)
+    assert column_texts(table["comment"])[:3] == ["", said, ""]
 
 
 def test_decisions_leave_as_tables_and_line_lists(page, candidates):

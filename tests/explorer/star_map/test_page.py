@@ -1,6 +1,7 @@
 """The Map page without a browser: pictures, stars, selections, files, placing."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from star_files import KINDS, content_of
 from spectrabridge.core.bundle import Bundle, open_bundle
 from spectrabridge.core.embedding import PANELS, stored_embedding
 from spectrabridge.core.errors import EmbeddingError
+from spectrabridge.core.io.cell_text import column_texts
 from spectrabridge.core.io.table_formats import FORMATS
 from spectrabridge.explorer.publication.latent_map import latent_figure
 from spectrabridge.explorer.star_map import map_maker, open_maps
@@ -36,6 +38,7 @@ from spectrabridge.explorer.star_map.stars import (
     MAX_TABLE_ROWS,
     find,
     observed_flux,
+    selection_bytes,
     selection_curves,
     star_curves,
 )
@@ -306,6 +309,23 @@ def circle(panel, x, y, radius):
     panel._circled(SelectionGeometry(panel.plot, geometry=geometry, final=True))
 
 
+@pytest.mark.parametrize("name", FORMATS)
+def test_strange_ids_survive_in_every_format(page, embedding, name, hostile_texts, read_back):
+    n, first = len(hostile_texts), embedding.stars.n_each
+    stars = replace(
+        embedding.stars, observed_ids=(*hostile_texts, *embedding.stars.observed_ids[n:])
+    )
+    strange = replace(embedding, stars=stars)
+    rows = first + np.arange(n)
+    content = selection_bytes(strange, rows, name)
+    table = read_back(content, name)
+    assert column_texts(table["id"]) == list(hostile_texts)
+    teff = np.ma.filled(np.ma.asarray(table["teff"], float), np.nan)
+    np.testing.assert_allclose(teff, stars.labels[rows, 0], rtol=1e-6)
+    page.embedding, page.selected = strange, rows
+    assert page._download(name).getvalue() == content
+
+
 def test_circled_stars_stand_in_a_table_and_in_files(page, embedding):
     latents = page.board.maps["latents"]
     circle(latents, 0, 0, 25)
@@ -551,5 +571,5 @@ def test_the_paper_s_figure_for_notebooks(bundle, bare, embedding, monkeypatch):
 def test_many_stars_are_counted_into_pixels(bundle, monkeypatch):
     import holoviews as hv
 
-    monkeypatch.setattr("spectrabridge.explorer.publication.latent_map.MOST_POINTS", 100)
+    monkeypatch.setattr("spectrabridge.explorer.publication.latent_map.MAX_DRAWN_STARS", 100)
     assert all(isinstance(e, hv.RGB) for e in latent_figure(bundle)[1].values())
