@@ -45,7 +45,9 @@ def test_strange_texts_survive(
     kept = Candidates.loads(open_bundle("mock-lines").attached(CANDIDATES))
     rows = tuple(replace(c, id=t) for c, t in zip(kept, hostile_texts, strict=False))
     strange = replace(kept, rows=rows)
-    monkeypatch.setattr("spectrabridge.core.lines.find_candidates", lambda *_, **__: strange)
+    monkeypatch.setattr(
+        "spectrabridge.core.lines.attached.find_candidates", lambda *_, **__: strange
+    )
     path = tmp_path / f"lines{FORMATS[name].suffix}"
     assert run("mock-lines", "--out", path).exit_code == 0
     assert column_texts(read_back(path.read_bytes(), name)["id"]) == list(hostile_texts)
