@@ -37,7 +37,6 @@ WATCHED = [
 """What of a state is in the link; labels count when a move has ended."""
 
 
-
 Making = tuple[Callable[[], bytes], Callable[[bytes], None]]
 """What makes a file, and what gives it to the browser."""
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -103,11 +102,13 @@ def test_wrong_usage_is_one_line(words: list[str], said: str):
 
 
 def test_a_folder_that_takes_no_files_is_told_before_the_fit(tmp_path: Path, monkeypatch):
-    access = os.access
-    monkeypatch.setattr("os.access", lambda path, mode: mode != os.W_OK and access(path, mode))
+    def refused(**kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refused)
     result = run("apogee-giants", STAR, "--out", str(tmp_path / "t.ecsv"))
     assert result.exit_code == 2
-    assert f"no file can be made in {tmp_path}" in result.output
+    assert f"{tmp_path / 't.ecsv'} cannot be written: Permission denied" in result.output
 
 
 def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch):
