@@ -26,6 +26,7 @@ Kind = Literal["missing", "too weak", "too strong", "shifted"]
 at another wavelength."""
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
+"""What the simulator does where a candidate is."""
 
 PAIRS: dict[str, tuple[str, ...]] = {"CN": ("C", "N"), "CO": ("C", "O"), "OH": ("O",)}
 """Molecules by name, with the elements to which their lines respond."""

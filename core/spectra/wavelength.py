@@ -24,7 +24,7 @@ UNITS: dict[str, float] = {"angstrom": 1.0, "nm": 0.1, "um": 1e-4}
 """How many of the unit one angstrom is."""
 
 SPEED_OF_LIGHT = 299_792.458
-"""km/s."""
+"""Speed of light in vacuum, km/s."""
 
 LARGEST_GRID = 1_000_000
 """Most pixels of a grid that is read from a file."""

@@ -6,6 +6,7 @@ They are written below ``docs/reference/api`` when the manual is built, so a nam
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import pkgutil
@@ -51,9 +52,9 @@ def heading(text: str, line: str) -> str:
     return f"{text}\n{line * len(text)}\n"
 
 
-def table(module: str, names: list[str]) -> str:
+def table(paths: list[str]) -> str:
     """Return a table of names with the first lines of their docstrings."""
-    rows = "\n".join(f"   ~{module}.{name}" for name in names)
+    rows = "\n".join(f"   ~{path}" for path in paths)
     return f".. autosummary::\n   :nosignatures:\n\n{rows}\n"
 
 
@@ -65,23 +66,48 @@ def entry(module: str, name: str, value: object) -> str:
     return f".. {kind}:: {module}.{name}\n"
 
 
+def home_of(package: ModuleType, name: str) -> str:
+    """Return the module in which a name of a door is assigned, else the package.
+
+    Only there has a constant its docstring; elsewhere it would get that of its type.
+    """
+    for module in modules(package):
+        for node in ast.parse(inspect.getsource(module)).body:
+            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", 0)]
+            if any(isinstance(target, ast.Name) and target.id == name for target in targets):
+                return module.__name__
+    return package.__name__
+
+
 def page(package: ModuleType) -> str:
     """Return the page of a package: what its door offers, then what its modules hold beside."""
     short = package.__name__.removeprefix("spectrabridge.")
     parts = [heading(short, "="), inspect.getdoc(package) or "", ""]
     door = list(getattr(package, "__all__", ()))
-    offered = {id(getattr(package, name)) for name in door}
+    values = {name: getattr(package, name) for name in door}
+    offered = {id(value) for value in values.values()}
     if door:
-        name = package.__name__
-        parts += [heading("What the package offers", "-"), table(name, door), ""]
-        parts += [entry(name, each, getattr(package, each)) for each in door]
+        homes = {
+            name: package.__name__
+            if inspect.isclass(value) or inspect.isroutine(value)
+            else home_of(package, name)
+            for name, value in values.items()
+        }
+        paths = [f"{homes[name]}.{name}" for name in door]
+        parts += [heading("What the package offers", "-"), table(paths), ""]
+        parts += [entry(homes[name], name, value) for name, value in values.items()]
     for module in modules(package):
         names = [n for n in public_names(module) if id(getattr(module, n)) not in offered]
         if not names:
             continue
         path = module.__name__
         parts += ["", heading(path.removeprefix(f"{package.__name__}."), "-")]
-        parts += [(inspect.getdoc(module) or "").split("\n\n")[0], "", table(path, names), ""]
+        parts += [
+            (inspect.getdoc(module) or "").split("\n\n")[0],
+            "",
+            table([f"{path}.{name}" for name in names]),
+            "",
+        ]
         parts += [entry(path, each, getattr(module, each)) for each in names]
     return "\n".join(parts)
 
