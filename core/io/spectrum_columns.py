@@ -83,7 +83,7 @@ def read_columns(
     >>> table.add("Sigma", np.full(9000, 0.01))
     >>> spectra = read_columns(table, "star.csv")
     >>> spectra.grid.name, round(float(np.median(spectra.snr)))
-    ('apStar', 102)
+    ('apStar', 117)
     """
     options = options or ReadingOptions()
     notes: list[str] = []
