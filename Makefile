@@ -23,7 +23,7 @@ DOCS_READY := $(VENV)/stamp-docs
 SPREAD = -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help explorer test synthesis quick lint types browser gallery docs docs-linkcheck wheel clean
+.PHONY: help explorer test synthesis quick lint types browser gallery docs docs-linkcheck fuzz wheel clean
 
 help:
 	@echo "make explorer   install into $(VENV), serve the explorer and print its address"
@@ -34,6 +34,7 @@ help:
 	@echo "make gallery    take the pictures of the documentation again"
 	@echo "make docs       build the manual into docs/_build/html, without a network"
 	@echo "make docs-linkcheck  the same, and follow every link inside it and from the README"
+	@echo "make fuzz       damage files of every kind, 20,000 for each reader; ARGS=\"--inputs 500\" for fewer"
 	@echo "make wheel      build dist/spectrabridge-*.whl"
 	@echo "make clean      remove $(VENV) and everything else that make leaves behind"
 
@@ -79,6 +80,9 @@ docs: $(DOCS_READY)
 
 docs-linkcheck: docs
 	$(BIN)/python tools/check_links.py docs/_build/html
+
+fuzz: $(TEST_READY)
+	$(BIN)/python tools/fuzz.py --workers $(WORKERS) $(ARGS)
 
 wheel: $(TEST_READY)
 	rm -rf build

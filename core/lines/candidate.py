@@ -19,6 +19,7 @@ from astropy import units
 from astropy.table import Table
 
 from ..errors import LinesError
+from ..files.typed_json import mapping_of, rebuilt, value_of
 from ..spectra.wavelength import vacuum_to_air
 
 Kind = Literal["missing", "too weak", "too strong", "shifted"]
@@ -35,6 +36,13 @@ UNDECIDED = ("blend", "unknown")
 """Answers that name nothing: several elements share the feature, or none accounts for it."""
 
 SCHEMA = 1
+
+MIN_ANGSTROM, MAX_ANGSTROM = 1.0, 1e8
+"""Wavelengths that a feature can have, from X-rays to centimetres."""
+
+MAX_PIXELS = 1 << 31
+MAX_NAME = 80
+"""Characters of a name in a table of candidates that is read."""
 
 LARGEST_FILE_BYTES = 1 << 28
 """Bytes of a table of candidates that is read, at most; a small file may unpack to any size."""
@@ -159,6 +167,20 @@ class Candidate:
     def pixels(self) -> slice:
         """Its pixels as a slice."""
         return slice(self.start, self.stop)
+
+    def require_possible(self, where: str) -> None:
+        """Raise a ValueError, which says where, if numbers cannot be those of a feature."""
+        if not (MIN_ANGSTROM <= self.low <= self.wavelength <= self.high <= MAX_ANGSTROM):
+            raise ValueError(f"{where}: low, wavelength and high are no range in angstrom")
+        if not 0 <= self.start <= self.peak < self.stop <= MAX_PIXELS:
+            raise ValueError(f"{where}: start, peak and stop are no range of pixels")
+        texts = [self.id, *(a.name for a in self.answers), *(n.species for n in self.near)]
+        if not self.id or any(len(t) > MAX_NAME or not t.isprintable() for t in texts):
+            raise ValueError(f"{where}: names are at most {MAX_NAME} printable characters")
+        if any(not 0 <= a.probability <= 1 + 1e-6 for a in self.answers):
+            raise ValueError(f"{where}: probabilities lie between 0 and 1")
+        if any(not MIN_ANGSTROM <= n.wavelength <= MAX_ANGSTROM for n in self.near):
+            raise ValueError(f"{where}: a line near it has no wavelength in angstrom")
 
     @property
     def best(self) -> str:
@@ -295,26 +317,15 @@ class Candidates(Sequence[Candidate]):
                     content = file.read(LARGEST_FILE_BYTES + 1)
                 if len(content) > LARGEST_FILE_BYTES:
                     raise LinesError("A table of candidates is no larger than 256 MB; this one is.")
-            data = json.loads(content)
-            if data["schema"] > SCHEMA:
+            data = mapping_of(json.loads(content))
+            schema = value_of(int, data.pop("schema", None), "schema")
+            if schema > SCHEMA:
                 raise LinesError("The table of candidates is of a newer spectrabridge; update it.")
-            rows = tuple(
-                Candidate(
-                    **c
-                    | {
-                        "answers": tuple(Answer(**a) for a in c["answers"]),
-                        "near": tuple(NearLine(**n) for n in c["near"]),
-                    }
-                )
-                for c in data["candidates"]
-            )
-            return cls(
-                str(data["bundle"]),
-                str(data["fingerprint"]),
-                {str(k): float(v) for k, v in data["reference"].items()},
-                dict(data["settings"]),
-                rows,
-            )
+            data["rows"] = data.pop("candidates", None)
+            found = rebuilt(cls, data)
+            for i, candidate in enumerate(found.rows):
+                candidate.require_possible(f"candidates[{i}]")
+            return found
         except _MALFORMED as problem:
             raise LinesError(f"This is no table of candidates ({problem}).") from problem
 
