@@ -36,11 +36,10 @@ MOVED = {"spectrabridge.core.wavelength": "spectrabridge.core.spectra.wavelength
 CHECK_LINES = """
 import json, sys
 from spectrabridge.core.linelist import read_lines
-lines = read_lines(sys.argv[1])
-table = lines[0] if isinstance(lines, tuple) else lines
+table = read_lines(sys.argv[1])
 print(json.dumps({"isotopologue": sorted(set(map(str, table.isotopologue))),
                   "vdw": [float(v) for v in table.vdw],
-                  "notes": [str(n) for n in getattr(table, "notes", ())]}))
+                  "notes": [table.source]}))
 """
 
 
