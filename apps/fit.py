@@ -83,9 +83,16 @@ if TYPE_CHECKING:
     help="Times that derivatives are computed at most.",
 )
 @click.option("--every-row", is_flag=True, help="Fit every spectrum of a file, visits included.")
-@click.option("--unit", type=click.Choice(["angstrom", "nm", "um"]), help="Of tables without one.")
-@click.option("--medium", type=click.Choice(["vacuum", "air"]), help="Of tables that do not say.")
-@click.option("--rv", "rv_kms", type=float, help="Velocity (km/s) to take out of tables.")
+@click.option(
+    "--unit", type=click.Choice(["angstrom", "nm", "um"]), help="Of files that do not say it."
+)
+@click.option("--medium", type=click.Choice(["vacuum", "air"]), help="Of files that do not say it.")
+@click.option("--rv", "rv_kms", type=float, help="Velocity (km/s) to take out of wavelengths.")
+@click.option(
+    "--resolution",
+    type=click.FloatRange(1000),
+    help="Of the spectra, if it is higher than that of the models; they are broadened to it.",
+)
 @click.option(
     "--out",
     type=OUT,
@@ -162,7 +169,13 @@ def fit_command(bundle: str, spectra: tuple[Path, ...], **given: Any) -> None:
         "adapted": ("adapted",),
         "raw": ("emulated",),
     }
-    reading = Reading(given["unit"], given["medium"], given["rv_kms"], given["every_row"])
+    reading = Reading(
+        given["unit"],
+        given["medium"],
+        given["rv_kms"],
+        given["every_row"],
+        given["resolution"],
+    )
     # Workers may run in other folders.
     survey = Survey(
         str(found),

@@ -9,10 +9,25 @@ import click
 
 from .options import EXISTING, json_option, print_figures
 
-FORMATS = (
-    *("payne", "payne-zero", "turbospectrum", "synspec", "pykurucz", "fits-cube", "columns"),
-)
-"""The keys of :data:`spectrabridge.core.grid_import.READERS`, without importing them."""
+
+class GridFormat(click.ParamType):
+    """A name that a reader of grids registered; readers are imported when one is given."""
+
+    name = "format"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name, or fail with all that there are."""
+        from ..core.grid_import import GRID_FORMATS
+
+        if value not in GRID_FORMATS:
+            self.fail(f"{value!r} is none of {', '.join(GRID_FORMATS.names)}.", param, ctx)
+        return value
+
+    def get_metavar(self, param: click.Parameter, *more: object) -> str:
+        """Return what stands for the value in the command's help."""
+        from ..core.grid_import import GRID_FORMATS
+
+        return f"[{'|'.join(GRID_FORMATS.names)}]"
 
 
 def _pairs(values: tuple[str, ...], option: str) -> dict[str, str]:
@@ -33,7 +48,7 @@ def _pairs(values: tuple[str, ...], option: str) -> dict[str, str]:
     required=True,
     help="HDF5 file to write; train-emulator reads it.",
 )
-@click.option("--format", "format_", type=click.Choice(FORMATS), help="Whose grid it is.")
+@click.option("--format", "format_", type=GridFormat(), help="Whose grid it is.")
 @click.option("--labels", "table", type=EXISTING, help="Table with a column file, for folders.")
 @click.option(
     "--label", "columns", multiple=True, metavar="LABEL=NAME", help="What a label is called."

@@ -20,7 +20,7 @@ from ..bundle.model import Model
 from ..errors import FitError
 from ..spectra.spectra import Spectra
 from ..spectra.wavelength import SPEED_OF_LIGHT
-from .flags import Evidence, flags_of
+from .flags import Evidence, NoiseEvidence, flags_of, noise_evidence
 from .forward_model import Forward
 from .initial_labels import StartReader, draw_like
 from .levenberg import Minimum, better_of, cheapest, minimise
@@ -169,7 +169,7 @@ class Fitter:
             variance = self.forward.spread(labels, latents).square()
             problem = self._problem(flux, _add_variance(ivar, variance), split)
             best = minimise(problem, best.x, s.iterations)
-        self._write(ready.shifted[rows], rows + first, problem, best, out)
+        self._write(ready, rows, first, problem, best, out)
 
     def _encoded_split(self, flux: Tensor, ivar: Tensor) -> Tensor | None:
         """Return the split latents read off the spectra, if these are asked for."""
@@ -244,14 +244,16 @@ class Fitter:
 
     def _write(
         self,
-        shifted: NDArray[np.int64],
-        rows: NDArray[np.intp],
+        ready: Prepared,
+        some: NDArray[np.intp],
+        first: int,
         problem: Problem,
         found: Minimum,
         out: LabelFits,
     ) -> None:
         """Turn parameters into labels with errors, and judge the fits."""
         space, s = self._on_device, self.settings
+        rows = some + first
         k = len(space.names)
         everyone = torch.arange(len(rows), device=found.x.device)
         model, continuum, residual = problem.residual(found.x, everyone)
@@ -263,9 +265,6 @@ class Fitter:
         mean = (residual * good).sum(1) / count
         std = (((residual - mean[:, None]) * good).square().sum(1) / count).sqrt()
         n_free = int(problem.free.sum()) + len(problem.polynomials) * (s.degree + 1)
-        near = 1e-3 * (space.high - space.low)
-        at_bound = space.free & ((x <= space.low + near) | (x >= space.high - near))
-
         out.labels[rows] = _plain(labels)
         out.covariance[rows] = _plain(
             found.covariance[:, :k, :k] * rates[:, :, None] * rates[:, None, :]
@@ -279,7 +278,7 @@ class Fitter:
         out.residual_std[rows] = _plain(std)
         out.evaluations[rows] = found.evaluations.cpu().numpy()
         if s.velocity or s.search:
-            total = _plain(pixels) + shifted
+            total = _plain(pixels) + ready.shifted[some]
             out.velocity[rows] = to_velocity(total, self._step)
         if s.velocity:
             error = found.covariance[:, -1, -1].clamp_min(0).sqrt() * VELOCITY_UNIT_PIXELS
@@ -288,22 +287,51 @@ class Fitter:
             out.split[rows] = _plain(latents)
         out.model[rows] = (model * continuum).cpu().numpy()
         out.residual[rows] = torch.where(good, residual, torch.nan).cpu().numpy()
+        noise = noise_evidence(
+            ready.spectra[some], residual.cpu().numpy(), good.cpu().numpy(), s.floor
+        )
+        self._judge(rows, x, pixels, found.converged, good, noise, out)
+
+    def _judge(
+        self,
+        rows: NDArray[np.intp],
+        x: Tensor,
+        pixels: Tensor,
+        converged: Tensor,
+        good: Tensor,
+        noise: list[NoiseEvidence],
+        out: LabelFits,
+    ) -> None:
+        """Set flags and remarks of fits whose results are written."""
+        space = self._on_device
+        near = 1e-3 * (space.high - space.low)
+        at_low = space.free & (x <= space.low + near)
+        at_high = space.free & (x >= space.high - near)
+        at_bound = at_low | at_high
+        width = space.names.index("vmacro") if "vmacro" in space.names else None
         outside = self.population.outside(x.cpu()).tolist()
         at_edge = (pixels.abs() > 0.99 * MAX_SHIFT_PIXELS).tolist()
+        part = (good.sum(1) / good.shape[1]).tolist()
         for i, row in enumerate(rows.tolist()):
             bounds = tuple(
                 label.title
                 for label, at in zip(out.label_set.labels, at_bound[i].tolist(), strict=True)
                 if at
             )
+            lines_are = ""
+            if width is not None and at_bound[i, width]:
+                lines_are = "narrower" if at_low[i, width] else "broader"
             evidence = Evidence(
-                converged=bool(found.converged[i]),
+                converged=bool(converged[i]),
                 at_bound=bounds,
                 velocity_at_bound=at_edge[i],
                 reduced_chi2=float(out.reduced_chi2[row]),
                 extrapolated=tuple(e.title for e in self.model.extrapolations(out.labels[row])),
                 outside_population=outside[i],
-                good_part=float(count[i]) / good.shape[1],
+                good_part=part[i],
+                velocity=float(out.velocity[row]),
+                lines_are=lines_are,
+                noise=noise[i],
             )
             out.flags[row], out.remarks[row] = flags_of(evidence)
 

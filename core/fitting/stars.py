@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import FitError, SpectrabridgeError
 from ..io.names import distinct_names
-from ..io.spectrum_columns import medium_assumed
+from ..io.spectrum_columns import READING_COLUMNS, reading_columns
 from ..io.star_file import StarFile, read_star
 from ..spectra.continuum import normalise
 from ..spectra.spectra import Spectra
@@ -187,9 +187,11 @@ def read_stars(
     reading = reading or Reading()
     stars: list[Star] = []
     files = list(files)
-    names = distinct_names([f[0] if isinstance(f, tuple) else f for f in files])
-    for name, file in zip(names, files, strict=True):
-        source = file[1] if isinstance(file, tuple) else file
+    # Those that come with a name are known by it.
+    paths = [f for f in files if not isinstance(f, tuple)]
+    names = dict(zip(map(str, paths), distinct_names(paths), strict=True))
+    for file in files:
+        name, source = file if isinstance(file, tuple) else (names[str(file)], file)
         try:
             found = read_star(
                 source,
@@ -262,6 +264,9 @@ def first_spectra(stars: Sequence[Star]) -> Spectra:
         np.concatenate([spectra.flux[:1] for spectra in chosen]),
         np.concatenate([spectra.ivar[:1] for spectra in chosen]),
         tuple(star.id for star in stars),
-        columns={"medium_assumed": np.concatenate([medium_assumed(s)[:1] for s in chosen])},
+        columns={
+            key: np.concatenate([reading_columns(s)[key][:1] for s in chosen])
+            for key in READING_COLUMNS
+        },
         provenance={"continuum": continuum} if continuum is not None and alike else {},
     )

@@ -2,7 +2,15 @@
 
 from ..errors import GridImportError
 from .conversion import ImportSettings, finish
+from .grid_formats import GRID_FORMATS
 from .raw_grid import RawGrid
-from .readers import READERS, import_grid
+from .readers import import_grid
 
-__all__ = ["READERS", "GridImportError", "ImportSettings", "RawGrid", "finish", "import_grid"]
+__all__ = [
+    "GRID_FORMATS",
+    "GridImportError",
+    "ImportSettings",
+    "RawGrid",
+    "finish",
+    "import_grid",
+]

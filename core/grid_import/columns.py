@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,21 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from ..errors import GridImportError
+from ..io.column_units import wavelength_unit
+from ..io.columns import Column, role_of, stated_media, unit_in_name
+from .grid_formats import GRID_FORMATS, has_suffix
 from .raw_grid import RawGrid, by_continuum, names_of
 
-WAVELENGTH = ("wavelength", "wavelengths", "wave", "lambda", "lam")
-FLUX = ("flux", "spectra", "spectrum", "normalized_flux", "norm_flux", "flux_norm")
 LABEL_TABLES = ("labels", "parameters", "params")
 _KEYS = ("wavelength", "flux", "continuum", "labels")
 
 
+@GRID_FORMATS.register(
+    "columns",
+    "HDF5, FITS or ECSV with a map of columns",
+    lambda path: has_suffix(path, ".ecsv", ".h5", ".hdf5"),
+    options=("arrays",),
+)
 def read_columns(path: Path, arrays: dict[str, str] | None = None) -> RawGrid:
     """Read a grid from a plain file.
 
@@ -43,11 +51,13 @@ def read_columns(path: Path, arrays: dict[str, str] | None = None) -> RawGrid:
     if strange:
         raise GridImportError(f"Arrays are {', '.join(_KEYS)}; found {', '.join(strange)}.")
     if h5py.is_hdf5(path):
-        found, units, notes = _hdf5(path, arrays)
+        found, units, notes, meta = _hdf5(path, arrays)
     else:
-        found, units, notes = _table(path, arrays)
-    wavelength = np.asarray(_pick(found, arrays, "wavelength", WAVELENGTH, path), np.float64)
-    flux = np.asarray(_pick(found, arrays, "flux", FLUX, path), np.float64)
+        found, units, notes, meta = _table(path, arrays)
+    wave_name = _pick(found, arrays, "wavelength", ("wavelength", "log_wavelength"), path)
+    flux_name = _pick(found, arrays, "flux", ("flux",), path)
+    wavelength = np.asarray(found[wave_name], np.float64)
+    flux = np.asarray(found[flux_name], np.float64)
     if wavelength.ndim == 2:
         if not np.allclose(wavelength, wavelength[0], rtol=1e-9):
             raise GridImportError(f"All spectra in {path.name} must have the same wavelengths.")
@@ -55,8 +65,14 @@ def read_columns(path: Path, arrays: dict[str, str] | None = None) -> RawGrid:
     if flux.ndim != 2:
         raise GridImportError(f"Expected flux of shape (n, n_pixels); found {flux.shape}.")
     kind = ""
-    key = arrays.get("continuum", "continuum")
+    unused = [
+        name
+        for name, values in found.items()
+        if np.shape(values) == flux.shape and name != flux_name and name not in arrays.values()
+    ]
+    key = arrays.get("continuum") or next((n for n in unused if role_of(n) == "continuum"), "")
     if key in found:
+        unused = [name for name in unused if name != key]
         flux = by_continuum(flux, np.asarray(found[key], np.float64), path.name)
         kind = "true"
         notes.append("Flux was divided by the continuum of the file.")
@@ -70,28 +86,58 @@ def read_columns(path: Path, arrays: dict[str, str] | None = None) -> RawGrid:
         and np.asarray(values).dtype.kind in "fiu"
         and name not in arrays.values()
     }
-    name = arrays.get("wavelength", next((w for w in WAVELENGTH if w in found), ""))
-    unit = units.get(name, "").lower()
-    medium = "air" if "air" in unit else "vacuum" if "vac" in unit else ""
-    plain = next((u for u in ("angstrom", "nm", "um") if unit.startswith(u)), "")
-    return RawGrid(wavelength, flux, labels, plain, medium, kind, units, tuple(notes))
+    if unused:
+        notes.append(f"Arrays of {path.name} that are not used: {', '.join(unused[:12])}.")
+    column = Column(wave_name, wavelength, units.get(wave_name) or unit_in_name(wave_name))
+    if role_of(wave_name) == "log_wavelength":
+        wavelength = 10.0**wavelength
+        notes.append(f"{wave_name} was taken for the log10 of the wavelength.")
+    return RawGrid(
+        wavelength,
+        flux,
+        labels,
+        wavelength_unit(column.unit),
+        medium_of(column, meta, path.name),
+        kind,
+        units,
+        tuple(notes),
+    )
+
+
+def medium_of(column: Column, meta: Mapping[str, Any], name: str) -> str:
+    """Return the medium that a grid states of its wavelengths; empty if it states none.
+
+    Raises
+    ------
+    GridImportError
+        If two places of the file state different ones.
+    """
+    stated = stated_media(column, meta)
+    if len(set(stated.values())) > 1:
+        places = ", ".join(f"{place} says {medium}" for place, medium in stated.items())
+        raise GridImportError(
+            f"{name} contradicts itself on the medium of its wavelengths: {places}. Correct it."
+        )
+    return next(iter(stated.values()), "")
 
 
 def _pick(
-    found: dict[str, Any], arrays: dict[str, str], key: str, names: tuple[str, ...], path: Path
-) -> Any:
-    name = arrays.get(key) or next((n for n in names if n in found), "")
+    found: dict[str, Any], arrays: dict[str, str], key: str, roles: tuple[str, ...], path: Path
+) -> str:
+    """Return the name of an array: the one that was given, or one that is called so."""
+    called = [n for n in found if role_of(n.rpartition("/")[2]) in roles]
+    name = arrays.get(key) or min(called, key=len, default="")
     if name not in found:
         raise GridImportError(
             f"{path.name} has no {name or key}; it has {names_of(found)}. Say which array is the "
             f"{key}: --array {key}=NAME."
         )
-    return found[name]
+    return name
 
 
 def _hdf5(
     path: Path, arrays: dict[str, str]
-) -> tuple[dict[str, NDArray], dict[str, str], list[str]]:
+) -> tuple[dict[str, NDArray], dict[str, str], list[str], dict[str, Any]]:
     found: dict[str, NDArray] = {}
     units: dict[str, str] = {}
     names: dict[str, list[str]] = {}
@@ -114,6 +160,7 @@ def _hdf5(
     try:
         with h5py.File(path, "r") as file:
             file.visititems(visit)
+            meta = {str(k).lower(): v for k, v in file.attrs.items() if np.ndim(v) == 0}
     except (OSError, ValueError) as problem:
         raise GridImportError(f"{path.name} cannot be read as HDF5: {problem}.") from problem
     notes = [f"{path.name}: HDF5 file."]
@@ -129,12 +176,12 @@ def _hdf5(
                 "attribute names to the dataset."
             )
         found |= {name: table[:, i] for i, name in enumerate(known)}
-    return found, units, notes
+    return found, units, notes, meta
 
 
 def _table(
     path: Path, arrays: dict[str, str]
-) -> tuple[dict[str, NDArray], dict[str, str], list[str]]:
+) -> tuple[dict[str, NDArray], dict[str, str], list[str], dict[str, Any]]:
     suffix = path.suffix.lower()
     kind = {".ecsv": "ascii.ecsv", ".fits": "fits", ".fit": "fits"}.get(suffix)
     if kind is None:
@@ -156,4 +203,4 @@ def _table(
     if key not in found and key.lower() in meta:
         found[key] = np.asarray(meta[key.lower()], dtype=float)
         units[key] = str(meta.get("wavelength_unit", meta.get("unit", "")))
-    return found, units, [f"{path.name}: table with a row per spectrum."]
+    return found, units, [f"{path.name}: table with a row per spectrum."], meta

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import GridImportError
+from ..io.noise import FILL_MAGNITUDE, FILL_VALUES
 from ..labels.label_set import APOGEE_LABELS, LabelSet
 from ..spectra.continuum import normalise
 from ..spectra.resample import resample
@@ -94,11 +95,12 @@ def finish(
     notes = list(raw.notes)
     wavelength, order = _wavelength(raw, settings, notes)
     flux = np.asarray(raw.flux, dtype=np.float64)[:, order]
-    bad = np.flatnonzero(~np.isfinite(flux).all(axis=1))
+    filled = ~np.isfinite(flux) | np.isin(flux, FILL_VALUES) | (np.abs(flux) >= FILL_MAGNITUDE)
+    bad = np.flatnonzero(filled.any(axis=1))
     if bad.size:
         raise GridImportError(
-            f"Flux of {bad.size} of {len(flux)} spectra is not finite (counted from 0: "
-            f"{', '.join(map(str, bad[:10]))}). Drop these spectra."
+            f"Flux of {bad.size} of {len(flux)} spectra is not finite or a fill value (counted "
+            f"from 0: {', '.join(map(str, bad[:10]))}). Drop these spectra."
         )
     kind = _continuum(raw, settings, flux, notes)
     values, label_set, more = to_labels(

@@ -15,6 +15,10 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from ..errors import GridImportError
+from ..io.column_units import wavelength_unit
+from ..io.columns import Column
+from .columns import medium_of
+from .grid_formats import GRID_FORMATS, has_suffix
 from .raw_grid import RawGrid
 
 LARGEST_CUBE = 20_000_000_000
@@ -35,6 +39,11 @@ def _axis(header: Any, number: int) -> NDArray[np.float64]:
     return np.asarray(start + (pixels - float(header.get(f"CRPIX{number}", 1.0))) * step)
 
 
+@GRID_FORMATS.register(
+    "fits-cube",
+    "FITS cube with axis keywords, as SDSS's spectral libraries",
+    lambda path: has_suffix(path, ".fits", ".fit"),
+)
 def read_cube(path: Path) -> RawGrid:
     """Read a cube of spectra.
 
@@ -94,13 +103,8 @@ def read_cube(path: Path) -> RawGrid:
         for k, name in enumerate(names[1:], start=2)
         if f"CUNIT{k}" in header
     }
-    medium = ""
-    for source in (header, main):
-        if "VACUUM" in source:
-            medium = "vacuum" if int(bool(source["VACUUM"])) else "air"
-        elif "AIRORVAC" in source:
-            medium = "vacuum" if str(source["AIRORVAC"]).lower().startswith("v") else "air"
-    unit = {"angstrom": "angstrom", "nm": "nm", "um": "um"}.get(
-        str(header.get("CUNIT1", "")).strip().lower(), ""
-    )
+    meta = {str(k).lower(): v for h in (main, header) for k, v in h.items() if k}
+    column = Column(names[0], wavelength, str(header.get("CUNIT1", "")).strip())
+    medium = medium_of(column, meta, path.name)
+    unit = wavelength_unit(column.unit)
     return RawGrid(wavelength, flux[whole], labels, unit, medium, "", units, tuple(notes))

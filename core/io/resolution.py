@@ -71,7 +71,8 @@ def at_resolution(spectra: Spectra, resolution: float, name: str) -> tuple[Spect
         f"{name} was broadened from a resolution of {resolution:,.0f} to {APOGEE_RESOLUTION:,.0f} "
         f"(by a Gaussian of {kms:.2f} km/s); noise of neighbouring pixels is shared since."
     )
-    return replace(spectra, flux=flux), note
+    shared = {**spectra.columns, "noise_shared": np.ones(len(spectra), bool)}
+    return replace(spectra, flux=flux, columns=shared), note
 
 
 def _convolved(
