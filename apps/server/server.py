@@ -15,10 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import panel as pn
 import torch
-from panel.io.resources import get_dist_path
 from tornado import process
 from tornado.ioloop import PeriodicCallback
-from tornado.websocket import WebSocketClosedError
 
 from ...core.errors import SpectrabridgeError
 from ...explorer.app import Explorer
@@ -26,9 +24,11 @@ from ...explorer.session import open_bundles
 from ...explorer.session.messages import handle_exception
 from ...explorer.share.url import make_legible
 from ...explorer.widgets.file_drop import FileDrop
+from .workarounds.busy_cleanup import start_busy_cleanup
+from .workarounds.closed_sockets import pass_over_closed_sockets
+from .workarounds.style_sheets import keep_style_sheets_here
 
 if TYPE_CHECKING:
-    from bokeh.document import Document
     from panel.io.server import Server
 
     from .sessions import Visits
@@ -65,28 +65,10 @@ def build(
         disconnect_notification=DISCONNECTED,
     )
     if pn.state.curdoc is not None:
-        # Style sheets come from this server. Panel sees to it when it writes the page, but with
-        # several processes the session may live in another one than that which wrote it.
-        keep_dist_url(pn.state.curdoc, get_dist_path())
+        keep_style_sheets_here(pn.state.curdoc)
     explorer = Explorer(bundle, files, vetting, pn.state.session_args)
     explorer.start()
     return explorer
-
-
-def keep_dist_url(document: Document, address: str) -> None:
-    """Ask for Panel's style sheets at an address that is relative to the page's.
-
-    When the browser tells where the page lies, Panel works the address out again, and for a page
-    right below a prefix it becomes "/static/...", which is above the prefix.
-    """
-
-    def ours(*_: object) -> None:
-        document.template_variables["dist_url"] = address
-
-    location = pn.state.location  # made here if it was not, and that sets Panel's address, too
-    if location is not None:
-        location.param.watch(ours, "pathname")
-    ours()
 
 
 @dataclass(frozen=True)
@@ -218,16 +200,9 @@ def _start(
     )
     admit(server, visits)
     server.start()
-    # Panel starts this with the first session and, in its name, keeps that session for ever.
-    server.io_loop.add_callback(pn.state._schedule_busy_cleanup)
-    server.io_loop.add_callback(lambda: asyncio.get_running_loop().set_exception_handler(_told))
+    server.io_loop.add_callback(start_busy_cleanup)
+    server.io_loop.add_callback(lambda: pass_over_closed_sockets(asyncio.get_running_loop()))
     return server
-
-
-def _told(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Log what went wrong in the background, but not that a page was closed meanwhile."""
-    if not isinstance(context.get("exception"), WebSocketClosedError):
-        loop.default_exception_handler(context)
 
 
 def _end_with_parent(server: Server) -> None:
