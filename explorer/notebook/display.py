@@ -32,6 +32,8 @@ class DisplayReady(BrowserComponent):
 
     displays = param.Integer(default=0, doc="How many displays have been built.")
 
+    from_browser = ("displays",)
+
     _esm = Path(__file__).with_name("display_ready.js")
 
 

@@ -8,6 +8,8 @@ Versions: Panel 1.9.4 with panel-material-ui 0.16.6 and before.
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 from bokeh.model import Model
 from panel.models.esm import ReactiveESM
 from panel.reactive import Syncable
@@ -30,4 +32,4 @@ def drop_repeated_code(root: Model, first: Syncable, setter: str | None) -> None
     for model in root.select({"type": ReactiveESM}):
         assert isinstance(model, ReactiveESM)
         if model.bundle in bundles and model not in kept and model.esm:
-            model.set_from_json("esm", "", setter=setter)
+            model.set_from_json("esm", "", setter=cast(Any, setter))
