@@ -72,6 +72,7 @@ from .server.sign_in import PROVIDERS, SignIn, read_oauth, read_passwords
     metavar="MB",
     help="Largest file that a browser may send.",
 )
+@click.option("--log-json", is_flag=True, help="Write the log as JSON, an object in each line.")
 @click.option(
     "--basic-auth",
     metavar="FILE|env:NAME",
@@ -108,6 +109,7 @@ def serve_command(
     max_sessions: int | None,
     idle_timeout: float | None,
     max_upload: int,
+    log_json: bool,
     basic_auth: str | None,
     oauth_provider: str | None,
     oauth_redirect_uri: str | None,
@@ -157,6 +159,7 @@ def serve_command(
             max_sessions=max_sessions,
             idle_timeout=idle_timeout,
             max_upload=max_upload,
+            log_json=log_json,
             sign_in=sign_in,
         )
     except SpectrabridgeError as problem:

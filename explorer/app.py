@@ -24,7 +24,8 @@ from .state.view_state import FIRST_PAGE, MAPPED, ViewState
 from .widgets.choice import Choice
 from .widgets.navigation import Navigation
 from .widgets.tour import KEYS, Tour
-from .workarounds.panel_sessions import forget_views, unfollow_busy
+from .workarounds.notification_views import forget_notifications
+from .workarounds.page_busy import unfollow_busy
 
 if TYPE_CHECKING:
     from ..core.fitting.stars import Star
@@ -353,7 +354,7 @@ class Explorer(pn.viewable.Viewer):
         if problems:
             self.messages.tell(problems)
         pn.state.on_session_destroyed(lambda context: self.close())
-        forget_views()
+        forget_notifications()
 
     def close(self) -> None:
         """Stop all background work."""

@@ -166,6 +166,94 @@ class TestDependencies:
         assert done.stdout.split() == []
 
 
+class TestPrivateParts:
+    """What libraries keep to themselves is touched in the folders of workarounds only."""
+
+    DOCUMENTED = frozenset({"os._exit"})
+    """Names that their library documents, for all their underscore."""
+
+    @staticmethod
+    def is_private(name: str) -> bool:
+        return name.startswith("_") and not (name.startswith("__") and name.endswith("__"))
+
+    @staticmethod
+    def defined(tree: ast.Module) -> set[str]:
+        """Names that a module defines: functions, classes, variables, attributes of its own."""
+        names: set[str] = set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                names.add(node.name)
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                names.add(node.id)
+            elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+                names |= {node.attr} if ast.unparse(node.value) in ("self", "cls") else set()
+        return names
+
+    @staticmethod
+    def is_own(value: ast.expr) -> bool:
+        """Tell whether this is ``self``, ``cls`` or ``super()``."""
+        if isinstance(value, ast.Call):
+            return isinstance(value.func, ast.Name) and value.func.id == "super"
+        return isinstance(value, ast.Name) and value.id in ("self", "cls")
+
+    def accesses(self, tree: ast.Module) -> Iterator[str]:
+        """Yield private accesses of a module, with their lines."""
+        defined = self.defined(tree)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and self.is_private(node.attr):
+                text = ast.unparse(node)
+                ours = self.is_own(node.value) or node.attr in defined
+                if not ours and text not in self.DOCUMENTED:
+                    yield f"line {node.lineno}: {text}"
+            elif isinstance(node, ast.ImportFrom):
+                parts = (node.module or "").split(".")
+                for name in [*parts, *(alias.name for alias in node.names)]:
+                    if self.is_private(name):
+                        yield f"line {node.lineno}: from {node.module} import {name}"
+
+    @pytest.mark.parametrize("module", sorted(MODULES))
+    def test_are_left_alone(self, module: str) -> None:
+        if ".workarounds" in module:
+            assert module.startswith(
+                ("spectrabridge.explorer.workarounds", "spectrabridge.apps.server.workarounds")
+            )
+            return
+        assert list(self.accesses(TREES[module])) == []
+
+    def test_are_found(self) -> None:
+        code = """
+import os
+from library._inner import thing
+from .sibling import _other
+
+class Ours:
+    _own = 1
+
+    def do(self, library):
+        self._own = library._hidden
+        super()._hook()
+        os._exit(0)
+        return library._own
+"""
+        found = list(self.accesses(ast.parse(code)))
+        assert [line.split(": ")[1] for line in found] == [
+            "from library._inner import _inner",
+            "from sibling import _other",
+            "library._hidden",
+        ]
+
+    @pytest.mark.parametrize(
+        "module", sorted(m for m in MODULES if ".workarounds." in m), ids=lambda m: m.split(".")[-1]
+    )
+    def test_every_workaround_says_what_it_is_for_and_is_tested(self, module: str) -> None:
+        text = ast.get_docstring(TREES[module]) or ""
+        assert "Without this:" in text
+        assert re.search(r"^Versions: .*\d", text, flags=re.MULTILINE)
+        path = MODULES[module].relative_to(ROOT)
+        beside = list((ROOT / "tests" / path.parent).glob("test_*.py"))
+        assert any(path.stem in test.read_text(encoding="utf-8") for test in beside)
+
+
 class TestSafety:
     UNSAFE_MODULES = frozenset(
         {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}

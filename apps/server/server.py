@@ -5,20 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import secrets
 import socket
 import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import panel as pn
 import torch
-from panel.io.resources import get_dist_path
 from tornado import process
 from tornado.ioloop import PeriodicCallback
-from tornado.websocket import WebSocketClosedError
 
 from ...core.errors import SpectrabridgeError
 from ...explorer.app import Explorer
@@ -26,12 +25,15 @@ from ...explorer.session import open_bundles
 from ...explorer.session.messages import handle_exception
 from ...explorer.share.url import make_legible
 from ...explorer.widgets.file_drop import FileDrop
+from .log import write_log
+from .workarounds.busy_cleanup import start_busy_cleanup
+from .workarounds.closed_sockets import pass_over_closed_sockets
+from .workarounds.style_sheets import keep_style_sheets_here
 
 if TYPE_CHECKING:
-    from bokeh.document import Document
     from panel.io.server import Server
 
-    from .sessions import Visits
+    from .sessions import Sessions
     from .sign_in import SignIn
 
 DISCONNECTED = (
@@ -65,28 +67,10 @@ def build(
         disconnect_notification=DISCONNECTED,
     )
     if pn.state.curdoc is not None:
-        # Style sheets come from this server. Panel sees to it when it writes the page, but with
-        # several processes the session may live in another one than that which wrote it.
-        keep_dist_url(pn.state.curdoc, get_dist_path())
+        keep_style_sheets_here(pn.state.curdoc)
     explorer = Explorer(bundle, files, vetting, pn.state.session_args)
     explorer.start()
     return explorer
-
-
-def keep_dist_url(document: Document, address: str) -> None:
-    """Ask for Panel's style sheets at an address that is relative to the page's.
-
-    When the browser tells where the page lies, Panel works the address out again, and for a page
-    right below a prefix it becomes "/static/...", which is above the prefix.
-    """
-
-    def ours(*_: object) -> None:
-        document.template_variables["dist_url"] = address
-
-    location = pn.state.location  # made here if it was not, and that sets Panel's address, too
-    if location is not None:
-        location.param.watch(ours, "pathname")
-    ours()
 
 
 @dataclass(frozen=True)
@@ -112,6 +96,8 @@ class Group:
         Minutes after which a session that nobody has touched ends.
     max_upload : int
         Largest file that a browser may send, in MB.
+    log_json : bool
+        Whether the log is JSON, an object in each line.
     sign_in : SignIn, optional
         Who may enter; everybody if not given.
     """
@@ -124,6 +110,7 @@ class Group:
     max_sessions: int | None = None
     idle_timeout: float | None = None
     max_upload: int = 100
+    log_json: bool = False
     sign_in: SignIn | None = None
 
 
@@ -190,44 +177,41 @@ def _allowed(host: str, port: int, origins: Iterable[str]) -> list[str]:
 
 
 def _start(
-    page: Callable[[], Explorer], port: int, host: str, group: Group, visits: Visits
+    page: Callable[[], Explorer], port: int, host: str, group: Group, sessions: Sessions
 ) -> Server:
     """Return a server that listens; in each process if there are several."""
-    from .sessions import admit
+    from .routes import our_routes, server_options
 
-    options: dict[str, Any] = {}
+    options = server_options(sessions)
     if group.prefix:
         options["prefix"] = group.prefix
     if group.sign_in is not None:
-        options |= group.sign_in.options()
+        options |= group.sign_in.options(options["metrics"])
     if group.processes > 1:
         options["num_procs"] = group.processes
-    server = pn.serve(
-        {"/": page},
-        port=port,
-        address=host,
-        show=False,
-        start=False,
-        title="spectrabridge",
-        websocket_origin=_allowed(host, port, group.origins),
-        verbose=False,
-        root_path=f"{group.root_path}/" if group.root_path else None,
-        use_xheaders=group.behind_proxy,
-        check_unused_sessions_milliseconds=2000,
-        **options,
-    )
-    admit(server, visits)
+    with our_routes():
+        server = pn.serve(
+            {"/": page},
+            port=port,
+            address=host,
+            show=False,
+            start=False,
+            title="spectrabridge",
+            websocket_origin=_allowed(host, port, group.origins),
+            verbose=False,
+            root_path=f"{group.root_path}/" if group.root_path else None,
+            use_xheaders=group.behind_proxy,
+            check_unused_sessions_milliseconds=2000,
+            # Nobody but this server makes sessions; its processes have the same key.
+            sign_sessions=True,
+            secret_key=secrets.token_bytes(32),
+            **options,
+        )
+    sessions.watch(lambda: [session.id for session in server.get_sessions()])
     server.start()
-    # Panel starts this with the first session and, in its name, keeps that session for ever.
-    server.io_loop.add_callback(pn.state._schedule_busy_cleanup)
-    server.io_loop.add_callback(lambda: asyncio.get_running_loop().set_exception_handler(_told))
+    server.io_loop.add_callback(start_busy_cleanup)
+    server.io_loop.add_callback(lambda: pass_over_closed_sockets(asyncio.get_running_loop()))
     return server
-
-
-def _told(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Log what went wrong in the background, but not that a page was closed meanwhile."""
-    if not isinstance(context.get("exception"), WebSocketClosedError):
-        loop.default_exception_handler(context)
 
 
 def _end_with_parent(server: Server) -> None:
@@ -283,7 +267,7 @@ def serve(
     SpectrabridgeError
         If the port is taken, something of `group` is wrong, or there can be no window.
     """
-    from .sessions import Visits
+    from .sessions import Sessions
 
     group = group or Group()
     if window:
@@ -292,6 +276,7 @@ def serve(
         require()
     _allowed(host, port, group.origins)
     torch.set_num_threads(1)
+    write_log(group.log_json)
     name, opened, _ = open_bundles.shared_bundle(bundle)
     port = _free_port(host, port)
     for path in files:
@@ -300,18 +285,18 @@ def serve(
 
         read_apstar(path)  # a file named on the command line fails there, not in every page
     FileDrop.param.largest.default = group.max_upload * 10**6
-    visits = Visits(opened.name, group.processes, group.max_sessions, group.idle_timeout)
+    sessions = Sessions(opened.name, group.processes, group.max_sessions, group.idle_timeout)
     address = "localhost" if host in ("0.0.0.0", "::") else host
     url = f"http://{address}:{port}{group.prefix}"
     page = _page(name, files, vetting)
     if window:
-        _serve_window(page, port, host, group, visits, url)
+        _serve_window(page, port, host, group, sessions, url)
         return
     if group.processes > 1:
         # The server forks when it is made; what follows runs in each of its processes.
         print(f"spectrabridge explorer: {url} ({group.processes} processes)", flush=True)
     try:
-        server = _start(page, port, host, group, visits)
+        server = _start(page, port, host, group, sessions)
         if group.processes > 1:
             _end_with_parent(server)
         else:
@@ -330,7 +315,7 @@ def serve(
 
 
 def _serve_window(
-    page: Callable[[], Explorer], port: int, host: str, group: Group, visits: Visits, url: str
+    page: Callable[[], Explorer], port: int, host: str, group: Group, sessions: Sessions, url: str
 ) -> None:
     """Serve from a thread, and show the page in a window until it is closed."""
     import asyncio
@@ -344,7 +329,7 @@ def _serve_window(
     def run() -> None:
         asyncio.set_event_loop(asyncio.new_event_loop())
         try:
-            servers.append(_start(page, port, host, group, visits))
+            servers.append(_start(page, port, host, group, sessions))
         except BaseException as problem:
             problems.append(problem)
         started.set()

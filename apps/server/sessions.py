@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-import html
-import json
 import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
-from bokeh.server.contexts import ApplicationContext
-from panel.io.server import DocHandler, WSHandler
 from tornado import process
 from tornado.ioloop import PeriodicCallback
-from tornado.web import RequestHandler
 
 from ...core.version import __version__
 
-if TYPE_CHECKING:
-    from bokeh.server.session import ServerSession
-    from panel.io.server import Server
+GREETING_SECONDS = 60
+"""Time that a connection has to say something, in seconds."""
 
 
-class Visits:
+class Closeable(Protocol):
+    """The connection of a browser."""
+
+    def close(self, code: int | None = None, reason: str | None = None) -> None:
+        """End the connection."""
+        ...
+
+
+class Sessions:
     """The sessions of all processes of a server.
 
     Parameters
@@ -36,7 +38,7 @@ class Visits:
         How many processes share the count.
     limit : int or None
         How many sessions there may be.
-    idle : float or None
+    idle_minutes : float or None
         Minutes after which a session that nobody has touched ends.
 
     Notes
@@ -49,35 +51,37 @@ class Visits:
         bundle: str,
         processes: int = 1,
         limit: int | None = None,
-        idle: float | None = None,
+        idle_minutes: float | None = None,
     ) -> None:
         self.bundle = bundle
         self.limit = limit
-        self.idle = idle
+        self.idle_minutes = idle_minutes
         self.started = time.monotonic()
+        self.arriving = 0
+        """Pages of this process that are being built."""
         self._counts: Any = multiprocessing.RawArray("i", processes)
-        self._contexts: list[ApplicationContext] = []
-        self._touched: WeakKeyDictionary[Socket, float] = WeakKeyDictionary()
+        self._ids: Callable[[], Iterable[str]] = lambda: ()
+        self._heard: WeakKeyDictionary[Closeable, tuple[float, bool]] = WeakKeyDictionary()
         self._look: PeriodicCallback | None = None
 
-    def watch(self, contexts: list[ApplicationContext]) -> None:
-        """Count the sessions of this process from now on, and end those that idle."""
-        self._contexts = contexts
-        every = 1.0 if self.idle is None else max(0.1, min(1.0, 60 * self.idle / 10))
-        self._look = PeriodicCallback(self.look, 1000 * every)
-        self._look.start()
+    def watch(self, ids: Callable[[], Iterable[str]]) -> None:
+        """Count the sessions of this process from now on, and end those that idle.
 
-    def sessions(self) -> Iterator[ServerSession]:
-        """Yield the sessions of this process."""
-        for context in self._contexts:
-            yield from context.sessions
+        Parameters
+        ----------
+        ids : callable
+            Returns the ids of the sessions that there are.
+        """
+        self._ids = ids
+        idle = self.idle_minutes
+        seconds = 1.0 if idle is None else max(0.1, min(1.0, 60 * idle / 10))
+        self._look = PeriodicCallback(self.look, 1000 * seconds)
+        self._look.start()
 
     @property
     def count(self) -> int:
         """Sessions of all processes together."""
-        mine = sum(1 for _ in self.sessions())
-        mine += sum(len(context._pending_sessions) for context in self._contexts)
-        self._counts[process.task_id() or 0] = mine
+        self._counts[process.task_id() or 0] = len(list(self._ids())) + self.arriving
         return sum(self._counts)
 
     @property
@@ -90,20 +94,28 @@ class Visits:
         """Whether nobody else can be let in."""
         return self.limit is not None and self.count >= self.limit
 
-    def touch(self, socket: Socket) -> None:
+    def knows(self, id_: str) -> bool:
+        """Tell whether a session is there, in this process."""
+        return id_ in self._ids()
+
+    def connected(self, connection: Closeable) -> None:
+        """Note that a browser has connected; it has yet to say something."""
+        self._heard[connection] = (time.monotonic(), False)
+
+    def heard(self, connection: Closeable) -> None:
         """Note that the browser of a session has said something."""
-        self._touched[socket] = time.monotonic()
+        self._heard[connection] = (time.monotonic(), True)
 
     def look(self) -> None:
-        """Count, and close connections of sessions that idle."""
+        """Count, and close connections that idle or have never said anything."""
         _ = self.count
-        if self.idle is None:
-            return
         now = time.monotonic()
-        for socket, touched in list(self._touched.items()):
-            if now - touched > 60 * self.idle:
-                del self._touched[socket]
-                socket.close(code=1000, reason="idle")
+        for connection, (when, greeted) in list(self._heard.items()):
+            silent = now - when
+            idle = self.idle_minutes is not None and silent > 60 * self.idle_minutes
+            if idle or (not greeted and silent > GREETING_SECONDS):
+                del self._heard[connection]
+                connection.close(code=1000, reason="idle")
 
     def state(self) -> dict[str, Any]:
         """Return what the health endpoint tells."""
@@ -123,114 +135,7 @@ class Visits:
 def memory_mb() -> float | None:
     """Return the memory in use by this process in MB, None where the system does not tell."""
     if sys.platform == "linux":
-        with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123
+        with open("/proc/self/statm") as file:  # noqa: PTH123
             pages = int(file.read().split()[1])
         return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 1)
     return None
-
-
-class Health(RequestHandler):
-    """``/health``: how the server fares, as JSON; open to all, and it opens no session."""
-
-    def initialize(self, visits: Visits) -> None:
-        """Take what the route gives."""
-        self.visits = visits
-
-    def get(self) -> None:
-        """Answer."""
-        self.set_header("Content-Type", "application/json")
-        self.set_header("Cache-Control", "no-store")
-        self.write(json.dumps(self.visits.state()))
-
-    def data_received(self, chunk: bytes) -> None:
-        """Nothing is sent here."""
-
-
-class Entrance(DocHandler):
-    """The page of a new session, unless all places are taken."""
-
-    visits: Visits
-
-    def initialize(self, visits: Visits, **kwargs: Any) -> None:
-        """Take what the route gives."""
-        self.visits = visits
-        super().initialize(**kwargs)
-
-    async def prepare(self) -> None:
-        """Turn away who comes too late, before anything is built."""
-        if self.request.path and self.request.path == self.application.prefix:
-            # Only with the slash do relative addresses, of the sign-in too, lead below it.
-            query = f"?{self.request.query}" if self.request.query else ""
-            self.redirect(f"{self.request.path}/{query}")
-            return
-        if self.visits.full:
-            self.set_status(503)
-            self.set_header("Retry-After", "60")
-            self.set_header("Content-Type", "text/html; charset=utf-8")
-            self.finish(
-                plain_page(
-                    "All places are taken",
-                    f"This explorer serves {self.visits.limit} pages at a time, and as many are "
-                    "open. Try again in a minute, or ask who runs it for more (--max-sessions).",
-                )
-            )
-            return
-        await super().prepare()
-
-
-class Socket(WSHandler):
-    """The websocket of a session, which notes when the browser says something."""
-
-    def __init__(self, application: Any, request: Any, visits: Visits, **kwargs: Any) -> None:
-        self.visits = visits
-        super().__init__(application, request, **kwargs)
-
-    async def on_message(self, fragment: str | bytes) -> None:
-        """Take a message of the browser."""
-        self.visits.touch(self)
-        await super().on_message(fragment)
-
-    def on_close(self) -> None:
-        """Let go of the session, unless the keep-alive has found the browser gone before."""
-        if self.connection is None or self.connection._session is not None:
-            session = None if self.connection is None else self.connection.session
-            super().on_close()
-            if session is not None and session.connection_count == 0:
-                session.request_expiration()  # pages do not come back: they are loaded anew
-
-
-def plain_page(title: str, sentence: str) -> str:
-    """Return a small page that needs nothing else."""
-    title, sentence = html.escape(title), html.escape(sentence)
-    return (
-        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        "<style>body{font-family:sans-serif;max-width:34em;margin:18vh auto;padding:0 1em;"
-        "line-height:1.5;color-scheme:light dark}</style></head>"
-        f'<body><h1>{title}</h1><p>{sentence}</p><p><a href="">Try again</a></p></body></html>'
-    )
-
-
-def admit(server: Server, visits: Visits) -> None:
-    """Have a server count and limit its sessions, and tell how it fares.
-
-    To be called before it is started.
-    """
-    application = server._tornado
-    contexts = list(application._applications.values())
-    path = application.prefix
-    # These come before the handlers of Bokeh, which would answer for the same addresses.
-    application.add_handlers(
-        ".*",
-        [
-            (rf"{path}/health/?", Health, {"visits": visits}),
-            *(
-                (rf"{path}{tail}", handler, known | {"visits": visits})
-                for tail, handler in ((r"/?", Entrance), (r"/ws", Socket))
-                for known in [
-                    {"application_context": contexts[0], "bokeh_websocket_path": f"{path}/ws"}
-                ]
-            ),
-        ],
-    )
-    visits.watch(contexts)

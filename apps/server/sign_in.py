@@ -7,14 +7,23 @@ import base64
 import binascii
 import hmac
 import importlib.util
+import logging
 import os
 import secrets
-from collections.abc import Mapping
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from ...core.errors import SpectrabridgeError
+
+if TYPE_CHECKING:
+    from .metrics import Metrics
+
+log = logging.getLogger("spectrabridge.server")
 
 PROVIDERS = (
     "auth0",
@@ -29,8 +38,20 @@ PROVIDERS = (
 )
 """OAuth providers that Panel knows and that need no password on this server."""
 
-PASSWORD_DELAY = 0.5
-"""Seconds that a wrong password waits for its answer, against guessing."""
+WRONG_PASSWORD_SECONDS = 0.5
+"""Time that a wrong password waits for its answer, in seconds."""
+
+MAX_WRONG_PASSWORDS = 10
+"""Wrong passwords for one user from one address, after which it has to wait."""
+
+MAX_WRONG_FROM_ADDRESS = 40
+"""Wrong passwords from one address, whoever the users."""
+
+LOCKED_SECONDS = 900
+"""How long wrong passwords count, in seconds."""
+
+MAX_COUNTED = 20_000
+"""Users and addresses that are counted; the oldest are forgotten first."""
 
 TEMPLATES = Path(__file__).parent
 
@@ -65,15 +86,15 @@ class SignIn:
     redirect_uri: str | None = None
     users: tuple[str, ...] = ()
 
-    def options(self) -> dict[str, Any]:
-        """Return options for ``panel.serve``."""
+    def options(self, metrics: Metrics) -> dict[str, Any]:
+        """Return options for ``panel.serve``; attempts to sign in are counted in `metrics`."""
         import panel as pn
 
         secret = os.environ.get("PANEL_COOKIE_SECRET") or secrets.token_hex(32)
         pn.config.auth_template = str(TEMPLATES / "refused.html")
         if self.passwords is not None:
             return {
-                "auth_provider": _password_provider(self.passwords),
+                "auth_provider": _password_provider(self.passwords, metrics),
                 "cookie_secret": secret,
             }
         from cryptography.fernet import Fernet
@@ -174,35 +195,125 @@ def matches(passwords: Mapping[str, str], user: str, password: str) -> bool:
     return same and bool(expected)
 
 
-def _password_provider(passwords: Mapping[str, str]) -> Any:
+class WrongPasswords:
+    """Counts wrong passwords by user and address, and by address.
+
+    Parameters
+    ----------
+    clock : callable
+        Returns seconds that never go back.
+
+    Examples
+    --------
+    >>> wrong = WrongPasswords()
+    >>> for _ in range(MAX_WRONG_PASSWORDS):
+    ...     wrong.add("maria", "198.51.100.7")
+    >>> wrong.locked("maria", "198.51.100.7"), wrong.locked("maria", "198.51.100.8")
+    (True, False)
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._counts: OrderedDict[tuple[str | None, str], list[float]] = OrderedDict()
+
+    def locked(self, user: str, address: str) -> bool:
+        """Tell whether a user has to wait, who asks from an address."""
+        return (
+            self._recent((user, address)) >= MAX_WRONG_PASSWORDS
+            or self._recent((None, address)) >= MAX_WRONG_FROM_ADDRESS
+        )
+
+    def add(self, user: str, address: str) -> None:
+        """Count a wrong password."""
+        for key in ((user, address), (None, address)):
+            times = self._counts.setdefault(key, [])
+            times.append(self._clock())
+            del times[:-MAX_WRONG_FROM_ADDRESS]
+            self._counts.move_to_end(key)
+        while len(self._counts) > MAX_COUNTED:
+            self._counts.popitem(last=False)
+
+    def forget(self, user: str, address: str) -> None:
+        """Count anew for a user who has signed in from an address."""
+        self._counts.pop((user, address), None)
+
+    def _recent(self, key: tuple[str | None, str]) -> int:
+        now = self._clock()
+        return sum(now - when < LOCKED_SECONDS for when in self._counts.get(key, ()))
+
+
+def _password_provider(passwords: Mapping[str, str], metrics: Metrics) -> Any:
     """Return Panel's provider for passwords, with pages and a check of our own."""
     # Panel's server is imported for the explorer anyhow, but not for --help.
+    from bokeh.server.util import check_allowlist
     from panel.auth import BasicAuthProvider, BasicLoginHandler
+    from tornado.web import HTTPError
 
-    class Handler(BasicLoginHandler):  # type: ignore[misc]
+    wrong = WrongPasswords()
+
+    class PasswordPage(BasicLoginHandler):  # type: ignore[misc]
         """The page that asks for a password."""
 
         def _validate(self, user: str, password: str) -> bool:
             return matches(passwords, user, password)
 
-        async def post(self) -> None:
-            """Let in who knows the password; who does not waits a little."""
-            if not self._validate(
-                self.get_argument("username", ""), self.get_argument("password", "")
+        def _check_origin(self) -> None:
+            """Take no form that stands on a page of somebody else's."""
+            origin = self.request.headers.get("Origin")
+            if origin is None:
+                return
+            host = urlsplit(origin).netloc.lower()
+            if host != self.request.host.lower() and not check_allowlist(
+                host, list(getattr(self.application, "websocket_origins", ()))
             ):
-                await asyncio.sleep(PASSWORD_DELAY)
+                raise HTTPError(403, reason="A form of another site")
+
+        async def post(self) -> None:
+            """Let in who knows the password; who does not waits, in the end a quarter hour."""
+            self._check_origin()
+            user = self.get_argument("username", "")[:200]
+            address = self.request.remote_ip or ""
+            if wrong.locked(user, address):
+                self._tell("locked", user, address)
+                raise HTTPError(429, reason="Too many wrong passwords")
+            if self._validate(user, self.get_argument("password", "")):
+                wrong.forget(user, address)
+                self._tell("right", user, address)
+            else:
+                # Counted before the wait: others that come meanwhile are not let through.
+                wrong.add(user, address)
+                self._tell("wrong", user, address)
+                await asyncio.sleep(WRONG_PASSWORD_SECONDS)
             super().post()
 
-    class Provider(BasicAuthProvider):  # type: ignore[misc]
+        def _tell(self, result: str, user: str, address: str) -> None:
+            metrics.sign_ins.labels(result).inc()
+            log.log(
+                logging.INFO if result == "right" else logging.WARNING,
+                "sign-in of %r from %s: %s",
+                user[:80],
+                address,
+                result,
+            )
+
+        def data_received(self, chunk: bytes) -> None:
+            """Nothing is sent in pieces here."""
+
+    class Passwords(BasicAuthProvider):  # type: ignore[misc]
         """Cookies for those who know a password."""
 
         @property
-        def login_handler(self) -> type[Handler]:
-            Handler._login_endpoint = self._login_endpoint
-            Handler._login_template = self._login_template
-            return Handler
+        def login_handler(self) -> type[BasicLoginHandler]:
+            return type(
+                "PasswordPage",
+                (PasswordPage,),
+                {
+                    "_login_endpoint": self._login_endpoint,
+                    "_login_template": self._login_template,
+                },
+            )
 
-    return Provider(
+    return Passwords(
         login_template=str(TEMPLATES / "sign_in.html"),
         logout_template=str(TEMPLATES / "signed_out.html"),
     )

@@ -31,6 +31,8 @@ class HeldLabels(BrowserComponent):
     text = param.String(default="", doc="What is typed.")
     problem = param.String(default="", doc="Why it was refused; empty if it was not.")
 
+    from_browser = ("text",)
+
     _esm = Path(__file__).with_name("held_labels.js")
     _stylesheets: ClassVar[list[Any]] = [Path(__file__).with_name("held_labels.css")]
 

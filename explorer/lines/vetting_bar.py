@@ -23,5 +23,7 @@ class VettingBar(BrowserComponent):
     status = param.String(default="", doc="Wanted status, empty for any.")
     least = param.Number(default=0.0, bounds=(0, None), doc="Least significance.")
 
+    from_browser = ("vetter", "element", "kind", "status", "least")
+
     _esm = Path(__file__).with_name("vetting_bar.js")
     _stylesheets: ClassVar[list[Any]] = [Path(__file__).with_name("vetting_bar.css")]

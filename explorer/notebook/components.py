@@ -24,7 +24,7 @@ from ..session.page import Page
 from ..sidebar.labels_panel import LabelsPanel
 from ..spectrum.page import SpectrumPage
 from ..state.view_state import ViewState
-from .display import Frame as Shown
+from .display import CellDisplay
 from .kernel import in_kernel, prepare
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class _Cell(pn.viewable.Viewer):
         self.state = state
         self.height = height
         self.messages = Messages()
-        self._shown: Shown | None = None
+        self._display: CellDisplay | None = None
 
     def _layout(self) -> pn.viewable.Viewable:
         raise AssertionError("every component says what it looks like")
@@ -78,9 +78,9 @@ class _Cell(pn.viewable.Viewer):
         """Stop all work in the background; the last picture stays."""
 
     def __panel__(self) -> pn.viewable.Viewable:
-        if self._shown is None:
-            self._shown = Shown(self._layout())
-        return self._shown
+        if self._display is None:
+            self._display = CellDisplay(self._layout())
+        return self._display
 
 
 class _PageCell(_Cell):

@@ -21,7 +21,7 @@ export function render({model, view}) {
   const look = () => {
     if (root.model.id in Bokeh.index) {
       no_echo(root.model.document)
-      model.arrivals += 1
+      model.displays += 1
     } else {
       setTimeout(look, 50)
     }

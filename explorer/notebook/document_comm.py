@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable, Sequence
-from typing import Any
 from weakref import WeakKeyDictionary
 
 from bokeh.document import Document
@@ -21,11 +19,14 @@ from panel.io.model import diff
 from panel.io.notebook import send
 from pyviz_comms import Comm
 
+from ..workarounds.held_changes import never_hold
+from ..workarounds.interleaved_messages import SENDING, send_whole_messages
+
 GROWTH = ("children", "objects", "stylesheets")
 """Properties that bring new models, or style sheets that Panel would have fetched elsewhere."""
 
 
-class Courier:
+class DocumentComm:
     """Carries what changes in one displayed document to the browser.
 
     Nothing is sent before the browser has built what it shows: it would get lost, and with it
@@ -57,7 +58,7 @@ class Courier:
         self._watching = self._open = self._grown = False
         self._waiting: list[Callable[[], None]] = []
         if comm is None:
-            send_whole_messages()
+            send_whole_messages(_put_off)
 
     def watch(self, root: Model) -> None:
         """Collect what changes from now on: `root` is built and about to be sent."""
@@ -65,7 +66,7 @@ class Courier:
             return
         self._watching = True
         self.document.on_change_dispatch_to(self)
-        self._never_hold()
+        never_hold(self.document)  # what changes is collected here
         if self.comm is None and root.document is None:
             self.document.add_root(root)  # otherwise jupyter_bokeh makes its own document
 
@@ -80,7 +81,7 @@ class Courier:
         self._loop.call_soon_threadsafe(self._open_now)
 
     def _open_now(self) -> None:
-        with _LOCK:
+        with SENDING:
             self._open = True
             waiting, self._waiting = self._waiting, []
             for send_now in waiting:
@@ -92,15 +93,6 @@ class Courier:
         if not self._open:
             self._waiting.append(send_later)
         return not self._open
-
-    def _never_hold(self) -> None:
-        """Have all changes told at once: they are collected here.
-
-        What Panel holds outside a server it throws away in the end, and with it the calls of
-        Python that should follow. And a hold that one thread lifts, another sets again that had
-        begun before.
-        """
-        setattr(self.document, "hold", lambda policy="combine": None)  # noqa: B010
 
     def _document_patched(self, event: DocumentPatchedEvent) -> None:
         """Take a change, unless the browser made it; Bokeh calls this by its name."""
@@ -132,38 +124,6 @@ class Courier:
             send(self.comm, message)
 
 
-_LOCK = threading.RLock()
-"""Held by the thread that sends."""
-
-
-_whole = False
-
-
-def send_whole_messages() -> None:
-    """Have jupyter_bokeh send the parts of a message one after the other, and none too early.
-
-    JupyterLab lets widgets talk to the kernel in a thread of their own. Two threads that change
-    figures at the same time would mix the parts of their messages, and the browser would lose both.
-    """
-    global _whole
-    if _whole:
-        return
-    try:
-        from jupyter_bokeh.widgets import BokehModel
-    except ImportError:
-        return
-    _whole = True
-    plain = BokehModel._document_patched
-
-    def whole(self: Any, event: DocumentPatchedEvent) -> None:
-        courier = _couriers.get(self._document) if self._document is not None else None
-        with _LOCK:
-            if courier is None or not courier.put_off(lambda: plain(self, event)):
-                plain(self, event)
-
-    BokehModel._document_patched = whole
-
-
 def _refresh(events: Sequence[DocumentChangedEvent]) -> None:
     """Have events name the style sheets that models have now."""
     for event in events:
@@ -171,4 +131,23 @@ def _refresh(events: Sequence[DocumentChangedEvent]) -> None:
             event.new = event.model.stylesheets  # type: ignore[attr-defined]
 
 
-_couriers: WeakKeyDictionary[Document, Courier] = WeakKeyDictionary()
+_comms: WeakKeyDictionary[Document, DocumentComm] = WeakKeyDictionary()
+
+
+def comm_of(document: Document | None) -> DocumentComm | None:
+    """Return what carries the changes of a document, None for one that is not displayed."""
+    return None if document is None else _comms.get(document)
+
+
+def open_comm(
+    document: Document, comm: Comm | None, loop: asyncio.AbstractEventLoop
+) -> DocumentComm:
+    """Return what carries the changes of a document from now on; the one there is, if any."""
+    if document not in _comms:
+        _comms[document] = DocumentComm(document, comm, loop)
+    return _comms[document]
+
+
+def _put_off(document: Document | None, send_later: Callable[[], None]) -> bool:
+    carrier = comm_of(document)
+    return carrier is not None and carrier.put_off(send_later)

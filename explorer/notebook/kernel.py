@@ -11,6 +11,7 @@ import panel as pn
 
 from ..session.document_lock import use_kernel
 from ..session.messages import handle_exception
+from ..workarounds.loaded_extension import extension_is_loaded
 
 
 def _kernel() -> Any:
@@ -42,7 +43,7 @@ def prepare() -> None:
     if shell is None or _prepared:
         return
     _prepared = True
-    if not (pn.extension._loaded and pn.config.inline):
+    if not extension_is_loaded():
         # Panel asks the environment first.
         os.environ["PANEL_INLINE"] = "true"
         pn.extension()

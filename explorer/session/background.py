@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 import torch
 
 from .document_lock import Execute
+from .timings import timed
 
 Value = TypeVar("Value")
 Result = TypeVar("Result")
@@ -147,12 +148,16 @@ class Job(Generic[Value, Result]):
             self._pending = []
             self._changed.notify_all()
 
+    def _timed(self, value: Value) -> Result:
+        with timed(self.name):
+            return self._compute(value)
+
     def _work_at_once(self) -> None:
         try:
             while self._pending:
                 value = self._pending.pop(0)
                 try:
-                    self._publish(value, self._compute(value))
+                    self._publish(value, self._timed(value))
                 except Exception as problem:
                     self._report(problem)
         finally:
@@ -168,7 +173,7 @@ class Job(Generic[Value, Result]):
                 value = self._pending.pop(0)
                 self._working = True
             try:
-                result = self._compute(value)
+                result = self._timed(value)
             except Exception as problem:
                 self._deliver(lambda problem=problem: self._report(problem))  # type: ignore[misc]
             else:

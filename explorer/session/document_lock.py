@@ -9,6 +9,10 @@ from contextlib import suppress
 from bokeh.document import Document
 from panel.io.state import set_curdoc
 
+from ..workarounds.late_events import lock_late_events
+
+lock_late_events()
+
 _kernel: asyncio.AbstractEventLoop | None = None
 
 Execute = Callable[[Callable[[], None]], object]

@@ -120,6 +120,8 @@ class LabelSliders(BrowserComponent):
     # Nothing on the page shows that the server is busy; counting costs a quarter of a move.
     _busy__ignore: ClassVar[list[str]] = ["moved", "settled"]
 
+    from_browser = ("moved", "settled", "refused")
+
     _esm = Path(__file__).with_name("label_sliders.js")
     _stylesheets: ClassVar[list[Any]] = [Path(__file__).with_name("label_sliders.css")]
 

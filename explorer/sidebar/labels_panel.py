@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from ..session.component import Component
 from ..state.label_text import bounds
 from ..state.view_state import ViewState
+from ..workarounds.immediate_changes import take_at_once
+from ..workarounds.tab_titles import rename_tabs
 from .label_sliders import LabelSlider, LabelSliders
 from .preset_buttons import PresetButtons
 from .presets import PRESETS, Preset
@@ -67,8 +69,7 @@ class LabelsPanel(Component, pn.viewable.Viewer):
             margin=0,
             sx=_CHECKBOX,
         )
-        # Panel would wait 50 ms; a value typed at once would be taken the old way.
-        self.with_fe._debounce = 0  # type: ignore[misc]
+        take_at_once(self.with_fe)
         self.tabs = pmui.Tabs(
             *((self._tab_title(group), self.rows[group]) for group in self._groups),
             *([] if instrument is None else [(INSTRUMENT, instrument)]),
@@ -88,8 +89,6 @@ class LabelsPanel(Component, pn.viewable.Viewer):
                 },
             },
         )
-        # Panel makes a pane for the header of each tab, though none has one.
-        self.tabs._headers = []
         self.watch(state, self._sync, "labels")
         self.watch(state, self._show_ranges, "settled")
         self._show_ranges()
@@ -155,10 +154,7 @@ class LabelsPanel(Component, pn.viewable.Viewer):
         with pn.io.hold():
             for rows in self.rows.values():
                 rows.tell(self.state.labels, beyond)
-        titles = [self._tab_title(g) for g in self._groups]
-        titles += self.tabs._names[len(titles) :]
-        if titles != list(self.tabs._names):
-            self.tabs._names = titles
+        rename_tabs(self.tabs, [self._tab_title(g) for g in self._groups])
 
     def _show_ranges(self, *_: object) -> None:
         """Show what was trained below the sliders; while they move nothing is sent."""

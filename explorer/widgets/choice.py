@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,5 +22,12 @@ class Choice(BrowserComponent):
     options = param.List(default=[], doc="A list [key, title] for each option.")
     value = param.String(default="", doc="Key of the choice.")
 
+    from_browser = ("value",)
+
     _esm = Path(__file__).with_name("choice.js")
     _stylesheets: ClassVar[list[Any]] = [Path(__file__).with_name("choice.css")]
+
+    @classmethod
+    def accepts(cls, name: str, value: Any, server: Mapping[str, Any]) -> bool:
+        """Tell whether this is one of the options."""
+        return super().accepts(name, value, server) and value in [k for k, _ in server["options"]]

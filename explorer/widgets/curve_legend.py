@@ -16,6 +16,8 @@ class CurveLegend(BrowserComponent):
     curves = param.List(default=[], doc="A list [name, colour, dashed] for each curve.")
     hidden = param.List(default=[], item_type=str, doc="Names of the curves that are hidden.")
 
+    from_browser = ("hidden",)
+
     _esm = Path(__file__).with_name("curve_legend.js")
     _stylesheets: ClassVar[list[Any]] = [Path(__file__).with_name("curve_legend.css")]
 

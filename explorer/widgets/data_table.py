@@ -77,6 +77,8 @@ class DataTable(BrowserComponent):
     row_height = param.Integer(default=22, doc="Height of a row, in pixels.")
     empty = param.String(default="", doc="What it says without rows.")
 
+    from_browser = ("sorting", "chosen")
+
     _esm = Path(__file__).with_name("data_table.js")
     _stylesheets: ClassVar[list[Any]] = [Path(__file__).with_name("data_table.css")]
 

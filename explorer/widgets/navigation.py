@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,5 +22,12 @@ class Navigation(BrowserComponent):
     opened = param.Integer(default=0, doc="Counts pages that have been opened.")
     busy = param.Boolean(default=False, doc="Whether something else is being opened.")
 
+    from_browser = ("value",)
+
     _esm = Path(__file__).with_name("navigation.js")
     _stylesheets: ClassVar[list[Any]] = [Path(__file__).with_name("navigation.css")]
+
+    @classmethod
+    def accepts(cls, name: str, value: Any, server: Mapping[str, Any]) -> bool:
+        """Tell whether this is one of the pages."""
+        return super().accepts(name, value, server) and value in [k for k, _ in server["pages"]]

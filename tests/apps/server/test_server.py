@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from spectrabridge.apps.cli import main
 from spectrabridge.apps.server import desktop_window, server, sign_in
-from spectrabridge.apps.server.sessions import Visits, memory_mb
+from spectrabridge.apps.server.sessions import Sessions, memory_mb
 from spectrabridge.core.errors import SpectrabridgeError
 from spectrabridge.explorer.widgets.file_drop import FileDrop
 
@@ -201,12 +201,15 @@ def test_the_server_stops_when_the_window_is_closed(
 
 
 def test_sessions_are_counted_over_processes() -> None:
-    visits = Visits("b", processes=3, limit=4)
-    visits._counts[:] = [0, 2, 1]
-    assert (visits.count, visits.full) == (3, False)
-    visits._counts[1] = 3
-    assert visits.full
-    assert visits.state()["status"] == "full"
+    sessions = Sessions("b", processes=3, limit=4)
+    sessions._counts[:] = [0, 2, 1]
+    assert (sessions.count, sessions.full) == (3, False)
+    sessions.arriving = 1  # a page that is being built has its place
+    assert sessions.full
+    sessions.arriving = 0
+    sessions._counts[1] = 3
+    assert sessions.full
+    assert sessions.state()["status"] == "full"
     memory = memory_mb()
     assert memory is None or 10 < memory < 100_000
 

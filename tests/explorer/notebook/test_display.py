@@ -9,7 +9,7 @@ from bokeh.document import Document
 from bokeh.models import ColumnDataSource, Range1d
 from pyviz_comms import Comm
 
-from spectrabridge.explorer.notebook.document_comm import Courier
+from spectrabridge.explorer.notebook.document_comm import DocumentComm
 
 
 class Heard(Comm):
@@ -53,27 +53,27 @@ def loop():
 
 @pytest.fixture
 def display(loop):
-    """A document as a notebook shows it: the model in it, and its courier."""
+    """A document as a notebook shows it: the model in it, and its carrier."""
     document, comm, model = Document(), Heard(), Range1d(start=0, end=1)
     document.add_root(model)
-    courier = Courier(document, comm, loop)
-    courier.watch(model)
-    return document, comm, model, courier
+    carrier = DocumentComm(document, comm, loop)
+    carrier.watch(model)
+    return document, comm, model, carrier
 
 
-class TestCourier:
+class TestDocumentComm:
     def test_sends_nothing_before_the_browser_is_there_and_all_of_it_then(self, display, loop):
-        _, comm, model, courier = display
+        _, comm, model, carrier = display
         model.end = 2
         loop.run()
         assert comm.events == []
-        courier.open()
+        carrier.open()
         loop.run()
         assert [(e["attr"], e["new"]) for e in comm.events] == [("end", 2)]
 
     def test_changes_made_together_go_together(self, display, loop):
-        _, comm, model, courier = display
-        courier.open()
+        _, comm, model, carrier = display
+        carrier.open()
         loop.run()
         before = len(comm.sent)
         model.update(start=3, end=5)
@@ -83,8 +83,8 @@ class TestCourier:
         assert sum("msgtype" in text for text in comm.sent) == 1
 
     def test_what_the_browser_did_is_not_sent_back(self, display, loop):
-        _, comm, model, courier = display
-        courier.open()
+        _, comm, model, carrier = display
+        carrier.open()
         loop.run()
         model.set_from_json("end", 7.0, setter=comm.id)
         loop.run()
@@ -104,22 +104,22 @@ class TestCourier:
 
     def test_an_ipywidget_sends_what_was_put_off_until_it_is_there(self, loop):
         document, model = Document(), ColumnDataSource({"x": [1]})
-        courier = Courier(document, None, loop)
-        courier.watch(model)
+        carrier = DocumentComm(document, None, loop)
+        carrier.watch(model)
         assert model.document is document
         sent = []
-        assert courier.put_off(lambda: sent.append(1))
-        assert courier.put_off(lambda: sent.append(2))
+        assert carrier.put_off(lambda: sent.append(1))
+        assert carrier.put_off(lambda: sent.append(2))
         assert sent == []
-        courier.open()
+        carrier.open()
         loop.run()
         assert sent == [1, 2]
-        assert not courier.put_off(lambda: sent.append(3))  # who asks sends it now
+        assert not carrier.put_off(lambda: sent.append(3))  # who asks sends it now
         assert sent == [1, 2]
 
     def test_an_ipywidget_holds_nothing_back_in_bokeh(self, loop):
         document, model = Document(), ColumnDataSource({"x": [1]})
-        Courier(document, None, loop).watch(model)
+        DocumentComm(document, None, loop).watch(model)
         heard = []
         document.on_change(heard.append)
         document.hold()
