@@ -71,4 +71,5 @@ Download or make it again.
 
 
 def _damaged(name: str | Path, what: str, advice: str) -> str:
-    return f"{name} cannot be read as {what}: it is truncated, damaged or of another kind. {advice}".strip()
+    why = "it is truncated, damaged or of another kind"
+    return f"{name} cannot be read as {what}: {why}. {advice}".strip()

@@ -88,7 +88,7 @@ def open_layout(source: Path | bytes, name: str = "", max_bytes: int | None = No
         If the file is not there, not HDF5, not laid out as :func:`create_layout` does, or
         has data elsewhere or too much of it.
     """
-    what = "an HDF5 file written by Spectra.save"
+    what = "HDF5 written by Spectra.save"
     name = name or ("the file" if isinstance(source, bytes) else str(source))
     h = open_hdf5(source, name, what, max_bytes=max_bytes)
     try:
