@@ -21,6 +21,7 @@ from tornado.ioloop import PeriodicCallback
 from tornado.websocket import WebSocketClosedError
 
 from ...core.errors import SpectrabridgeError
+from ...core.io.read_apart import start_reading_apart
 from ...explorer.app import Explorer
 from ...explorer.session import open_bundles
 from ...explorer.session.messages import handle_exception
@@ -218,6 +219,7 @@ def _start(
     )
     admit(server, visits)
     server.start()
+    start_reading_apart()  # in each process, so that the first dropped file need not wait
     # Panel starts this with the first session and, in its name, keeps that session for ever.
     server.io_loop.add_callback(pn.state._schedule_busy_cleanup)
     server.io_loop.add_callback(lambda: asyncio.get_running_loop().set_exception_handler(_told))

@@ -19,16 +19,6 @@ if TYPE_CHECKING:
 MAX_TABLE_BYTES = 2_000_000_000
 """Bytes of a table that is read whole."""
 
-TABLE_FORMATS = {
-    ".ecsv": "ascii.ecsv",
-    ".csv": "ascii.csv",
-    ".fits": "fits",
-    ".fit": "fits",
-    ".vot": "votable",
-    ".xml": "votable",
-}
-"""What astropy calls the formats of tables, by the ending of a name."""
-
 _DATA_ELSEWHERE = re.compile(rb"<STREAM[^>]*\bhref\s*=|<!ENTITY|<!DOCTYPE", re.IGNORECASE)
 
 
@@ -48,7 +38,7 @@ def read_table(
     source : path or bytes
         The file or its content.
     kind : str
-        One of the values of :data:`TABLE_FORMATS`.
+        What astropy calls the format: ``ascii.ecsv``, ``ascii.csv``, ``fits`` or ``votable``.
     name, what, max_bytes, error
         See :func:`~spectrabridge.core.files.regular.read_limited`.
 
