@@ -20,6 +20,7 @@ from tornado import process
 from tornado.ioloop import PeriodicCallback
 
 from ...core.errors import SpectrabridgeError
+from ...core.io.read_apart import start_reading_apart
 from ...explorer.app import Explorer
 from ...explorer.session import open_bundles
 from ...explorer.session.messages import handle_exception
@@ -209,6 +210,7 @@ def _start(
         )
     sessions.watch(lambda: [session.id for session in server.get_sessions()])
     server.start()
+    start_reading_apart()  # in each process, so that the first dropped file need not wait
     server.io_loop.add_callback(start_busy_cleanup)
     server.io_loop.add_callback(lambda: pass_over_closed_sockets(asyncio.get_running_loop()))
     return server

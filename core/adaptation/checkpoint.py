@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..errors import TrainingError
+from ..files import open_regular, understood
 from .settings import AdaptationTraining
 
 CHECKPOINT_SCHEMA = 1
@@ -40,15 +41,13 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]
     TrainingError
         If the file cannot be read.
     """
-    try:
+    what = "a checkpoint"
+    open_regular(path, what, TrainingError).close()  # safetensors would wait for a pipe
+    with understood(path, what, TrainingError, "Delete it to start anew."):
         with safe_open(str(path), "pt") as file:
             state: dict[str, Any] = json.loads(file.metadata()["state"])
             tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
-    except Exception as problem:  # safetensors raises several kinds for damaged files
-        raise TrainingError(
-            f"The checkpoint {path} cannot be read: {problem}. Delete it to start anew."
-        ) from problem
-    return tensors, state
+        return tensors, state
 
 
 def take_part(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:

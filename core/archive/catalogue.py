@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ArchiveError
+from ..files.fits_layout import open_large_fits
 from .apogee import ArchiveStar
 from .fits_check import check_fits
 
@@ -268,10 +269,7 @@ def _opened(path: Path) -> Iterator[_Catalogue]:
     check_fits(path)  # a map of a file that ends early would fail anywhere
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        try:
-            hdus = fits.open(path, memmap=True)
-        except (OSError, ValueError, TypeError, KeyError, IndexError) as problem:
-            raise ArchiveError(f"{path.name} cannot be read as FITS. Fetch it again.") from problem
+        hdus = open_large_fits(path, "an allStar FITS file", error=ArchiveError)
         with hdus:
             for hdu in hdus:
                 columns = hdu.columns.names if isinstance(hdu, fits.BinTableHDU) else []

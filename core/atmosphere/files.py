@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import AtmosphereError
+from ..files import read_limited, unpacked
 from .structure import BOLTZMANN, Structure
 from .table import TableAtmospheres
 
@@ -38,17 +39,9 @@ def read_atmosphere(path: str | Path) -> Structure:
         If the file cannot be read or is in none of the formats.
     """
     path = Path(path)
-    try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise AtmosphereError(f"{path.name} is too large for a model atmosphere.")
-        content = path.read_bytes()
-        if content[:2] == b"\x1f\x8b":
-            import gzip
-
-            with gzip.open(path) as file:
-                content = file.read(LARGEST_FILE)
-    except (OSError, EOFError) as problem:
-        raise AtmosphereError(f"{path} cannot be read: {problem}.") from problem
+    what, limits = "a model atmosphere", {"max_bytes": LARGEST_FILE, "error": AtmosphereError}
+    content, _ = read_limited(path, str(path), what, **limits)
+    content = unpacked(content, str(path), what, **limits)
     text = content.decode("latin-1")
     name = path.name
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
@@ -11,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import AtmosphereError
+from ..files import understood
+from ..files.npz import open_npz
 from .structure import Structure
 
 _FIELDS = ("rhox", "temperature", "electrons", "atoms", "density")
@@ -129,17 +130,17 @@ def read_structure_table(path: str | Path) -> dict[str, NDArray]:
         *("teff", "logg", "feh", "log_tau_ross", "extrapolated"),
         *("temperature", "electron_pressure", "gas_pressure", "rhox", "h_column"),
     )
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            missing = [name for name in needed if name not in file.files]
-            if missing:
-                raise AtmosphereError(
-                    f"Expected arrays {', '.join(needed)} in {path.name}; missing: "
-                    f"{', '.join(missing)}."
-                )
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as problem:
-        raise AtmosphereError(f"{path} cannot be read as an npz file: {problem}.") from problem
+    with (
+        open_npz(path, what="an npz file", error=AtmosphereError) as file,
+        understood(path, "an npz file", AtmosphereError),
+    ):
+        missing = [name for name in needed if name not in file.files]
+        if missing:
+            raise AtmosphereError(
+                f"Expected arrays {', '.join(needed)} in {path.name}; missing: "
+                f"{', '.join(missing)}."
+            )
+        return {name: file[name] for name in file.files}
 
 
 def table_of_structures(arrays: dict[str, NDArray], description: str = "") -> TableAtmospheres:

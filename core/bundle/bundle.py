@@ -28,6 +28,8 @@ from ..adaptation.adapter import Adapter
 from ..emulator.emulator import Emulator
 from ..emulator.hidden_lines import Experiment, HiddenLines, hidden_pixels
 from ..errors import BundleError, SpectrabridgeError
+from ..files import read_limited
+from ..files.npz import open_zip
 from ..labels.label_set import LabelSet
 from ..spectra.wavelength import WavelengthGrid
 from ..version import __version__
@@ -98,12 +100,8 @@ class _Files:
         self._prefix = ""
         if path.is_dir():
             return
-        try:
-            self._zip = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, OSError) as problem:
-            raise BundleError(
-                f"{path} is no bundle: expected a folder or a zip file with {MAIN_FILE}."
-            ) from problem
+        what = f"a bundle, a folder or a zip file with {MAIN_FILE}"
+        self._zip = open_zip(path, str(path), what, error=BundleError)
         mains = [
             n for n in self._zip.namelist() if n.split("/")[-1] == MAIN_FILE and n.count("/") < 2
         ]
@@ -128,7 +126,9 @@ class _Files:
                     f"{self.path}: {name} claims {self._size(name)} bytes; at most {most} are read."
                 )
             if self._zip is None:
-                return (self.path / name).read_bytes()
+                what = "a file of a bundle"
+                place = self.path / name
+                return read_limited(place, str(place), what, max_bytes=most, error=BundleError)[0]
             return self._zip.read(self._info(name))
         except _UNREADABLE as problem:
             raise BundleError(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import SpectrumError
+from ..files import understood
+from ..files.npz import open_npz
 
 TRUSTED_FRACTION = 0.97
 """Part of the empirical model's training stars among which it is trusted.
@@ -37,16 +37,11 @@ class EmpiricalGiants:
     """
 
     def __init__(self, path: str | Path) -> None:
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                self._coefficients = torch.tensor(file["coeffs"], dtype=torch.float32)
-                self._baseline = np.asarray(file["baseline"], np.float64)
-                stars = np.asarray(file["training_labels"], np.float64)
-        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as bad:
-            raise SpectrumError(
-                f"{path} cannot be read as an empirical model of giants: expected an npz file with "
-                f"coeffs, baseline and training_labels; {bad}."
-            ) from bad
+        what = "an empirical model of giants, an npz file with coeffs, baseline and training_labels"
+        with open_npz(path, what=what) as file, understood(path, what):
+            self._coefficients = torch.tensor(file["coeffs"], dtype=torch.float32)
+            self._baseline = np.asarray(file["baseline"], np.float64)
+            stars = np.asarray(file["training_labels"], np.float64)
         if self._coefficients.dim() != 2 or self._coefficients.shape[0] != 15:
             raise SpectrumError(
                 f"{path}: expected 15 rows of coefficients, of 1, four labels and their products; "

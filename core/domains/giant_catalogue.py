@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from astropy.table import Table
 from numpy.typing import NDArray
 
 from ..errors import SpectrumError
+from ..files.tables import read_table
 from ..labels import ELEMENTS, LabelSet
 from .empirical_giants import EmpiricalGiants
 
@@ -111,7 +111,7 @@ def read_giants(
     SpectrumError
         If columns are missing.
     """
-    table = Table.read(path, format="ascii.csv", fast_reader=True)
+    table = read_table(path, "ascii.csv", what="a catalogue of giants, a CSV table")
     missing = [
         c
         for c in ("APOGEE_ID", *MODEL_COLUMNS, *ABUNDANCE_COLUMNS.values())

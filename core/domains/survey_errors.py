@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SpectrumError
+from ..files import understood
+from ..files.hdf5 import open_hdf5
 from ..spectra.wavelength import APOGEE_GRID, WavelengthGrid
 
 
@@ -48,18 +49,13 @@ def read_survey_errors(
     SpectrumError
         If the file is another one.
     """
-    try:
-        with h5py.File(path) as file:
-            rows = np.flatnonzero(file["kind"].asstr()[:] == "apStar_coadd")
-            wavelength = np.asarray(file["wavelength"])
-            pixels = np.searchsorted(wavelength, grid.wavelength - 0.01)
-            err = np.asarray(file["err"][rows])[:, pixels]
-            good = np.asarray(file["good"][rows])[:, pixels].astype(bool)
-    except (OSError, KeyError, TypeError, ValueError, IndexError, AttributeError) as problem:
-        raise SpectrumError(
-            f"{path} cannot be read as a set of real APOGEE spectra with err, good and kind: "
-            f"{problem}."
-        ) from problem
+    what = "a set of real APOGEE spectra with err, good and kind"
+    with open_hdf5(path, what=what) as file, understood(path, what):
+        rows = np.flatnonzero(file["kind"].asstr()[:] == "apStar_coadd")
+        wavelength = np.asarray(file["wavelength"])
+        pixels = np.searchsorted(wavelength, grid.wavelength - 0.01)
+        err = np.asarray(file["err"][rows])[:, pixels]
+        good = np.asarray(file["good"][rows])[:, pixels].astype(bool)
     usable = 1 - good.mean(axis=1) <= most_bad
     if not usable.any():
         raise SpectrumError(f"{path}: every combined spectrum has over {most_bad:.0%} bad pixels.")

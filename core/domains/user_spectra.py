@@ -23,6 +23,8 @@ from ..adaptation.settings import AdaptationTraining
 from ..adaptation.training import AdaptationTrainer
 from ..emulator.emulator import Emulator
 from ..errors import SpectrumError, TrainingError
+from ..files import understood
+from ..files.hdf5 import open_hdf5
 from ..io.csn import is_csn, read_csn
 from ..labels import draws
 from ..spectra.continuum import normalise
@@ -133,16 +135,10 @@ def _read(path: Path, emulator: Emulator, limit: int | None, seed: int) -> Spect
             f"{path} is not HDF5{_looks_like(path)}; expected a file written by Spectra.save, or "
             "csn_apogee.h5 of O'Briain et al. 2020."
         )
-    try:
-        with h5py.File(path, "r") as file:
-            names = sorted(file)
-            paper = is_csn(file)
-            n_pixels = file["spectra train"].shape[-1] if paper else 0
-    except OSError as problem:
-        raise SpectrumError(
-            f"{path} cannot be read as HDF5: {problem}. It may be truncated; write or download it "
-            "again."
-        ) from problem
+    with open_hdf5(path) as file, understood(path, "HDF5"):
+        names = sorted(file)
+        paper = is_csn(file)
+        n_pixels = file["spectra train"].shape[-1] if paper else 0
     if paper:
         # The file does not tell its wavelengths: those of the emulator, if the number fits.
         grid = emulator.grid if n_pixels == emulator.grid.n_pixels else None

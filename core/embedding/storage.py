@@ -19,6 +19,7 @@ from safetensors.numpy import load, save
 from ..bundle.bundle import Bundle
 from ..bundle.writing import attach
 from ..errors import EmbeddingError, SpectrabridgeError
+from ..files.safetensors_header import read_metadata
 from .embedding import Embedding
 from .features import PANELS, Features, Projection
 from .map_stars import MAX_STARS, MIN_DOMAIN_STARS, MapStars, stars_of_bundle
@@ -75,7 +76,7 @@ def read_embedding(content: bytes, bundle: Bundle) -> Embedding:
     try:
         tensors = load(content)
         header = _header(content)
-    except (SafetensorError, ValueError, TypeError, KeyError, RecursionError) as problem:
+    except (SpectrabridgeError, SafetensorError, ValueError, RecursionError) as problem:
         raise EmbeddingError(
             f"The map of {bundle.name} is not a safetensors file with its figures, or is damaged. "
             f"{again}."
@@ -138,8 +139,7 @@ def _half(x: NDArray[np.float32]) -> NDArray[np.float16]:
 
 
 def _header(content: bytes) -> dict[str, Any]:
-    size = int.from_bytes(content[:8], "little")
-    metadata = json.loads(content[8 : 8 + size])["__metadata__"]
+    metadata = read_metadata(content, "the map", EmbeddingError)
     return {k: json.loads(v) for k, v in metadata.items()}
 
 

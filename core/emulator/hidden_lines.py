@@ -8,8 +8,6 @@ adaptation brings back can then be compared with the truth, feature by feature.
 from __future__ import annotations
 
 import itertools
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..errors import SpectrumError, TrainingError
+from ..files import understood
+from ..files.npz import open_npz
 from ..labels.label_set import LabelSet
 from .emulator import Emulator
 from .extrapolation import Extrapolation
@@ -245,16 +245,14 @@ def read_paper_mask(path: str | Path, labels: LabelSet, n_pixels: int) -> list[F
     SpectrumError
         If the file is not that experiment, or on other pixels.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            change = np.asarray(file["gradient_spec_array"], np.float64)
-            mask = np.asarray(file["total_mask"]) > 0
-            columns = np.asarray(file["element_index"], int)
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as problem:
-        raise SpectrumError(
-            f"{path} cannot be read as the paper's masked-line file: expected an npz file with "
-            f"gradient_spec_array, element_index and total_mask; {problem}."
-        ) from problem
+    what = (
+        "the paper's masked-line file, an npz file with gradient_spec_array, element_index and "
+        "total_mask"
+    )
+    with open_npz(path, what=what) as file, understood(path, what):
+        change = np.asarray(file["gradient_spec_array"], np.float64)
+        mask = np.asarray(file["total_mask"]) > 0
+        columns = np.asarray(file["element_index"], int)
     if columns.ndim != 1 or not set(columns.tolist()) <= set(labels.element_columns()):
         raise SpectrumError(f"{path}: element_index must name abundances among the labels.")
     if change.shape != (len(columns), n_pixels) or mask.shape != (n_pixels,):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +9,8 @@ import torch
 from torch import nn
 
 from ..errors import LabelError, SpectrumError
+from ..files import understood
+from ..files.npz import open_npz
 from ..labels.label_set import APOGEE_LABELS, LabelSet
 from ..spectra.wavelength import APOGEE_GRID, WavelengthGrid
 from .emulator import Emulator
@@ -45,14 +45,10 @@ def read_payne_npz(
         If its sizes are not those of `labels` and `grid`.
     """
     keys = [f"{kind}_array_{i}" for kind in "wb" for i in range(3)] + ["x_min", "x_max"]
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            missing = [k for k in keys if k not in file]
-            arrays = {} if missing else {k: np.asarray(file[k], np.float64) for k in keys}
-    except (OSError, ValueError, TypeError, zipfile.BadZipFile, zlib.error) as problem:
-        raise SpectrumError(
-            f"{path} cannot be read as an npz file of plain arrays: {problem}."
-        ) from problem
+    what = "an npz file of plain arrays"
+    with open_npz(path, what=what) as file, understood(path, what):
+        missing = [k for k in keys if k not in file]
+        arrays = {} if missing else {k: np.asarray(file[k], np.float64) for k in keys}
     if missing:
         raise SpectrumError(
             f"{path} is no weight file of The Payne: expected arrays {', '.join(keys)}; "

@@ -86,6 +86,7 @@ class ChildProcess:
         )
         self._turn = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
+        self._parent = os.getpid()
         self._ready = False
 
     @property
@@ -95,6 +96,8 @@ class ChildProcess:
 
     def start(self) -> None:
         """Start the child unless it runs, without waiting until it can work."""
+        if self._parent != os.getpid():  # after a fork: that child is another process's
+            self._process, self._parent = None, os.getpid()
         if self.pid is None:
             self._ready = False
             limits = [self.limits.cpu_seconds, self.limits.memory_bytes]

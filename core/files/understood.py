@@ -45,8 +45,8 @@ def understood(
     ...         raise ValueError("bad magic number")
     ... except Exception as problem:
     ...     print(problem)
-    star.npz cannot be read as an npz file: it is damaged or of another kind. Download or make \
-it again.
+    star.npz cannot be read as an npz file: it is truncated, damaged or of another kind. \
+Download or make it again.
     """
     try:
         yield
@@ -71,4 +71,5 @@ it again.
 
 
 def _damaged(name: str | Path, what: str, advice: str) -> str:
-    return f"{name} cannot be read as {what}: it is damaged or of another kind. {advice}".strip()
+    why = "it is truncated, damaged or of another kind"
+    return f"{name} cannot be read as {what}: {why}. {advice}".strip()

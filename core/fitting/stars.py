@@ -11,11 +11,13 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..errors import FitError, SpectrabridgeError
 from ..io.names import distinct_names
+from ..io.read_apart import read_star_apart
 from ..io.spectrum_columns import READING_COLUMNS, reading_columns
 from ..io.star_file import StarFile, read_star
 from ..spectra.continuum import normalise
@@ -161,7 +163,10 @@ def spectrum_title(spectra: Spectra, row: int) -> str:
 
 
 def read_stars(
-    files: Iterable[str | Path | tuple[str, bytes | Path]], reading: Reading | None = None
+    files: Iterable[str | Path | tuple[str, bytes | Path]],
+    reading: Reading | None = None,
+    *,
+    apart: bool = False,
 ) -> list[Star]:
     """Read stars from files.
 
@@ -172,6 +177,9 @@ def read_stars(
         content or the path of a file that users know by that name.
     reading : Reading, optional
         What the files do not say themselves.
+    apart : bool
+        Whether content is read in a process of its own, with limits on time and memory:
+        what strangers send to a server. Files with a path are read here.
 
     Returns
     -------
@@ -193,14 +201,16 @@ def read_stars(
     for file in files:
         name, source = file if isinstance(file, tuple) else (names[str(file)], file)
         try:
-            found = read_star(
-                source,
-                name,
-                unit=reading.unit,
-                medium=reading.medium,
-                rv_kms=reading.rv_kms,
-                resolution=reading.resolution,
-            )
+            options: dict[str, Any] = {
+                "unit": reading.unit,
+                "medium": reading.medium,
+                "rv_kms": reading.rv_kms,
+                "resolution": reading.resolution,
+            }
+            if apart and isinstance(source, bytes):
+                found = read_star_apart(source, name, **options)
+            else:
+                found = read_star(source, name, **options)
         except (SpectrabridgeError, OSError) as problem:
             sentence = str(problem)
             if isinstance(problem, OSError) and problem.strerror:

@@ -8,10 +8,13 @@ from typing import Any
 
 import h5py
 import numpy as np
-from astropy.table import Table
 from numpy.typing import NDArray
 
 from ..errors import GridImportError
+from ..files import understood
+from ..files.budget import MAX_ARRAY_BYTES
+from ..files.hdf5 import open_hdf5
+from ..files.tables import read_table
 from ..io.column_units import wavelength_unit
 from ..io.columns import Column, role_of, stated_media, unit_in_name
 from .grid_formats import GRID_FORMATS, has_suffix
@@ -157,12 +160,19 @@ def _hdf5(
         if "names" in item.attrs:
             names[name + "/names"] = [str(t) for t in item.attrs["names"]]
 
-    try:
-        with h5py.File(path, "r") as file:
-            file.visititems(visit)
-            meta = {str(k).lower(): v for k, v in file.attrs.items() if np.ndim(v) == 0}
-    except (OSError, ValueError) as problem:
-        raise GridImportError(f"{path.name} cannot be read as HDF5: {problem}.") from problem
+    with (
+        open_hdf5(
+            path,
+            path.name,
+            "HDF5",
+            max_bytes=MAX_ARRAY_BYTES,
+            compound=True,
+            error=GridImportError,
+        ) as file,
+        understood(path.name, "HDF5", GridImportError),
+    ):
+        file.visititems(visit)
+        meta = {str(k).lower(): v for k, v in file.attrs.items() if np.ndim(v) == 0}
     notes = [f"{path.name}: HDF5 file."]
     key = arrays.get("labels") or next((n for n in LABEL_TABLES if n in found), "")
     if key in found and found[key].ndim == 2:
@@ -188,10 +198,7 @@ def _table(
         raise GridImportError(
             f"Expected HDF5, FITS or ECSV; found {path.name}, which is none of them."
         )
-    try:
-        table = Table.read(path, format=kind)
-    except Exception as problem:  # each format has errors of its own
-        raise GridImportError(f"{path.name} cannot be read as a table: {problem}.") from problem
+    table = read_table(path, kind, path.name, max_bytes=MAX_ARRAY_BYTES, error=GridImportError)
     found = {
         name: np.ma.filled(np.ma.asarray(table[name]).astype(float), np.nan)
         for name in table.colnames

@@ -15,6 +15,8 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from ..errors import GridImportError
+from ..files import understood
+from ..files.fits_layout import open_fits
 from ..io.column_units import wavelength_unit
 from ..io.columns import Column
 from .columns import medium_of
@@ -59,17 +61,16 @@ def read_cube(path: Path) -> RawGrid:
     GridImportError
         If there is no cube, an axis lacks its keywords, or every spectrum is a hole.
     """
-    try:
-        if path.stat().st_size > LARGEST_CUBE:
-            raise GridImportError(f"{path.name} is larger than {LARGEST_CUBE / 1e9:g} GB.")
-        with fits.open(path, memmap=False) as hdus:
-            hdu = next((h for h in hdus if h.data is not None and h.header["NAXIS"] >= 2), None)
-            if hdu is None or isinstance(hdu, fits.BinTableHDU):
-                raise GridImportError(f"{path.name} holds no image with axes of labels.")
-            cube, header = np.asarray(hdu.data), hdu.header.copy()
-            main = hdus[0].header.copy()
-    except (OSError, TypeError, ValueError) as problem:
-        raise GridImportError(f"{path.name} cannot be read as FITS: {problem}.") from problem
+    what = "a FITS file with a grid"
+    with (
+        open_fits(path, path.name, what, max_bytes=LARGEST_CUBE, error=GridImportError) as hdus,
+        understood(path.name, what, GridImportError),
+    ):
+        hdu = next((h for h in hdus if h.data is not None and h.header["NAXIS"] >= 2), None)
+        if hdu is None or isinstance(hdu, fits.BinTableHDU):
+            raise GridImportError(f"{path.name} holds no image with axes of labels.")
+        cube, header = np.asarray(hdu.data), hdu.header.copy()
+        main = hdus[0].header.copy()
     n_axes = int(header["NAXIS"])
     names = [str(header.get(f"CTYPE{k}", "")).strip() for k in range(1, n_axes + 1)]
     if not any(names[0].lower().startswith(word) for word in _WAVELENGTH):

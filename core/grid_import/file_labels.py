@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from astropy.table import Table
 from numpy.typing import NDArray
 
 from ..errors import GridImportError, LabelError
+from ..files.tables import read_table
 
 FILE_COLUMNS = ("file", "filename", "name", "spectrum")
 
@@ -79,10 +79,7 @@ def _from_table(
     kinds = {".ecsv": "ascii.ecsv", ".csv": "ascii.csv", ".fits": "fits", ".vot": "votable"}
     if path.suffix.lower() not in kinds:
         raise GridImportError(f"Tables of labels are {', '.join(kinds)} files; found {path.name}.")
-    try:
-        table = Table.read(path, format=kinds[path.suffix.lower()])
-    except Exception as problem:  # each format has errors of its own
-        raise GridImportError(f"{path} cannot be read as a table: {problem}.") from problem
+    table = read_table(path, kinds[path.suffix.lower()], str(path), error=GridImportError)
     lower = {name.lower(): name for name in table.colnames}
     key = next((lower[n] for n in FILE_COLUMNS if n in lower), None)
     if key is None:

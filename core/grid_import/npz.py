@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import GridImportError
+from ..files.npz import open_npz, read_array
 from ..io.column_units import wavelength_unit
 from ..io.columns import Column, role_of, unit_in_name
 from ..labels.label_set import APOGEE_LABELS
@@ -24,17 +23,15 @@ NAMES = ("label_names", "names", "labels_names", "param_names")
 
 
 def _load(path: Path) -> dict[str, NDArray]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            out = {}
-            for name in file.files:
-                try:
-                    out[name] = file[name]
-                except ValueError:
-                    continue  # Python objects, which loading could run
-            return out
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as problem:
-        raise GridImportError(f"{path.name} cannot be read as an npz file: {problem}.") from problem
+    with open_npz(path, path.name, error=GridImportError) as file:
+        out = {}
+        for name in file.files:
+            try:
+                out[name] = read_array(file, name, path.name, GridImportError)
+            except GridImportError as problem:
+                if "Python objects" not in str(problem):
+                    raise
+        return out
 
 
 def _called(arrays: dict[str, NDArray], role: str) -> str:

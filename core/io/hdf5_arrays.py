@@ -10,14 +10,13 @@ import h5py
 import numpy as np
 
 from ..errors import SpectrumError
+from ..files import understood
+from ..files.hdf5 import HDF5_START, open_hdf5
 from ..spectra.spectra import Spectra
 from .columns import Columns, canonical, has_spectrum, role_of
 from .spectrum_columns import read_columns
 from .star_formats import STAR_FORMATS, OpenFile, ReadingOptions, StarFile
 from .whole_star import plain_star
-
-HDF5_START = b"\x89HDF\r\n\x1a\n"
-"""How HDF5 files start."""
 
 LARGEST_ARRAYS = 4_000_000_000
 """Bytes of all arrays that are read."""
@@ -38,15 +37,10 @@ def is_hdf5(path: str | Path) -> bool:
 def set_layout(path: Path) -> bool:
     """Tell whether an HDF5 file is laid out as a set of spectra, or cannot be looked into."""
     try:
-        with h5py.File(path, "r") as file:
-            return "grid" in file.attrs or not _has_spectrum(file)
-    except (OSError, ValueError, RuntimeError):
+        with open_hdf5(path, compound=True) as file, understood(path, "HDF5"):
+            return "grid" in file.attrs or not has_spectrum(list(file))
+    except SpectrumError:
         return True
-
-
-def _has_spectrum(file: h5py.File) -> bool:
-    names = [k for k in file if isinstance(file.get(k, getlink=True), h5py.HardLink)]
-    return has_spectrum(names)
 
 
 def read_hdf5_arrays(
@@ -59,8 +53,8 @@ def read_hdf5_arrays(
     path : path
         Datasets by the names of :mod:`.columns`: flux ``(n, n_pixels)`` or ``(n_pixels,)``,
         wavelength, errors, masks, ids. Attributes ``unit`` or ``units``, and ``description`` or
-        ``medium`` of a dataset, and attributes of the file, are used. Links to other files are not
-        followed.
+        ``medium`` of a dataset, and attributes of the file, are used. Files with data in
+        other files are refused.
     name : str, optional
         What to call the file in messages.
     options : ReadingOptions, optional
@@ -74,41 +68,25 @@ def read_hdf5_arrays(
     path = Path(path)
     name = name or path.name
     table = Columns(noun="array")
-    try:
-        with h5py.File(path, "r") as file:
-            table.meta = {str(k).lower(): v for k, v in file.attrs.items() if np.ndim(v) == 0}
-            _add(file, table, name)
-    except SpectrumError:
-        raise
-    except Exception as problem:  # a damaged chunk surfaces as any kind of error
-        raise SpectrumError(
-            f"{name} cannot be read as HDF5: {problem}. It may be truncated; write or download it "
-            "again."
-        ) from problem
+    with (
+        open_hdf5(path, name, "HDF5", max_bytes=LARGEST_ARRAYS, compound=True) as file,
+        understood(name, "HDF5"),  # a damaged chunk surfaces as any kind of error
+    ):
+        table.meta = {str(k).lower(): v for k, v in file.attrs.items() if np.ndim(v) == 0}
+        _add(file, table)
     spectra = read_columns(table, name, options)
     return replace(spectra, provenance={**spectra.provenance, "product": "hdf5"})
 
 
-def _add(file: h5py.File, table: Columns, name: str) -> None:
+def _add(file: h5py.File, table: Columns) -> None:
     """Add the datasets at the root that are numbers, or names of stars."""
-    size = 0
     for key in file:
-        if not isinstance(file.get(key, getlink=True), h5py.HardLink):
-            continue
         item = file[key]
-        if not isinstance(item, h5py.Dataset) or item.shape is None or item.is_virtual:
+        if not isinstance(item, h5py.Dataset) or item.shape is None:
             continue
-        if item.external:
-            raise SpectrumError(f"Array {key} of {name} lies in another file, which is not read.")
         text = h5py.check_string_dtype(item.dtype) is not None or item.dtype.kind in "SU"
         if item.dtype.kind not in "fiub" and not (text and role_of(key) == "id"):
             continue
-        size += item.size * item.dtype.itemsize
-        if size > LARGEST_ARRAYS:
-            raise SpectrumError(
-                f"The arrays in {name} take more than {LARGEST_ARRAYS / 1e9:g} GB; write them with "
-                "SpectraFile, which is read in parts."
-            )
         said = " ".join(str(_attribute(item, k)) for k in ("description", "medium", "comment"))
         values = item.asstr()[()] if text and item.dtype.kind == "O" else item[()]
         table.add(key, values, _attribute(item, "unit") or _attribute(item, "units"), said)

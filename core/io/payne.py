@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SpectrumError
+from ..files.npz import open_npz, read_array
 from ..labels.label_set import APOGEE_LABELS
 from ..spectra.spectra import Spectra
 from ..spectra.wavelength import WavelengthGrid
@@ -130,34 +131,15 @@ def _arrays(content: bytes, name: str) -> dict[str, NDArray]:
     if not content.startswith(ZIP):
         raise SpectrumError(f"{name} is not an npz file; expected spectra written by numpy.savez.")
     out: dict[str, NDArray] = {}
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-        if size > LARGEST_ARRAYS:
-            raise SpectrumError(
-                f"The arrays in {name} take {size / 1e9:.1f} GB; at most "
-                f"{LARGEST_ARRAYS / 1e9:g} GB are read at once. Split the file, or write it with "
-                "SpectraFile, which is read in parts."
-            )
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            for key in file.files:
-                try:
-                    out[key] = file[key]
-                except ValueError as problem:
-                    if "pickle" not in str(problem) and "bject" not in str(problem):
-                        raise
-                    if role_of(key) is None and key not in ("labels", "label_names"):
-                        out[key] = np.zeros(0)  # nothing that a spectrum needs
-                        continue
-                    raise SpectrumError(
-                        f"Array {key} of {name} holds Python objects, which are not read "
-                        "because loading them can run code. Save it as numbers or plain text."
-                    ) from problem
-    except _DAMAGE as problem:
-        raise SpectrumError(
-            f"{name} is truncated or damaged: it cannot be read as an npz file. Download or make "
-            "it again."
-        ) from problem
+    with open_npz(content, name, max_bytes=LARGEST_ARRAYS) as file:
+        for key in file.files:
+            needed = role_of(key) is not None or key in ("labels", "label_names")
+            try:
+                out[key] = read_array(file, key, name)
+            except SpectrumError as problem:
+                if needed or "Python objects" not in str(problem):
+                    raise
+                out[key] = np.zeros(0)  # nothing that a spectrum needs
     return out
 
 

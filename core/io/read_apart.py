@@ -92,6 +92,6 @@ def _types() -> dict[str, type]:
     from ..labels.label_set import Label, LabelSet
     from ..spectra.spectra import Spectra
     from ..spectra.wavelength import WavelengthGrid
-    from .star_file import StarFile
+    from .star_formats import StarFile
 
     return {t.__name__: t for t in (StarFile, Spectra, WavelengthGrid, Label, LabelSet)}

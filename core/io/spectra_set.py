@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import SpectrumError
-from ..spectra.spectra import Spectra, SpectraFile
-from .hdf5_arrays import is_hdf5, set_layout
+from ..spectra.spectra import Spectra
+from .hdf5_arrays import LARGEST_ARRAYS, is_hdf5, set_layout
 from .names import named_rows
 from .noise import ERROR_FLOOR, PLACEHOLDER_FACTOR, fillers, scatter
 from .spectra_store import SpectraStore, is_store
@@ -78,20 +78,10 @@ def checked_set(spectra: Spectra, name: str, first: int = 0) -> Spectra:
 
 
 def _read(path: Path, name: str) -> Spectra:
-    try:
-        if is_store(path):
-            with SpectraStore.open(path) as store:
-                return store[:]
-        with SpectraFile.open(path) as file:
-            return file[:]
-    except SpectrumError as problem:
-        # An upload lies in a folder of its own, of which the user knows nothing.
-        raise SpectrumError(str(problem).replace(str(path), name)) from problem
-    except Exception as problem:
-        # Chunks are unpacked when read, and a damaged one surfaces as any kind of error.
-        raise SpectrumError(
-            f"{name} is damaged: its spectra cannot be read. Make it again."
-        ) from problem
+    if is_store(path):
+        with SpectraStore.open(path) as store:
+            return store[:]
+    return Spectra.load(path, name, LARGEST_ARRAYS)
 
 
 def _is_set(file: OpenFile) -> bool:

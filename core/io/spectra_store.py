@@ -19,6 +19,8 @@ import h5py
 import numpy as np
 
 from ..errors import SpectrumError
+from ..files import understood
+from ..files.zarr_store import open_zarr
 from ..labels.label_set import LabelSet
 from ..spectra.hdf5_layout import SCHEMA
 from ..spectra.spectra import Spectra, SpectraFile
@@ -107,17 +109,15 @@ class SpectraStore:
         SpectrumError
             If zarr is not installed, or the folder is no store of spectra.
         """
-        zarr, path = _zarr(), Path(path)
+        path = Path(path)
+        _zarr()
         if not path.exists():
             raise SpectrumError(f"There is no store {path}.")
-        try:
-            group = zarr.open_group(store=str(path), mode="r")
+        what = "a store of spectra, a zarr group"
+        group = open_zarr(path, what)
+        with understood(path, what):
             missing = [k for k in ("flux", "ivar", "ids") if k not in group]
             schema = group.attrs.get("schema")
-        except Exception as problem:  # zarr raises several kinds for damaged metadata
-            raise SpectrumError(
-                f"{path} cannot be read as a zarr group; expected a store of spectra."
-            ) from problem
         if missing or not isinstance(schema, int):
             raise SpectrumError(
                 f"{path} is a zarr group but not a store of spectra: expected arrays flux, ivar "
@@ -175,7 +175,7 @@ class SpectraStore:
         for name in ("flux", "ivar"):
             size = int(self._g[name].chunks[0])
             for i in range(start // size, -(-stop // size)):
-                if not (self._path / name / "c" / str(i) / "0").exists():
+                if not (self._path / name / "c" / str(i) / "0").is_file():
                     raise SpectrumError(
                         f"{self._path} is not whole: chunk {i} of {name} is missing (spectra "
                         f"{i * size} to {(i + 1) * size - 1}). Copy it again."

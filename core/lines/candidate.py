@@ -7,7 +7,6 @@ that what somebody decides about it is never attached to another one.
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from astropy import units
 from astropy.table import Table
 
 from ..errors import LinesError
+from ..files import unpacked
 from ..files.typed_json import mapping_of, rebuilt, value_of
 from ..spectra.wavelength import vacuum_to_air
 
@@ -312,11 +312,13 @@ class Candidates(Sequence[Candidate]):
             If the content is something else.
         """
         try:
-            if content[:2] == b"\x1f\x8b":
-                with gzip.open(io.BytesIO(content)) as file:
-                    content = file.read(LARGEST_FILE_BYTES + 1)
-                if len(content) > LARGEST_FILE_BYTES:
-                    raise LinesError("A table of candidates is no larger than 256 MB; this one is.")
+            content = unpacked(
+                content,
+                "The table of candidates",
+                "a table of candidates",
+                max_bytes=LARGEST_FILE_BYTES,
+                error=LinesError,
+            )
             data = mapping_of(json.loads(content))
             schema = value_of(int, data.pop("schema", None), "schema")
             if schema > SCHEMA:

@@ -11,6 +11,8 @@ import h5py
 import numpy as np
 
 from ..errors import SpectrumError
+from ..files import understood
+from ..files.hdf5 import open_hdf5
 from ..labels.label_set import LabelSet
 from .wavelength import WavelengthGrid
 
@@ -68,38 +70,60 @@ def create_layout(
     return h
 
 
-def open_layout(path: Path) -> h5py.File:
+def open_layout(source: Path | bytes, name: str = "", max_bytes: int | None = None) -> h5py.File:
     """Return a file of spectra, opened for reading.
+
+    Parameters
+    ----------
+    source : path or bytes
+        The file or its content.
+    name : str
+        What to call it in messages; the path if empty.
+    max_bytes : int, optional
+        Bytes that it may declare, if it is to be read whole.
 
     Raises
     ------
     SpectrumError
-        If the file is not there, not HDF5, or not laid out as :func:`create_layout` does.
+        If the file is not there, not HDF5, not laid out as :func:`create_layout` does, or
+        has data elsewhere or too much of it.
     """
-    if not path.exists():
-        raise SpectrumError(f"There is no file {path}.")
+    what = "HDF5 written by Spectra.save"
+    name = name or ("the file" if isinstance(source, bytes) else str(source))
+    h = open_hdf5(source, name, what, max_bytes=max_bytes)
     try:
-        h = h5py.File(path, "r")
-    except OSError as problem:
-        raise SpectrumError(
-            f"{path} cannot be read as HDF5; expected a file written by Spectra.save. "
-            "It may be truncated or of another kind."
-        ) from problem
-    missing = [k for k in ("flux", "ivar", "ids") if k not in h]
+        with understood(name, what):
+            _require_layout(h, name)
+    except BaseException:
+        h.close()
+        raise
+    return h
+
+
+def _require_layout(h: h5py.File, name: str) -> None:
+    """Raise a SpectrumError unless a file has the datasets and attributes of the layout."""
+    missing = [k for k in ("flux", "ivar", "ids") if not isinstance(h.get(k), h5py.Dataset)]
     schema = h.attrs.get("schema")
     if missing or schema is None:
-        h.close()
         raise SpectrumError(
-            f"{path} is HDF5 but not a file of spectra: expected datasets flux, ivar and ids "
+            f"{name} is HDF5 but not a file of spectra: expected datasets flux, ivar and ids "
             f"with a schema number; missing {', '.join(missing) or 'the schema number'}."
         )
     if "grid" not in h.attrs or not isinstance(schema, int | np.integer):
-        h.close()
-        raise SpectrumError(f"{path}: the layout number or the wavelength grid is damaged.")
+        raise SpectrumError(f"{name}: the layout number or the wavelength grid is damaged.")
     if schema > SCHEMA:
-        h.close()
         raise SpectrumError(
-            f"{path} has layout version {schema}; this spectrabridge reads up to {SCHEMA}. "
+            f"{name} has layout version {schema}; this spectrabridge reads up to {SCHEMA}. "
             "Update spectrabridge."
         )
-    return h
+    n_pixels = WavelengthGrid.from_json(json.loads(h.attrs["grid"])).n_pixels
+    shape = h["flux"].shape
+    if len(shape) != 2 or shape[1] != n_pixels or h["ivar"].shape != shape:
+        raise SpectrumError(
+            f"Expected flux and ivar of shape (n_stars, {n_pixels}) in {name}, as its wavelength "
+            f"grid has; found {shape} and {h['ivar'].shape}."
+        )
+    if h["ids"].shape != shape[:1]:
+        raise SpectrumError(
+            f"Expected {shape[0]} ids in {name}, one per spectrum; found shape {h['ids'].shape}."
+        )

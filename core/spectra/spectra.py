@@ -19,6 +19,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import SpectrumError
+from ..files import understood
+from ..files.budget import MAX_ARRAY_BYTES
 from ..labels.label_set import LabelSet
 from .hdf5_layout import create_layout, open_layout
 from .resample import resample
@@ -180,9 +182,26 @@ class Spectra:
         partial.replace(path)
 
     @classmethod
-    def load(cls, path: str | Path) -> Spectra:
-        """Read a whole HDF5 file of spectra into memory."""
-        with SpectraFile.open(path) as file:
+    def load(
+        cls, source: str | Path | bytes, name: str = "", max_bytes: int = MAX_ARRAY_BYTES
+    ) -> Spectra:
+        """Return a whole HDF5 file of spectra, read into memory.
+
+        Parameters
+        ----------
+        source : path or bytes
+            The file or its content.
+        name : str
+            What to call it in messages; the path if empty.
+        max_bytes : int
+            Bytes that its arrays may have.
+
+        Raises
+        ------
+        SpectrumError
+            See :meth:`SpectraFile.open`.
+        """
+        with SpectraFile.open(source, name, max_bytes) as file:
             return file[:]
 
     @classmethod
@@ -259,6 +278,9 @@ class Spectra:
         return specutils_spectrum(self.grid.wavelength, self.flux, self.ivar, str(unit), meta)
 
 
+_WHAT = "a file written by Spectra.save"
+
+
 class SpectraFile:
     """An HDF5 file of spectra, read and written in chunks of stars.
 
@@ -267,12 +289,14 @@ class SpectraFile:
     chunk in memory.
     """
 
-    def __init__(self, handle: h5py.File) -> None:
+    def __init__(self, handle: h5py.File, name: str = "") -> None:
         self._h = handle
-        self.grid = WavelengthGrid.from_json(json.loads(handle.attrs["grid"]))
-        labels = handle.attrs.get("label_set", "")
-        self.label_set = LabelSet.from_json(json.loads(labels)) if labels else None
-        self.provenance: dict[str, Any] = json.loads(handle.attrs.get("provenance", "{}"))
+        self._name = name or str(handle.filename)
+        with understood(self._name, _WHAT):
+            self.grid = WavelengthGrid.from_json(json.loads(handle.attrs["grid"]))
+            labels = handle.attrs.get("label_set", "")
+            self.label_set = LabelSet.from_json(json.loads(labels)) if labels else None
+            self.provenance: dict[str, Any] = json.loads(handle.attrs.get("provenance", "{}"))
 
     @classmethod
     def create(
@@ -301,15 +325,28 @@ class SpectraFile:
         return cls(create_layout(Path(path), grid, label_set, provenance, chunk))
 
     @classmethod
-    def open(cls, path: str | Path) -> SpectraFile:
-        """Open a file for reading.
+    def open(
+        cls, source: str | Path | bytes, name: str = "", max_bytes: int | None = None
+    ) -> SpectraFile:
+        """Return a file, opened for reading.
+
+        Parameters
+        ----------
+        source : path or bytes
+            The file or its content.
+        name : str
+            What to call it in messages; the path if empty.
+        max_bytes : int, optional
+            Bytes that its arrays may have, for a file that is read whole.
 
         Raises
         ------
         SpectrumError
-            If the file is not there, not HDF5, or not laid out as :meth:`create` does.
+            If the file is not there, not HDF5, not laid out as :meth:`create` does, or has
+            data elsewhere or too much of it.
         """
-        return cls(open_layout(Path(path)))
+        place = source if isinstance(source, bytes) else Path(source)
+        return cls(open_layout(place, name, max_bytes), name)
 
     def __enter__(self) -> SpectraFile:
         return self
@@ -335,6 +372,11 @@ class SpectraFile:
         if step != 1:
             raise SpectrumError(f"A file is read in runs, file[a:b]; found a step of {step}.")
         stop = max(start, stop)
+        # Chunks are unpacked when read, and a damaged one surfaces as any kind of error.
+        with understood(f"Spectra {start} to {stop - 1} of {self._name}", _WHAT):
+            return self._read(start, stop)
+
+    def _read(self, start: int, stop: int) -> Spectra:
         h = self._h
         return Spectra(
             self.grid,

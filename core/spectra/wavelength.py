@@ -301,8 +301,9 @@ class WavelengthGrid:
             if "wavelength" in data:
                 wavelength = np.asarray(data["wavelength"])
             else:
-                n_pixels = sum(int(r["n_pixels"]) for r in data["runs"])
-                if not 2 <= n_pixels <= LARGEST_GRID:
+                runs = [int(r["n_pixels"]) for r in data["runs"]]
+                n_pixels = sum(runs)
+                if min(runs, default=0) < 0 or not 2 <= n_pixels <= LARGEST_GRID:
                     raise GridError(f"A grid has 2 to {LARGEST_GRID} pixels; found {n_pixels}.")
                 wavelength = 10.0 ** np.concatenate(
                     [

@@ -13,6 +13,7 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from ..errors import LabelError, SynthesisError
+from ..files.tables import read_table
 from ..io.table_formats import SUFFIXES
 from ..labels import APOGEE_LABELS, LabelSet, canonical, draws
 
@@ -207,7 +208,4 @@ def _read(path: Path) -> Table:
         raise SynthesisError(
             f"Tables of labels are {', '.join(SUFFIXES)} files; found {path.name}."
         )
-    try:
-        return Table.read(path, format=form.astropy)
-    except Exception as problem:  # each format has errors of its own
-        raise SynthesisError(f"{path.name} cannot be read as a table: {problem}.") from problem
+    return read_table(path, form.astropy, path.name, error=SynthesisError)

@@ -90,7 +90,7 @@ class FittedStar:
 def read_file(name: str, content: bytes | Path) -> list[FittedStar]:
     """Read the stars of a file; one that cannot be read becomes a star that says why."""
     try:
-        stars = read_stars([(name, content)])
+        stars = read_stars([(name, content)], apart=True)
     except Exception as problem:
         return [unreadable(name, sentence_of(problem))]
     return [

@@ -131,7 +131,7 @@ class OpenStars(Component, param.Parameterized):
         def read() -> Sequence[Star]:
             from ...core.fitting.stars import read_stars
 
-            stars = read_stars([(name, source)])
+            stars = read_stars([(name, source)], apart=True)
             if stars[0].error:
                 raise SpectrumError(stars[0].error)
             return stars
