@@ -9,7 +9,9 @@ import click
 
 from .options import (
     EXISTING,
+    check_out,
     json_option,
+    overwrite_option,
     print_figures,
     say,
     set_up_torch,
@@ -51,8 +53,9 @@ MAX_STARS = 250_000
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="File to write the map to (.safetensors); an older one is replaced.",
+    help="File to write the map to (.safetensors).",
 )
+@overwrite_option
 @threads_option
 @json_option
 def embed_command(
@@ -63,6 +66,7 @@ def embed_command(
     perplexity: float,
     store: bool,
     out: Path | None,
+    overwrite: bool,
     threads: int,
     as_json: bool,
 ) -> None:
@@ -77,8 +81,8 @@ def embed_command(
     from ..core.embedding import TsneSettings
     from ..core.embedding.stored_map import embed_bundle
 
-    if out is not None and not out.resolve().parent.is_dir():
-        raise click.UsageError(f"--out: there is no folder {out.resolve().parent}.")
+    if out is not None:
+        check_out(out, overwrite)
     set_up_torch(threads, "cpu")
     with stage_bars() as show:
         made = embed_bundle(

@@ -8,10 +8,13 @@ from typing import Any
 
 import click
 
+from ..core.atomic_file import write_whole
 from .options import (
     EXISTING,
+    check_out,
     device_option,
     json_option,
+    overwrite_option,
     print_figures,
     say,
     set_up_torch,
@@ -27,6 +30,7 @@ from .options import (
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     help="Write a page with figures and plots: one HTML file that needs no network.",
 )
+@overwrite_option
 @click.option(
     "--ablations",
     is_flag=True,
@@ -68,6 +72,7 @@ from .options import (
 def evaluate_command(
     bundle: str,
     report: Path | None,
+    overwrite: bool,
     ablations: bool,
     store: bool,
     data: Path | None,
@@ -102,8 +107,8 @@ def evaluate_command(
         raise click.UsageError("--store needs --ablations.")
     if data is not None and not ablations:
         raise click.UsageError("--data needs --ablations.")
-    if report is not None and not report.resolve().parent.is_dir():
-        raise click.UsageError(f"--report: there is no folder {report.resolve().parent}.")
+    if report is not None:
+        check_out(report, overwrite, option="--report")
     set_up_torch(threads, device)
     opened = open_bundle(bundle)
     with stage_bars() as show:
@@ -127,7 +132,7 @@ def evaluate_command(
     if report is not None:
         from ..explorer.about.evaluation_report import report_html
 
-        report.write_text(report_html(figures, opened), encoding="utf-8")
+        write_whole(report, report_html(figures, opened).encode())
         say(f"Wrote the page {report}.")
     if as_json:
         print_figures(plain, True)

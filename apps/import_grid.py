@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from .options import EXISTING, json_option, print_figures
+from .options import EXISTING, check_out, json_option, overwrite_option, print_figures
 
 
 class GridFormat(click.ParamType):
@@ -65,7 +65,7 @@ def _pairs(values: tuple[str, ...], option: str) -> dict[str, str]:
 @click.option("--normalise", is_flag=True, help="Draw a continuum through each spectrum.")
 @click.option("--resolution", type=click.FloatRange(100), help="Broaden spectra to this one.")
 @click.option("--own-pixels", is_flag=True, help="Keep the grid's pixels instead of APOGEE's.")
-@click.option("--overwrite", is_flag=True, help="Replace an existing file.")
+@overwrite_option
 @json_option
 def import_grid_command(
     source: Path, out: Path, format_: str | None, overwrite: bool, as_json: bool, **given: Any
@@ -79,8 +79,7 @@ def import_grid_command(
     """
     from ..core.grid_import import ImportSettings, import_grid
 
-    if out.exists() and not overwrite:
-        raise click.UsageError(f"{out} exists; give --overwrite to replace it.")
+    check_out(out, overwrite)
     constants = {}
     for name, text in _pairs(given["constants"], "--set").items():
         try:

@@ -53,29 +53,6 @@ def overwrite_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--overwrite", is_flag=True, help="Replace an existing file.")(function)
 
 
-def check_output(path: Path | None, overwrite: bool, option: str = "--out") -> None:
-    """Raise a click.UsageError unless an output file can be written, before the work begins.
-
-    Parameters
-    ----------
-    path : Path, optional
-        The file; nothing is checked without one.
-    overwrite : bool
-        Whether a file that is there may be replaced.
-    option : str, optional
-        The option that names the file.
-    """
-    from ..core.atomic_file import require_output
-    from ..core.errors import OutputError
-
-    if path is None:
-        return
-    try:
-        require_output(path, overwrite)
-    except OutputError as problem:
-        raise click.UsageError(f"{option}: {problem}") from problem
-
-
 def set_up_torch(threads: int, device: str) -> None:
     """Set torch's threads; refuse a CUDA device that is not there."""
     import torch
@@ -85,7 +62,9 @@ def set_up_torch(threads: int, device: str) -> None:
         raise click.UsageError("--device cuda: torch finds no CUDA device on this machine.")
 
 
-def check_out(out: Path, overwrite: bool, suffixes: Iterable[str] = ()) -> None:
+def check_out(
+    out: Path, overwrite: bool, suffixes: Iterable[str] = (), option: str = "--out"
+) -> None:
     """Refuse a file that cannot be written in the end; better told now than after hours of work.
 
     Parameters
@@ -96,21 +75,47 @@ def check_out(out: Path, overwrite: bool, suffixes: Iterable[str] = ()) -> None:
         Whether an existing file may be replaced.
     suffixes : iterable of str
         Endings of which one must be its own; any will do if there are none.
+    option : str
+        The option that names the file.
 
     Raises
     ------
     click.UsageError
-        In a sentence that begins with ``--out:``.
+        In a sentence that begins with the option.
     """
     known = tuple(suffixes)
     if known and out.suffix.lower() not in known:
         raise click.UsageError(
-            f"--out: expected a file that ends in {', '.join(known)}; found {out.name!r}."
+            f"{option}: expected a file that ends in {', '.join(known)}; found {out.name!r}."
         )
     try:
         require_output(out, overwrite)
     except OutputError as problem:
-        raise click.UsageError(f"--out: {problem}") from problem
+        raise click.UsageError(f"{option}: {problem}") from problem
+
+
+def check_folder(out: Path, main: str, overwrite: bool) -> None:
+    """Refuse a folder that holds a result already, unless it may be replaced.
+
+    Parameters
+    ----------
+    out : Path
+        What was given as --out.
+    main : str
+        The file that a finished result has there.
+    overwrite : bool
+        Whether it may be replaced.
+
+    Raises
+    ------
+    click.UsageError
+        If it may not.
+    """
+    if (out / main).exists() and not overwrite:
+        raise click.UsageError(
+            f"--out: {out} holds a result already; give --overwrite to replace it, or another "
+            "folder."
+        )
 
 
 def print_figures(figures: dict[str, Any], as_json: bool) -> None:

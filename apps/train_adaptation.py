@@ -13,8 +13,10 @@ from ..core.errors import SpectrabridgeError
 from .options import (
     EXISTING,
     FOLDER,
+    check_folder,
     device_option,
     json_option,
+    overwrite_option,
     print_figures,
     say,
     set_up_torch,
@@ -58,6 +60,7 @@ class ExperimentName(click.ParamType):
 @click.command("train-adaptation")
 @click.argument("emulator")
 @click.option("--out", type=FOLDER, required=True, help="Folder for the bundle.")
+@overwrite_option
 @click.option(
     "--experiment",
     type=ExperimentName(),
@@ -129,6 +132,7 @@ class ExperimentName(click.ParamType):
 def train_adaptation_command(
     emulator: str,
     out: Path,
+    overwrite: bool,
     experiment: str | None,
     observed: Path | None,
     truth: str | None,
@@ -165,6 +169,7 @@ def train_adaptation_command(
     _require_fitting(experiment, observed, truth, data, limit, column, giant_branch)
     set_up_torch(threads, device)
     require_writable(out.resolve())
+    check_folder(out, "bundle.json", overwrite)
     source, emulator_report = read_emulator(emulator)
     earlier = None if further is None else open_bundle(further)
     sizes = {"iterations": iterations, "n_basis": n_basis, "members": members, "keep": keep}

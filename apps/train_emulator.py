@@ -9,8 +9,10 @@ import click
 from .options import (
     EXISTING,
     FOLDER,
+    check_folder,
     device_option,
     json_option,
+    overwrite_option,
     print_figures,
     set_up_torch,
     stage_bars,
@@ -23,6 +25,7 @@ from .options import (
 @click.command("train-emulator")
 @click.argument("grid", type=EXISTING)
 @click.option("--out", type=FOLDER, help="Folder for the trained emulator.")
+@overwrite_option
 @click.option(
     "--architecture",
     type=click.Choice(["basis", "payne"]),
@@ -66,6 +69,7 @@ from .options import (
 def train_emulator_command(
     grid: Path,
     out: Path | None,
+    overwrite: bool,
     architecture: str,
     continuum: str,
     n_basis: int | None,
@@ -90,6 +94,8 @@ def train_emulator_command(
     from ..core.emulator.scoring import train_and_store
     from ..core.emulator.training import PAYNE_TRAINING
 
+    if out is not None:
+        check_folder(out, "emulator.json", overwrite)
     set_up_torch(threads, device)
     training = PAYNE_TRAINING if architecture == "payne" else EmulatorTraining()
     given = {

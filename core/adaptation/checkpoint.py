@@ -14,6 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from ..atomic_file import replacing
 from ..errors import TrainingError
 from ..files import open_regular, understood
 from .settings import AdaptationTraining
@@ -25,12 +26,10 @@ def write_checkpoint(
     path: str | Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]
 ) -> None:
     """Write tensors and a JSON state; a file that is there is replaced in one step."""
-    path = Path(path)
-    partial = path.with_name(path.name + ".partial")
     plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
     text = json.dumps({"schema": CHECKPOINT_SCHEMA, **state})
-    save_file(plain, partial, metadata={"state": text})
-    partial.replace(path)
+    with replacing(path) as partial:
+        save_file(plain, partial, metadata={"state": text})
 
 
 def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..atomic_file import write_whole
 from ..errors import LineListError
 from ..files import read_limited
 from ..spectra.wavelength import air_to_vacuum, vacuum_to_air
@@ -51,20 +52,15 @@ class Written:
 
         Raises
         ------
-        LineListError
-            If a file cannot be written.
+        OutputError
+            If a file cannot be written; an old one stays as it was.
         """
         path = Path(path)
         files = [(path, self.text)]
         if self.left_out:
             files.append((path.with_name(path.name + ".left-out"), self.left_out))
         for target, text in files:
-            try:
-                target.write_text(text, encoding="ascii", errors="replace", newline="\n")
-            except OSError as problem:
-                raise LineListError(
-                    f"{target} cannot be written: {problem.strerror or problem}."
-                ) from problem
+            write_whole(target, text.encode("ascii", errors="replace"))
         return tuple(target for target, _ in files)
 
 

@@ -18,6 +18,7 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..atomic_file import replacing
 from ..errors import SpectrumError
 from ..files import understood
 from ..files.budget import MAX_ARRAY_BYTES
@@ -173,13 +174,13 @@ class Spectra:
 
     def save(self, path: str | Path, chunk: int = 64) -> None:
         """Write an HDF5 file that :class:`SpectraFile` and :meth:`load` read."""
-        path = Path(path)
         label_set = None if self.labels is None else self.label_set
         # An existing file is replaced only once the new one is whole.
-        partial = path.with_name(path.name + ".partial")
-        with SpectraFile.create(partial, self.grid, label_set, self.provenance, chunk) as file:
+        with (
+            replacing(path) as partial,
+            SpectraFile.create(partial, self.grid, label_set, self.provenance, chunk) as file,
+        ):
             file.append(self)
-        partial.replace(path)
 
     @classmethod
     def load(

@@ -412,6 +412,9 @@ def test_train_adaptation_on_own_spectra(
     fails(run("evaluate", out, "--mask", __file__), "hides no lines")
     fails(run("evaluate", out, "--ablations"), "cannot be trained again")
     _own_spectra(grid_file, tmp_path / "few.h5", 30)
+    again = run(*words, "--members", "1", "--iterations", "10")
+    assert again.exit_code == 2 and "--overwrite" in again.stderr
+    words = [*words, "--overwrite"]
     words[3] = tmp_path / "few.h5"
     fails(run(*words), "at least", "found 30")
     (tmp_path / "bad.h5").write_text("no")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spectrabridge.core.errors import LineListError
+from spectrabridge.core.errors import LineListError, OutputError
 from spectrabridge.core.linelist import (
     LineList,
     Written,
@@ -87,7 +87,7 @@ def test_left_out_lines_of_a_file_stand_beside_it(some: LineList, tmp_path: Path
     beside = (tmp_path / "lines.moog.left-out").read_text()
     assert beside.count("log gf not known") == 2
     assert len(read_moog(path)) == len(some) - 2
-    with pytest.raises(LineListError, match="cannot be written"):
+    with pytest.raises(OutputError, match="cannot be written"):
         write_moog(some, tmp_path / "no" / "folder")
 
 
