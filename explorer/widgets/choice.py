@@ -30,4 +30,4 @@ class Choice(BrowserComponent):
     @classmethod
     def accepts(cls, name: str, value: Any, server: Mapping[str, Any]) -> bool:
         """Tell whether this is one of the options."""
-        return super().accepts(name, value, server) and value in [k for k, _ in server["options"]]
+        return super().accepts(name, value, server) and value in [o[0] for o in server["options"]]

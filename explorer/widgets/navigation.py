@@ -30,4 +30,4 @@ class Navigation(BrowserComponent):
     @classmethod
     def accepts(cls, name: str, value: Any, server: Mapping[str, Any]) -> bool:
         """Tell whether this is one of the pages."""
-        return super().accepts(name, value, server) and value in [k for k, _ in server["pages"]]
+        return super().accepts(name, value, server) and value in [p[0] for p in server["pages"]]
