@@ -18,6 +18,7 @@ from typing import Any
 import click
 
 from ..core.errors import SpectrabridgeError
+from ..core.user_data import require_home
 from ..core.version import __version__
 from .bundles import bundles_group
 from .embed import embed_command
@@ -43,6 +44,7 @@ class Program(click.Group):
         """Run a command; see the module for the exit codes."""
         with _ended_like_ctrl_c() as terminated:
             try:
+                require_home()
                 result = super().invoke(ctx)
             except BrokenPipeError:
                 raise  # the reader of a pipe has gone; click ends quietly

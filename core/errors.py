@@ -22,6 +22,10 @@ class SpectrumError(SpectrabridgeError):
     """A spectrum, or a file that should hold one, cannot be used."""
 
 
+class HomeError(SpectrabridgeError):
+    """The user has no home directory."""
+
+
 class OutputError(SpectrabridgeError):
     """A result cannot be written where it was asked for."""
 

@@ -28,6 +28,7 @@ CORE = (
     ("labels", "archive", "atmosphere"),
     ("resumable_run",),
     ("atomic_file", "file_lock", "files", "forward_mode"),
+    ("user_data",),
     ("errors", "version", "citation"),
 )
 EXPLORER = (

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import platformdirs
 import safetensors.torch
 import torch
 from torch import Tensor
@@ -32,6 +31,7 @@ from ..files import read_limited
 from ..files.npz import open_zip
 from ..labels.label_set import LabelSet
 from ..spectra.wavelength import WavelengthGrid
+from ..user_data import user_data_folder
 from ..version import __version__
 from .model import Model
 from .sample import Sample
@@ -85,7 +85,7 @@ def _understood(path: Path, what: str) -> Iterator[None]:
 
 def user_bundles() -> Path:
     """Return the folder in which a user's own bundles are found by name."""
-    return Path(platformdirs.user_data_dir("spectrabridge")) / "bundles"
+    return user_data_folder("bundles")
 
 
 # ---------------------------------------------------------------------- reading

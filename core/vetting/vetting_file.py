@@ -10,9 +10,8 @@ from pathlib import Path, PurePath
 from typing import Protocol
 from urllib.parse import quote
 
-import platformdirs
-
 from ..errors import LinesError
+from ..user_data import user_data_folder
 
 APPLICATION = 0x53425654
 """Marks the file as ours, in its header (``SBVT``)."""
@@ -71,7 +70,7 @@ class _Named(Protocol):
 
 def default_folder() -> Path:
     """Return the folder of vetting files of which nobody said where they should be."""
-    return Path(platformdirs.user_data_dir("spectrabridge")) / "vetting"
+    return user_data_folder("vetting")
 
 
 def default_vetting_path(bundle: _Named) -> Path:
