@@ -85,11 +85,12 @@ def run(case: Path) -> Outcome:
         package = Path(scratch) / "path"
         package.mkdir()
         (package / "spectrabridge").symlink_to(ROOT, target_is_directory=True)
-        command = tools / "spectrabridge"
-        start = f'#!/bin/sh\nexec "{sys.executable}" -m spectrabridge.apps.cli "$@"\n'
-        command.write_text(start, encoding="utf-8")
-        command.chmod(0o755)
-        (tools / "python").symlink_to(sys.executable)
+        # A link to the interpreter of a virtual environment would not find its packages.
+        for word, module in (("spectrabridge", "-m spectrabridge.apps.cli"), ("python", "")):
+            command = tools / word
+            start = f'#!/bin/sh\nexec "{sys.executable}" {module} "$@"\n'
+            command.write_text(start, encoding="utf-8")
+            command.chmod(0o755)
         environment = {
             **os.environ,
             "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",

@@ -20,6 +20,7 @@ from ..io.names import distinct_names
 from ..io.read_apart import read_star_apart
 from ..io.spectrum_columns import READING_COLUMNS, reading_columns
 from ..io.star_file import StarFile, read_star
+from ..io.star_formats import ReadingOptions
 from ..spectra.continuum import normalise
 from ..spectra.spectra import Spectra
 from ..spectra.wavelength import APSTAR_GRID, WavelengthGrid
@@ -46,6 +47,10 @@ class Reading:
     rv_kms: float | None = None
     every_row: bool = False
     resolution: float | None = None
+
+    def options(self) -> ReadingOptions:
+        """Return what readers are told."""
+        return ReadingOptions(self.unit, self.medium, self.rv_kms, self.resolution)
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,6 +21,8 @@ from astropy.table import MaskedColumn, Table, vstack
 from ..bundle.bundle import Bundle, open_bundle
 from ..errors import FitError, SpectrumError
 from ..io.cell_text import unescape_columns
+from ..io.names import distinct_names
+from ..io.spectra_set import read_rows
 from ..io.spectra_store import is_set, is_store, open_set
 from ..io.star_file import on_apstar
 from ..io.table_writer import table_bytes
@@ -179,26 +181,25 @@ def fit_task(survey: Survey, task: Task) -> Table:
         bundle = open_bundle(survey.bundle, survey.device)
         _ready[key] = fitters(bundle, survey.kinds, survey.settings)
     ready = _ready[key]
+    names = dict(zip(survey.files, distinct_names(survey.files), strict=True))
     if task.rows is None:
-        stars = read_stars(task.files, survey.reading)
+        stars = read_stars([(names[f], Path(f)) for f in task.files], survey.reading)
     else:
         grid = next(iter(ready.values())).model.grid
-        stars = _read_rows(task, grid)
+        stars = _read_rows(task, names[task.files[0]], survey.reading, grid)
     return fit_stars(ready, stars).table(survey.covariance)
 
 
-def _read_rows(task: Task, grid: Any) -> list[Star]:
+def _read_rows(task: Task, name: str, reading: Reading, grid: Any) -> list[Star]:
+    """Return the stars of some rows of a set that is called `name`."""
     assert task.rows is not None
-    name = task.files[0]
     first, last = task.rows
     try:
-        with open_set(name) as file:
-            spectra = file[first:last]
+        spectra = read_rows(task.files[0], first, last, name, reading.options())
     except SpectrumError as problem:
         # The rest of the survey is not to wait for these.
-        short = Path(name).name
         return [
-            replace(Star.unreadable(short, str(problem), i, grid), id=f"{short} {i}")
+            replace(Star.unreadable(name, str(problem), i, grid), id=f"{name} {i}")
             for i in range(first, last)
         ]
     if spectra.grid != grid and spectra.grid.on_chips() != grid:
@@ -211,11 +212,12 @@ def _read_rows(task: Task, grid: Any) -> list[Star]:
         stars.append(
             Star(
                 star,
-                Path(name).name,
+                name,
                 spectra[i],
                 format="spectra",
                 row=first + i,
                 survey=known,
+                notes=tuple(str(n) for n in spectra.provenance.get("notes", ())),
             )
         )
     return stars

@@ -15,8 +15,9 @@ from ..spectra.spectra import Spectra
 from .hdf5_arrays import LARGEST_ARRAYS, is_hdf5, set_layout
 from .names import named_rows
 from .noise import ERROR_FLOOR, PLACEHOLDER_FACTOR, fillers, scatter
-from .spectra_store import SpectraStore, is_store
-from .star_formats import STAR_FORMATS, OpenFile, ReadingOptions, StarFile
+from .resolution import at_resolution
+from .spectra_store import SpectraStore, is_store, open_set
+from .star_formats import STAR_FORMATS, OpenFile, ReadingOptions, StarFile, check_options
 from .whole_star import plain_star
 
 CALIBRATED = {"unit": "angstrom", "medium": "vacuum"}
@@ -75,6 +76,37 @@ def checked_set(spectra: Spectra, name: str, first: int = 0) -> Spectra:
     provenance = {**spectra.provenance, "notes": notes} if notes else spectra.provenance
     ids = named_rows(spectra.ids, name, first)
     return replace(spectra, ids=ids, ivar=ivar, provenance=provenance)
+
+
+def read_rows(
+    path: str | Path, first: int, last: int, name: str, options: ReadingOptions
+) -> Spectra:
+    """Read some rows of a set, checked, and broadened if the options say so.
+
+    Parameters
+    ----------
+    path : path
+        HDF5 file or zarr store.
+    first, last : int
+        From which row to which, the last one not included.
+    name : str
+        What to call the set.
+    options : ReadingOptions
+        Only a resolution applies to sets.
+
+    Raises
+    ------
+    SpectrumError
+        If the rows cannot be read or an option does not apply.
+    """
+    check_options(STAR_FORMATS["spectra"], name, options)
+    with open_set(path) as file:
+        spectra = checked_set(file[first:last], name, first)
+    if options.resolution is None:
+        return spectra
+    broad, note = at_resolution(spectra, options.resolution, name)
+    notes = [*spectra.provenance.get("notes", ()), note]
+    return replace(broad, provenance={**spectra.provenance, "notes": notes})
 
 
 def _read(path: Path, name: str) -> Spectra:
