@@ -158,7 +158,7 @@ def test_damaged_and_empty_sets(fit_bundle, stars, tmp_path, observe, monkeypatc
             file.__class__ = Damaged
         return file
 
-    monkeypatch.setattr(survey_module, "open_set", damaged)
+    monkeypatch.setattr("spectrabridge.core.io.spectra_set.open_set", damaged)
     table = run_survey(survey_of(fit_bundle, few, chunk=2), tmp_path / "o.ecsv")
     flags = [str(f) for f in table["flags"]]
     assert [f == "unreadable" for f in flags] == [False, False, True, True]
