@@ -166,6 +166,11 @@ class SessionSocket(WSHandler):
             log.warning("%s Its connection is closed.", problem)
             self.close(1008, "refused")
             return
+        except Exception:
+            self.settings["metrics"].refused.inc()
+            log.exception("A message could not be looked at; its connection is closed.")
+            self.close(1011, "refused")
+            return
         if parts:
             self.settings["metrics"].messages.inc()
         for part in parts:

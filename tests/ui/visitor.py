@@ -71,7 +71,7 @@ class Visitor:
         await self.send("PULL-DOC-REQ")
         reply = await self.expect("PULL-DOC-REPLY")
         for ref in _objects(reply.content["doc"]["roots"]):
-            if str(ref.get("name", "")).startswith("LabelRows"):
+            if str(ref.get("name", "")).startswith("LabelSliders"):
                 self._moved[ref["id"]] = [list(pair) for pair in ref["attributes"]["told"]]
                 for row, spec in enumerate(ref["attributes"]["rows"]):
                     self.rows[dict(spec["entries"])["title"]] = (ref["id"], row)
