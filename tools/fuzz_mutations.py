@@ -185,11 +185,14 @@ def _places(data: Any) -> list[tuple[Any, Any]]:
     return found
 
 
-def damage_zip(inner: dict[str, Mutation]) -> Mutation:
-    """Return a mutation of zip files whose members are damaged by the end of their names."""
+def damage_zip(inner: dict[str, Mutation], container: bool = False) -> Mutation:
+    """Return a mutation of zip files whose members are damaged by the end of their names.
+
+    A container only carries a folder to its reader, and stays a zip file itself.
+    """
 
     def damage(rng: random.Random, content: bytes) -> bytes:
-        if rng.random() < 0.3:
+        if not container and rng.random() < 0.3:
             return damage_bytes(rng, content)
         with zipfile.ZipFile(io.BytesIO(content)) as file:
             members = {name: file.read(name) for name in file.namelist()}

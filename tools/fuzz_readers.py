@@ -29,6 +29,10 @@ DAMAGE_NPZ = damage.damage_zip({".npy": damage.damage_npy})
 DAMAGE_BUNDLE = damage.damage_zip(
     {".json": damage.damage_json, ".safetensors": damage.damage_safetensors}
 )
+DAMAGE_STORE = damage.damage_zip({"": damage.damage_text}, container=True)
+DAMAGE_FOLDER = damage.damage_zip(
+    {".json": damage.damage_json, ".safetensors": damage.damage_safetensors}, container=True
+)
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,8 @@ def hdf5(**datasets: Any) -> bytes:
     with h5py.File(out, "w") as file:
         for name, values in datasets.items():
             file[name.replace("__", " ")] = values
+        if "labels" in datasets:
+            file["labels"].attrs["names"] = ["teff", "logg", "Fe"]
     return out.getvalue()
 
 
@@ -107,30 +113,39 @@ MARCS = """p4500_g+2.0_m0.0_t02_st_z+0.00_a+0.00
   0.0        No mass for plane-parallel models
  +0.00 +0.00 Metallicity [Fe/H] and [alpha/Fe]
   1.0000E+00 1 cm radius for plane-parallel models
-   3 Number of depth points
+   5 Number of depth points
 Model structure
  k lgTauR  lgTau5    Depth     T        Pe          Pg         Prad       Pturb
   1 -5.00 -4.9 -1.0E+08  2900.0  1.0E-04  1.0E+01  1.0E+00  0.0E+00
   2 -4.80 -4.8 -1.0E+08  2950.0  1.2E-04  1.3E+01  1.0E+00  0.0E+00
   3 -4.60 -4.7 -1.0E+08  3000.0  1.5E-04  1.7E+01  1.0E+00  0.0E+00
+  4 -4.40 -4.6 -1.0E+08  3050.0  1.9E-04  2.1E+01  1.0E+00  0.0E+00
+  5 -4.20 -4.5 -1.0E+08  3100.0  2.3E-04  2.6E+01  1.0E+00  0.0E+00
  k lgTauR    KappaRoss   Density   Mu      Vconv   Fconv/F      RHOX
   1 -5.00  1.0E-04  5.0E-11 1.26  0.0E+00 0.00  1.0E-01
   2 -4.80  1.1E-04  6.0E-11 1.26  0.0E+00 0.00  1.3E-01
   3 -4.60  1.2E-04  7.0E-11 1.26  0.0E+00 0.00  1.7E-01
+  4 -4.40  1.3E-04  8.0E-11 1.26  0.0E+00 0.00  2.1E-01
+  5 -4.20  1.4E-04  9.0E-11 1.26  0.0E+00 0.00  2.6E-01
 """
 ATLAS = """TEFF   4500.  GRAVITY 2.00000 LTE
 TITLE x
 ABUNDANCE SCALE   1.00000 ABUNDANCE CHANGE 1 0.92 2 0.08
-READ DECK6  3 RHOX,T,P,XNE,ABROSS
+READ DECK6  5 RHOX,T,P,XNE,ABROSS
  1.0E-01 2900.0 1.0E+01 1.0E+09 1.0E-04
  1.3E-01 2950.0 1.3E+01 1.2E+09 1.0E-04
  1.7E-01 3000.0 1.7E+01 1.4E+09 1.0E-04
+ 2.1E-01 3050.0 2.1E+01 1.6E+09 1.0E-04
+ 2.6E-01 3100.0 2.6E+01 1.9E+09 1.0E-04
 """
 KRZ = """MODEL [0.0] VTURB 2
 T EFF=4500. GRAV= 2.00 MODEL TYPE= 0 WLSTD= 5000
  0.911 0.089
  1.0E-01,2900.0,1.0E+09,1.0E+13,5.0E-11,
  1.3E-01,2950.0,1.2E+09,1.3E+13,6.0E-11,
+ 1.7E-01,3000.0,1.4E+09,1.7E+13,7.0E-11,
+ 2.1E-01,3050.0,1.6E+09,2.1E+13,8.0E-11,
+ 2.6E-01,3100.0,1.9E+09,2.6E+13,9.0E-11,
 """
 LINEMAKE = """15200.123     26.0    5.61  -1.23   7.0
 15200.5  607.01214  1.2 -2.1   5.9
@@ -279,13 +294,13 @@ def read_store(path: Path) -> None:
     read_set(folder / "s.zarr" if (folder / "s.zarr").exists() else folder)
 
 
-def read_grid_of(format: str) -> Callable[[Path], object]:
+def read_grid_of(format: str, **constants: float) -> Callable[[Path], object]:
     """Return a call that imports a grid of one file."""
 
     def read(path: Path) -> None:
         from spectrabridge.core.grid_import import ImportSettings, import_grid
 
-        import_grid(path, format, ImportSettings(own_pixels=True))
+        import_grid(path, format, ImportSettings(own_pixels=True, constants=constants))
 
     return read
 
@@ -376,7 +391,7 @@ def column_grids() -> list[tuple[str, bytes]]:
     table = label_table()[["teff", "logg", "fe_h"]]
     table["flux"] = flux[:, ::6]
     table.meta.update({"wavelength": FINE[::6].tolist(), "wavelength_unit": "angstrom vacuum"})
-    grid = hdf5(wavelength=FINE, flux=flux, labels=np.array([[4500, 2.0], [4600, 2.2]]))
+    grid = hdf5(wavelength=FINE, flux=flux, labels=np.array([[4500, 2.0, -0.2], [4600, 2.2, 0.0]]))
     return [("g.h5", grid), ("g.ecsv", table_bytes(table, "ascii.ecsv"))]
 
 
@@ -532,14 +547,14 @@ READERS: dict[str, Reader] = {
     "spectra, npz": Reader(star_npz, read_dropped, DAMAGE_NPZ),
     "spectra, HDF5, dropped": Reader(spectra_file, read_dropped, damage.damage_hdf5),
     "spectra, HDF5, rows": Reader(spectra_file, read_set, damage.damage_hdf5),
-    "spectra, zarr": Reader(spectra_store, read_store, damage.damage_zip({"": TEXT})),
+    "spectra, zarr": Reader(spectra_store, read_store, DAMAGE_STORE),
     "csn HDF5": Reader(csn, call("io.csn", "read_csn"), damage.damage_hdf5),
     "allStar": Reader(allstar, call("io.allstar", "read_allstar"), damage_by_content),
     "allStar, query": Reader(fits_only(allstar), read_catalogue, FITS),
     "training grid": Reader(training_grid, call("io.grid", "read_grid"), DAMAGE_NPZ),
     "grid, payne": Reader(payne_grid, read_grid_of("payne"), DAMAGE_NPZ),
     "grid, columns": Reader(column_grids, read_grid_of("columns"), damage_by_content),
-    "grid, FITS cube": Reader(cube, read_grid_of("fits-cube"), FITS),
+    "grid, FITS cube": Reader(cube, read_grid_of("fits-cube", Fe=0.0), FITS),
     "grid, text folder": Reader(
         lambda: [(SPECTRUM_FILE.format("-0.50"), text_spectrum())], read_text_grid, TEXT
     ),
@@ -567,7 +582,7 @@ READERS: dict[str, Reader] = {
     ),
     "bundle.json": Reader(kept("bundle/bundle.json"), read_bundle_json, damage.damage_json),
     "bundle, zip": Reader(bundle_zip, read_whole_bundle, DAMAGE_BUNDLE),
-    "emulator folder": Reader(emulator_zip, read_emulator, DAMAGE_BUNDLE),
+    "emulator folder": Reader(emulator_zip, read_emulator, DAMAGE_FOLDER),
     "candidates": Reader(kept("bundle/candidates.json.gz"), read_candidates, JSON_GZ),
     "checkpoint": Reader(
         kept("training.checkpoint.safetensors"),

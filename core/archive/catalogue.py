@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ArchiveError
+from ..files import understood
 from ..files.fits_layout import open_large_fits
 from .apogee import ArchiveStar
 from .fits_check import check_fits
@@ -270,7 +271,8 @@ def _opened(path: Path) -> Iterator[_Catalogue]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         hdus = open_large_fits(path, "an allStar FITS file", error=ArchiveError)
-        with hdus:
+        # What is asked of the table in the block counts as reading: columns are read there.
+        with hdus, understood(path.name, "an allStar catalogue", ArchiveError, "Fetch it again."):
             for hdu in hdus:
                 columns = hdu.columns.names if isinstance(hdu, fits.BinTableHDU) else []
                 if "APOGEE_ID" in {c.upper() for c in columns}:

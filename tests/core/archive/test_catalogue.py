@@ -193,3 +193,16 @@ def test_files_that_are_no_catalogue(tmp_path: Path, tests_data: Path, stars: Pa
         find_stars(stars)
     with pytest.raises(ArchiveError, match="APOGEE_ID; apStar-dr17"):
         find_stars(tests_data / "apStar-dr17-2M19485057+5005279.fits")
+
+
+@pytest.mark.parametrize(
+    ("card", "value"),
+    [("TFORM1  ", "'1QX'"), ("TFORM6  ", "'-1E'"), ("TFIELDS ", "999")],
+)
+def test_damaged_headers_are_said_in_a_sentence(tmp_path: Path, card: str, value: str) -> None:
+    path = catalogue(tmp_path / "allStar.fits")
+    content = path.read_bytes()
+    at = content.index(card.encode() + b"= ", 2880)
+    path.write_bytes(content[: at + 10] + value.rjust(20).encode() + content[at + 30 :])
+    with pytest.raises((ArchiveError, DownloadError), match=r"allStar\.fits"):
+        find_stars(path, query="teff<5000")
