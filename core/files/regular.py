@@ -99,18 +99,27 @@ def read_limited(
         name = name or Path(source).name
         with open_regular(source, expected, error) as file, understood(name, expected, error):
             size = os.fstat(file.fileno()).st_size
-            content = b"" if size > max_bytes else file.read(max_bytes + 1)
+            content = b"" if size > max_bytes else _read_pieces(file, max_bytes + 1)
     elif isinstance(source, bytes | bytearray | memoryview):
         content, size = bytes(source), len(source)
     else:
         with understood(name or "the file", expected, error):
-            content, size = source.read(max_bytes + 1), 0
+            content, size = _read_pieces(source, max_bytes + 1), 0
     name = name or "the file"
     if max(size, len(content)) > max_bytes:
         raise error(f"{name} is larger than {max_bytes / 1e6:,.0f} MB, the limit for {expected}.")
     if not content:
         raise error(f"{name} is empty; expected {expected}.")
     return content, name
+
+
+def _read_pieces(file: BinaryIO, n_bytes: int) -> bytes:
+    """Return up to so many bytes of a file; `file.read` would take memory for all of them first."""
+    pieces = []
+    while n_bytes > 0 and (piece := file.read(min(n_bytes, _PIECE_BYTES))):
+        pieces.append(piece)
+        n_bytes -= len(piece)
+    return b"".join(pieces)
 
 
 def unpacked(

@@ -366,3 +366,18 @@ def test_a_budget_counts_every_array() -> None:
         budget.spend("b", (30,), 8)
     with pytest.raises(SpectrumError, match="impossible shape"):
         budget.spend("c", (-1,), 8)
+
+
+def test_a_small_file_takes_little_memory_whatever_the_limit(tmp_path: Path) -> None:
+    import tracemalloc
+
+    path = tmp_path / "small.txt"
+    path.write_bytes(b"x" * 1000)
+    tracemalloc.start()
+    try:
+        assert read_limited(path, max_bytes=1 << 36)[0] == b"x" * 1000
+        with path.open("rb") as file:
+            assert read_limited(file, max_bytes=1 << 36)[0] == b"x" * 1000
+        assert tracemalloc.get_traced_memory()[1] < 1 << 23
+    finally:
+        tracemalloc.stop()
