@@ -39,9 +39,9 @@ def read_atmosphere(path: str | Path) -> Structure:
         If the file cannot be read or is in none of the formats.
     """
     path = Path(path)
-    what, limits = "a model atmosphere", {"max_bytes": LARGEST_FILE, "error": AtmosphereError}
-    content, _ = read_limited(path, str(path), what, **limits)
-    content = unpacked(content, str(path), what, **limits)
+    what = "a model atmosphere"
+    content, _ = read_limited(path, str(path), what, max_bytes=LARGEST_FILE, error=AtmosphereError)
+    content = unpacked(content, str(path), what, max_bytes=LARGEST_FILE, error=AtmosphereError)
     text = content.decode("latin-1")
     name = path.name
     try:
