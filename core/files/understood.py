@@ -45,7 +45,7 @@ def understood(
     ...         raise ValueError("bad magic number")
     ... except Exception as problem:
     ...     print(problem)
-    star.npz cannot be read as an npz file: it is truncated, damaged or of another kind. \
+    star.npz cannot be read as an npz file: it is truncated or damaged, or of another kind. \
 Download or make it again.
     """
     try:
@@ -71,5 +71,5 @@ Download or make it again.
 
 
 def _damaged(name: str | Path, what: str, advice: str) -> str:
-    why = "it is truncated, damaged or of another kind"
+    why = "it is truncated or damaged, or of another kind"
     return f"{name} cannot be read as {what}: {why}. {advice}".strip()

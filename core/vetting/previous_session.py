@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,11 +12,13 @@ from typing import Any
 
 import numpy as np
 from astropy import units
-from astropy.io import fits
 from astropy.io.votable import parse
 from astropy.table import Table
 
 from ..errors import LinesError
+from ..files import open_regular
+from ..files.fits_layout import open_fits
+from ..files.tables import read_table, require_data_inside
 from ..io.cell_text import column_texts, unescape, unescape_columns
 from ..io.table_writer import FITS_KEYWORDS
 from ..spectra.wavelength import UNITS, air_to_vacuum
@@ -89,10 +92,10 @@ def read_session(
     if medium not in (None, "vacuum", "air"):
         raise LinesError(f"The medium is 'vacuum' or 'air'; found {medium!r}.")
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            size = f"{MAX_FILE_BYTES / 1e6:.0f} MB"
-            raise LinesError(f"{path} is larger than {size}; it is no table.")
-        with path.open("rb") as file:
+        with open_regular(path, "a table of decisions", LinesError) as file:
+            if os.fstat(file.fileno()).st_size > MAX_FILE_BYTES:
+                size = f"{MAX_FILE_BYTES / 1e6:.0f} MB"
+                raise LinesError(f"{path} is larger than {size}; it is no table.")
             start = file.read(16)
             if start == b"SQLite format 3\0":
                 return _from_vetting(path)
@@ -117,6 +120,7 @@ def _read_table(content: bytes, path: Path) -> Table:
         if content.startswith(b"# %ECSV"):
             return _typed(Table.read(content.decode().splitlines(), format="ascii.ecsv"))
         if start.startswith(b"<?xml") or start.upper().startswith(b"<VOTABLE"):
+            require_data_inside(content, str(path), LinesError)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 inside = parse(io.BytesIO(content), verify="ignore").get_first_table()
@@ -124,8 +128,8 @@ def _read_table(content: bytes, path: Path) -> Table:
             table.meta.update({i.name: i.value for i in inside.infos})
             return _typed(table, before=())
         if content.startswith(b"SIMPLE  ="):
-            table = Table.read(io.BytesIO(content), format="fits", character_as_bytes=False)
-            with fits.open(io.BytesIO(content)) as hdus:
+            table = read_table(content, "fits", str(path), error=LinesError)
+            with open_fits(content, str(path), error=LinesError) as hdus:
                 header = hdus[1].header
                 words = {key: FITS_KEYWORDS.get(key, key.upper()) for key in _META}
                 table.meta = {

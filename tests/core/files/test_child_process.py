@@ -124,5 +124,5 @@ class TestExchange:
     def test_only_named_classes_are_made(self) -> None:
         with pytest.raises(KeyError):
             from_bytes(to_bytes(Point(1.0, np.arange(3))), {})
-        with pytest.raises(SpectrumError, match="damaged or of another kind"):
+        with pytest.raises(SpectrumError, match="damaged, or of another kind"):
             from_bytes(b"no frame", {})

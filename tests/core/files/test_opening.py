@@ -22,6 +22,7 @@ from spectrabridge.core.files.hdf5 import open_hdf5
 from spectrabridge.core.files.npz import open_npz, open_zip
 from spectrabridge.core.files.regular import open_regular, read_limited, unpacked
 from spectrabridge.core.files.safetensors_header import read_metadata
+from spectrabridge.core.files.tables import read_table
 from spectrabridge.core.files.understood import understood
 
 
@@ -94,6 +95,9 @@ class TestRegularFiles:
             with pytest.raises(SpectrumError, match=sentence):
                 read_limited(tmp_path / name, expected="a list", max_bytes=10)
         assert read_limited(tmp_path / "large", max_bytes=11) == (bytes(11), "large")
+        # The limit is not allocated: it may be larger than the memory.
+        for source in (tmp_path / "large", io.BytesIO(bytes(11))):
+            assert read_limited(source, max_bytes=10**15)[0] == bytes(11)
 
     def test_gzip_is_undone_up_to_the_limit(self) -> None:
         content = np.random.default_rng(1).bytes(3_000_000)
@@ -176,7 +180,7 @@ class TestHdf5:
         with pytest.raises(SpectrumError, match="chunk of 'flux' declares 4,000 MB"):
             open_hdf5(path)
         path.write_bytes(path.read_bytes()[:300])
-        with pytest.raises(SpectrumError, match="damaged or of another kind"):
+        with pytest.raises(SpectrumError, match="damaged, or of another kind"):
             open_hdf5(path)
 
 
@@ -266,7 +270,7 @@ class TestNpz:
 
     def test_headers_that_are_none(self) -> None:
         for header in (b"__import__('os').abort()\n", b"(" * 5000, b"{}"):
-            with pytest.raises(SpectrumError, match="damaged or of another kind"):
+            with pytest.raises(SpectrumError, match="damaged, or of another kind"):
                 open_npz(self.npz(header), "x")
 
     def test_a_bomb_is_refused(self, tmp_path: Path) -> None:
@@ -286,7 +290,7 @@ class TestNpz:
 
     def test_no_archive(self, tmp_path: Path) -> None:
         (tmp_path / "x").write_bytes(b"PK\x03\x04 and no more")
-        with pytest.raises(LineListError, match="damaged or of another kind"):
+        with pytest.raises(LineListError, match="damaged, or of another kind"):
             open_npz(tmp_path / "x", error=LineListError)
 
 
@@ -324,7 +328,7 @@ class TestZarr:
             open_zarr(path)
         path = self.store(tmp_path / "d")
         (path / "zarr.json").write_text("{")
-        with pytest.raises(SpectrumError, match="damaged or of another kind"):
+        with pytest.raises(SpectrumError, match="damaged, or of another kind"):
             open_zarr(path)
 
     def test_codecs_of_the_older_format(self, tmp_path: Path) -> None:
@@ -381,3 +385,26 @@ def test_a_small_file_takes_little_memory_whatever_the_limit(tmp_path: Path) -> 
         assert tracemalloc.get_traced_memory()[1] < 1 << 23
     finally:
         tracemalloc.stop()
+
+
+class TestTables:
+    VOTABLE = (
+        b'<?xml version="1.0"?><VOTABLE version="1.3"><RESOURCE><TABLE><FIELD name="a" '
+        b'datatype="int"/><DATA>%s</DATA></TABLE></RESOURCE></VOTABLE>'
+    )
+
+    def test_a_table_with_its_data_is_read(self) -> None:
+        inside = self.VOTABLE % b"<TABLEDATA><TR><TD>7</TD></TR></TABLEDATA>"
+        assert read_table(inside, "votable", "x.vot")["a"].tolist() == [7]
+        assert read_table(b"a,b\n1,2\n", "ascii.csv", "x.csv")["b"].tolist() == [2]
+
+    def test_a_table_whose_data_lie_elsewhere_is_refused(self) -> None:
+        outside = self.VOTABLE % b'<FITS><STREAM href="file:///etc/hostname"/></FITS>'
+        for content in (outside, b'<!DOCTYPE x [<!ENTITY a "b">]>' + outside):
+            with pytest.raises(SpectrumError, match="lie in another file"):
+                read_table(content, "votable", "x.vot")
+
+    @pytest.mark.parametrize("kind", ["ascii.csv", "ascii.ecsv", "votable", "fits"])
+    def test_what_is_no_table(self, kind: str) -> None:
+        with pytest.raises(SpectrumError, match=r"x\.t (cannot be read|is not a FITS file)"):
+            read_table(b"\xff\xfe\x00 no table", kind, "x.t")

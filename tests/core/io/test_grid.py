@@ -95,14 +95,14 @@ def test_files_that_are_no_npz(tmp_path):
 def test_a_truncated_file(save, tmp_path):
     whole = save().read_bytes()
     (tmp_path / "cut.npz").write_bytes(whole[: len(whole) // 2])
-    refuse(tmp_path / "cut.npz", "damaged or of another kind")
+    refuse(tmp_path / "cut.npz", "damaged, or of another kind")
 
 
 def test_a_damaged_array(save, tmp_path):
     whole = bytearray(save().read_bytes())
     whole[len(whole) // 2] ^= 0xFF
     (tmp_path / "bad.npz").write_bytes(whole)
-    refuse(tmp_path / "bad.npz", "Array flux of bad.npz .* is damaged")
+    refuse(tmp_path / "bad.npz", "Array flux of bad.npz .* damaged")
 
 
 def test_missing_arrays_are_named(save):

@@ -183,4 +183,4 @@ def test_other_units_and_ten_times_too_large(monkeypatch):
     assert got.grid == APOGEE_GRID
     np.testing.assert_array_equal(got.flux, normal())
     monkeypatch.setattr("spectrabridge.core.io.payne.LARGEST_ARRAYS", 1000)
-    refuse(content(spectra=normal()), "take 0.0 GB; at most 1e-06 GB")
+    refuse(content(spectra=normal()), "more than the 1e-06 GB")

@@ -76,7 +76,7 @@ def test_tables_keep_units_and_both_media(found: Candidates, tmp_path, format) -
     "content", [b"", b"[]", b"{}", b'{"schema": 1}', b"\xff\xfe", b"\x1f\x8bno", b'{"schema": "x"}']
 )
 def test_what_is_no_table_of_candidates_is_refused(content: bytes) -> None:
-    with pytest.raises(LinesError, match="no table of candidates"):
+    with pytest.raises(LinesError, match=r"no table|is truncated"):
         Candidates.loads(content)
 
 
