@@ -118,7 +118,10 @@ def read_fits(
     with warnings.catch_warnings():
         # Damaged files warn and then fail in many ways; what is wrong is found below.
         warnings.simplefilter("ignore")
-        fits_layout(content, name, max_bytes=4 * largest)
+        end = fits_layout(content, name, max_bytes=4 * largest).end
+        if not content[end:].strip(b"\0 "):
+            # Blocks of zeros or blanks are padding, which some archives add.
+            content = content[:end]
         with understood(name, f"an {product} FITS file"):
             hdus = fits.open(io.BytesIO(content), memmap=False, lazy_load_hdus=False)
         with hdus:
@@ -138,9 +141,8 @@ def _require_whole(hdus: fits.HDUList, content: bytes, name: str) -> None:
     ends = [info["datLoc"] + info["datSpan"] for hdu in hdus if (info := hdu.fileinfo())]
     if max(ends) > len(content):
         raise truncated(name)
-    # Blocks of zeros or blanks are padding, which some archives add; other bytes after the last
-    # readable HDU are those of a header that is cut.
-    if len(hdus) < 4 and content[max(ends) :].strip(b"\0 "):
+    # Bytes after the last readable HDU are those of a header that is cut.
+    if len(hdus) < 4 and len(content) > max(ends):
         raise truncated(name)
 
 
