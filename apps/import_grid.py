@@ -23,7 +23,7 @@ class GridFormat(click.ParamType):
             self.fail(f"{value!r} is none of {', '.join(GRID_FORMATS.names)}.", param, ctx)
         return value
 
-    def get_metavar(self, param: click.Parameter, *more: object) -> str:
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
         """Return what stands for the value in the command's help."""
         from ..core.grid_import import GRID_FORMATS
 

@@ -90,7 +90,7 @@ def test_other_folders_are_refused(store, tmp_path):
     with pytest.raises(SpectrumError, match="missing flux, ivar, ids"):
         open_set(tmp_path / "other.zarr")
     (store / "zarr.json").write_text("{")
-    with pytest.raises(SpectrumError, match="cannot be read as a zarr group"):
+    with pytest.raises(SpectrumError, match="cannot be read as a store of spectra, a zarr group"):
         open_set(store)
 
 
