@@ -22,6 +22,19 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _SHOWN = 10  # failures that are told one by one
 
 
+def _list(
+    head: dict[str, Any], files: list[ArchiveFile], lost: dict[str, str], server: str, as_json: bool
+) -> None:
+    """Print what would be fetched, and from where."""
+    rows = [{"id": f.star, "name": f.name, "url": f.url(server)} for f in files]
+    if as_json:
+        missing = [{"id": k, "reason": v} for k, v in lost.items()]
+        click.echo(json.dumps(head | {"files": rows, "not_found": missing}, indent=1))
+    else:
+        click.echo("\n".join(r["url"] for r in rows))
+        _tell(list(lost.values()))
+
+
 @click.command("fetch-apogee")
 @click.argument("ids", nargs=-1)
 @click.option(
@@ -135,10 +148,8 @@ def fetch_apogee_command(
     if fetch_catalogue:
         table = catalogue_file(release or "dr17")
         if dry_run and not (out / table.name).exists():
-            raise ArchiveError(
-                f"--dry-run fetches nothing, and {out / table.name} is not there yet. Fetch "
-                f"{table.url(server)} first."
-            )
+            first = f"{out / table.name} is not there yet. Fetch {table.url(server)} first."
+            raise ArchiveError(f"--dry-run fetches nothing, and {first}")
         if not dry_run:
             with _told(1) as progress:
                 (got,) = download([table.remote(server)], out, progress=progress, **settings)
@@ -151,13 +162,7 @@ def fetch_apogee_command(
     )
     head: dict[str, Any] = {"release": release, "product": product, "out": str(out)}
     if dry_run:
-        rows = [{"id": f.star, "name": f.name, "url": f.url(server)} for f in files]
-        if as_json:
-            missing = [{"id": k, "reason": v} for k, v in lost.items()]
-            click.echo(json.dumps(head | {"files": rows, "not_found": missing}, indent=1))
-        else:
-            click.echo("\n".join(r["url"] for r in rows))
-            _tell(list(lost.values()))
+        _list(head, files, lost, server, as_json)
         click.get_current_context().exit(1 if lost else 0)
 
     stars = {f.name: f.star for f in files}

@@ -164,13 +164,4 @@ def serve_command(
         )
     except SpectrabridgeError as problem:
         raise click.UsageError(str(problem)) from problem
-    serve(
-        bundle=bundle,
-        port=port,
-        host=host,
-        open_browser=open_browser,
-        files=spectra,
-        vetting=vetting,
-        group=group,
-        window=window,
-    )
+    serve(bundle, port, host, open_browser, spectra, vetting, group, window)

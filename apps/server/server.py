@@ -227,6 +227,15 @@ def _end_with_parent(server: Server) -> None:
     PeriodicCallback(look, 1000).start()
 
 
+def _require_readable(files: tuple[Path, ...]) -> None:
+    """Raise a sentence for a file of the command line there, not in every page."""
+    for path in files:
+        # Readers take half a second to load, which the first screen need not wait for.
+        from ...core.io.star_file import read_star
+
+        read_star(path, path.name)
+
+
 def serve(
     bundle: str | None = None,
     port: int = 5006,
@@ -281,11 +290,7 @@ def serve(
     write_log(group.log_json)
     name, opened, _ = open_bundles.shared_bundle(bundle)
     port = _free_port(host, port)
-    for path in files:
-        # FITS support takes half a second to load, which the first screen need not wait for.
-        from ...core.io.apstar import read_apstar
-
-        read_apstar(path)  # a file named on the command line fails there, not in every page
+    _require_readable(files)
     FileDrop.param.largest.default = group.max_upload * 10**6
     sessions = Sessions(opened.name, group.processes, group.max_sessions, group.idle_timeout)
     address = "localhost" if host in ("0.0.0.0", "::") else host

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
@@ -135,7 +136,6 @@ class Sessions:
 def memory_mb() -> float | None:
     """Return the memory in use by this process in MB, None where the system does not tell."""
     if sys.platform == "linux":
-        with open("/proc/self/statm") as file:  # noqa: PTH123
-            pages = int(file.read().split()[1])
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
         return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 1)
     return None

@@ -33,6 +33,17 @@ _NOT_IN_NAMES = frozenset('/\\:*?"<>|\0')  # of files, on Windows or elsewhere
 _Outcomes: TypeAlias = "queue.SimpleQueue[tuple[int, Result | BaseException]]"
 
 
+def _made(folder: Path) -> Path:
+    """Return a folder that is there from now on; raise DownloadError if it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise DownloadError(
+            f"The folder {folder} cannot be made ({problem.strerror}). Choose another one."
+        ) from problem
+    return folder
+
+
 def download(
     files: Iterable[RemoteFile],
     folder: str | Path,
@@ -86,13 +97,7 @@ def download(
     """
     wanted = list(dict.fromkeys(files))
     _require_names(wanted)
-    folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise DownloadError(
-            f"The folder {folder} cannot be made ({problem.strerror}). Choose another one."
-        ) from problem
+    folder = _made(Path(folder))
     transfers = Transfers(folder, retries, timeout, backoff, cache)
     done: _Outcomes = queue.SimpleQueue()
     threads = _started(transfers, wanted, min(workers, MAX_CONNECTIONS), done)

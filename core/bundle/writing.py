@@ -143,8 +143,7 @@ def write_bundle(
     }
     if experiment is not None:
         data["experiment"] = "features.json"
-        text = json.dumps(experiment.to_json(), indent=0)
-        contents["features.json"] = text.encode()
+        contents["features.json"] = json.dumps(experiment.to_json(), indent=0).encode()
     if truth is not None:
         data["truth"] = truth.description()
         contents["truth.safetensors"] = safetensors.torch.save(compact(truth.state_dict()))

@@ -85,16 +85,15 @@ def evaluate_fully(
     TrainingError, SpectrumError
         If something that is read cannot be used.
     """
+    trained: dict[str, Any] = {"members": members, "iterations": iterations}
+    trained |= {"device": device, "progress": progress}
     if mask is not None:
         figures = evaluate_paper_mask(
             bundle,
             mask,
             n_stars=n_stars,
-            members=members,
-            iterations=iterations,
-            device=device,
-            progress=progress,
             measuring=measuring,
+            **trained,
         )
     else:
         table = None
@@ -102,12 +101,9 @@ def evaluate_fully(
             table = ablate_bundle(
                 bundle,
                 data=data,
-                members=members,
-                iterations=iterations,
                 store=store,
-                device=device,
-                progress=progress,
                 row_done=row_done,
+                **trained,
             )
         figures = evaluate_bundle(bundle, n_stars=n_stars, progress=measuring)
         if table is not None:

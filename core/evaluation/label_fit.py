@@ -88,6 +88,18 @@ class LabelPrior:
         return torch.linalg.solve_triangular(self.factor, (y - self.centre).T, upper=False).T
 
 
+def _slopes(
+    model: Callable[[Tensor], Tensor], prior: LabelPrior, x: Tensor, project: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return projected derivatives by the coordinates of labels, and the flux."""
+    labels, turn = along_unit_vectors(prior.labels, x)
+    if isinstance(model, Emulator | HiddenLines):
+        flux, by = model.slopes(labels)
+    else:
+        flux, by = along_unit_vectors(model, labels)
+    return (turn @ (by @ project)).transpose(1, 2), flux
+
+
 def fit_labels(
     model: Callable[[Tensor], Tensor],
     space: SpectralBasis,
@@ -133,14 +145,6 @@ def fit_labels(
     target = spectra * unit
     mean, project = space.mean, space.components.T / sigma
 
-    def derivative(x: Tensor) -> tuple[Tensor, Tensor]:
-        labels, turn = along_unit_vectors(prior.labels, x)
-        if isinstance(model, Emulator | HiddenLines):
-            flux, by = model.slopes(labels)
-        else:
-            flux, by = along_unit_vectors(model, labels)
-        return (turn @ (by @ project)).transpose(1, 2), (flux - mean) @ project
-
     x = torch.zeros(n, k) if start is None else prior.coordinates(start)
     best = torch.full((n,), torch.inf, dtype=torch.float64)
     damping = torch.full((n,), 1e-2, dtype=torch.float64)
@@ -152,8 +156,8 @@ def fit_labels(
     with torch.no_grad():
         for _ in range(iterations + 1):
             for rows in moving.split(chunk):
-                slope, value = derivative(x[rows])
-                miss = (target[rows] - value).double()
+                slope, flux = _slopes(model, prior, x[rows], project)
+                miss = (target[rows] - (flux - mean) @ project).double()
                 cost = miss.square().sum(1) + x[rows].double().square().sum(1)
                 good = cost <= best[rows]
                 took, lost = rows[good], rows[~good]

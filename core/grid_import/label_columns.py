@@ -30,6 +30,32 @@ UNIT_FACTORS = {
 _EXPECTED = {"teff": ("k", "kelvin", ""), "vturb": ("km/s", "kms-1", ""), "vmacro": ("km/s", "")}
 
 
+def _require_complete(
+    out: NDArray[np.float64], labels: LabelSet, found: Mapping[str, NDArray[np.float64]]
+) -> NDArray[np.bool_]:
+    """Return which labels are known; raise LabelError if one that is needed is missing or wrong."""
+    missing = [k for k in ("teff", "logg", "Fe") if np.isnan(out[:, labels.index(k)]).all()]
+    if missing:
+        raise LabelError(
+            f"The grid has no {', '.join(missing)}; it has {', '.join(found) or 'no labels'}. Say "
+            "which name they have (--label teff=NAME), or what they are for every spectrum "
+            "(--set Fe=0)."
+        )
+    known = ~np.isnan(out).all(axis=0)
+    bad = np.flatnonzero(~np.isfinite(out[:, known]).all(axis=1))
+    if bad.size:
+        raise LabelError(
+            f"Labels of {bad.size} of {len(out)} spectra are not finite (counted from 0: "
+            f"{', '.join(map(str, bad[:10]))})."
+        )
+    teff = out[:, labels.index("teff")]
+    if not 1000 < np.median(teff) < 100_000:
+        raise LabelError(
+            f"Effective temperatures have a median of {np.median(teff):g}; expected kelvin."
+        )
+    return known
+
+
 def to_labels(
     found: Mapping[str, NDArray[np.float64]],
     units: Mapping[str, str],
@@ -109,25 +135,7 @@ def to_labels(
             raise LabelError(f"The grid varies {label} already; a constant cannot be set for it.")
         column[:] = value
         notes.append(f"{label} is {value:g} for every spectrum.")
-    missing = [k for k in ("teff", "logg", "Fe") if np.isnan(out[:, labels.index(k)]).all()]
-    if missing:
-        raise LabelError(
-            f"The grid has no {', '.join(missing)}; it has {', '.join(found) or 'no labels'}. Say "
-            "which name they have (--label teff=NAME), or what they are for every spectrum "
-            "(--set Fe=0)."
-        )
-    known = ~np.isnan(out).all(axis=0)
-    bad = np.flatnonzero(~np.isfinite(out[:, known]).all(axis=1))
-    if bad.size:
-        raise LabelError(
-            f"Labels of {bad.size} of {n} spectra are not finite (counted from 0: "
-            f"{', '.join(map(str, bad[:10]))})."
-        )
-    teff = out[:, labels.index("teff")]
-    if not 1000 < np.median(teff) < 100_000:
-        raise LabelError(
-            f"Effective temperatures have a median of {np.median(teff):g}; expected kelvin."
-        )
+    known = _require_complete(out, labels, found)
     unused = [name for name in found if name not in used]
     if unused:
         notes.append(f"Labels {', '.join(unused[:8])} of the grid are not used.")

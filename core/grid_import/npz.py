@@ -55,6 +55,18 @@ def _first(arrays: dict[str, NDArray], names: tuple[str, ...], what: str, path: 
     "npz file of spectra and labels",
     lambda path: has_suffix(path, ".npz"),
 )
+def _join_sets(arrays: dict[str, NDArray], notes: list[str]) -> None:
+    """Join training and validation sets of spectra and of labels, and say so."""
+    for stem in ("spectra", "labels"):
+        parts = [
+            arrays[f"{p}_{stem}"] for p in ("training", "validation") if f"{p}_{stem}" in arrays
+        ]
+        if parts and stem not in arrays:
+            axis = 0 if stem == "spectra" or parts[0].shape[0] != 25 else 1
+            arrays[stem] = np.concatenate(parts, axis=axis)
+            notes.append(f"{stem}: {len(parts)} sets were joined.")
+
+
 def read_payne_grid(path: Path) -> RawGrid:
     """Read an npz file of spectra and labels, as The Payne and its relatives keep grids.
 
@@ -74,14 +86,7 @@ def read_payne_grid(path: Path) -> RawGrid:
     """
     arrays = _load(path)
     notes = [f"{path.name}: npz file of spectra."]
-    for stem in ("spectra", "labels"):
-        parts = [
-            arrays[f"{p}_{stem}"] for p in ("training", "validation") if f"{p}_{stem}" in arrays
-        ]
-        if parts and stem not in arrays:
-            axis = 0 if stem == "spectra" or parts[0].shape[0] != 25 else 1
-            arrays[stem] = np.concatenate(parts, axis=axis)
-            notes.append(f"{stem}: {len(parts)} sets were joined.")
+    _join_sets(arrays, notes)
     flux_name = _called(arrays, "flux")
     if not flux_name:
         raise GridImportError(

@@ -322,12 +322,11 @@ def moog_text(
         some = ", ".join(sorted(isotopes))
         notes.append(f"MOOG needs the isotopes of these codes in its parameter file: {some}.")
     written = np.array([not reason for reason in reasons], dtype=bool)
-    blank = np.array([v != 0 and not _damping_text(v).strip() for v in lines.vdw.tolist()], bool)
-    blank &= written
+    vdw = lines.vdw.tolist()
+    blank = written & np.array([v != 0 and not _damping_text(v).strip() for v in vdw], bool)
     if blank.any():
-        notes.append(
-            f"The damping of {line_count(blank)} is left blank: MOOG has no number for it."
-        )
+        count = line_count(blank)
+        notes.append(f"The damping of {count} is left blank: MOOG has no number for it.")
     if any(reasons):
         notes.append(f"{are_lines(~written)} left out; see the list of them.")
     left = left_out_text(lines, reasons, words, "MOOG", medium)

@@ -75,6 +75,27 @@ LEVENBERG_DAMPING = 1e-6
 STARS_AT_ONCE = 512
 
 
+def _chip_notes(
+    spectra: Spectra, start: int, known: NDArray[np.bool_], use: NDArray[np.bool_]
+) -> list[str]:
+    """Return a sentence on each chip of the rows from `start` that lacks continuum pixels."""
+    notes = []
+    for chip in spectra.grid.chips:
+        for i in np.flatnonzero(~known[:, chip.start]):
+            notes.append(
+                f"Spectrum {spectra.ids[start + i]} (row {start + i}) has too few usable "
+                f"pixels on chip {chip.name}; it is left out."
+            )
+        good = spectra.ivar[start : start + len(known), chip.pixels] > 0
+        borrowed = _borrowing(good, use[chip.pixels]).any(axis=1) & known[:, chip.start]
+        for i in np.flatnonzero(borrowed):
+            notes.append(
+                f"Spectrum {spectra.ids[start + i]} (row {start + i}) lacks continuum pixels "
+                f"on a part of chip {chip.name}; its brightest pixels there stand in."
+            )
+    return notes
+
+
 def normalise(
     spectra: Spectra,
     pixels: ArrayLike | None = None,
@@ -134,19 +155,7 @@ def normalise(
         part = np.where(known, part, 1.0)
         flux[rows] = spectra.flux[rows] / part
         ivar[rows] = np.where(known, spectra.ivar[rows] * part**2, 0)
-        for chip in grid.chips:
-            for i in np.flatnonzero(~known[:, chip.start]):
-                notes.append(
-                    f"Spectrum {spectra.ids[start + i]} (row {start + i}) has too few usable "
-                    f"pixels on chip {chip.name}; it is left out."
-                )
-            good = spectra.ivar[rows, chip.pixels] > 0
-            borrowed = _borrowing(good, use[chip.pixels]).any(axis=1) & known[:, chip.start]
-            for i in np.flatnonzero(borrowed):
-                notes.append(
-                    f"Spectrum {spectra.ids[start + i]} (row {start + i}) lacks continuum pixels "
-                    f"on a part of chip {chip.name}; its brightest pixels there stand in."
-                )
+        notes += _chip_notes(spectra, start, known, use)
     record = {
         "routine": "spectrabridge.core.spectra.continuum.normalise",
         "form": "exp of a Chebyshev polynomial per chip",

@@ -71,6 +71,23 @@ def pixel_extents(wavelength: ArrayLike) -> tuple[NDArray[np.float64], NDArray[n
     return low, high
 
 
+def _checked(
+    flux: ArrayLike, ivar: ArrayLike, n_pixels: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return flux and inverse variance as arrays; raise SpectrumError if they do not fit."""
+    f, v = np.asarray(flux, np.float64), np.asarray(ivar, np.float64)
+    if f.shape != v.shape or f.ndim not in (1, 2) or f.shape[-1] != n_pixels:
+        raise SpectrumError(
+            f"Expected flux and inverse variance of {n_pixels} pixels, one per wavelength; found "
+            f"shapes {f.shape} and {v.shape}."
+        )
+    if (v < 0).any():
+        raise SpectrumError(
+            "Inverse variance must not be negative; mark bad pixels with 0 instead."
+        )
+    return f, v
+
+
 def resample(
     wavelength: ArrayLike,
     flux: ArrayLike,
@@ -126,17 +143,7 @@ def resample(
     new = grid.wavelength if isinstance(grid, WavelengthGrid) else np.asarray(grid, np.float64)
     low, high = pixel_extents(wavelength)
     new_low, new_high = pixel_extents(new)
-    f = np.asarray(flux, np.float64)
-    v = np.asarray(ivar, np.float64)
-    if f.shape != v.shape or f.ndim not in (1, 2) or f.shape[-1] != low.size:
-        raise SpectrumError(
-            f"Expected flux and inverse variance of {low.size} pixels, one per wavelength; found "
-            f"shapes {f.shape} and {v.shape}."
-        )
-    if (v < 0).any():
-        raise SpectrumError(
-            "Inverse variance must not be negative; mark bad pixels with 0 instead."
-        )
+    f, v = _checked(flux, ivar, low.size)
     single = f.ndim == 1
     f, v = np.atleast_2d(f), np.atleast_2d(v)
     good = (v > 0) & np.isfinite(f) & np.isfinite(v)
