@@ -26,6 +26,14 @@ READING_COLUMNS = ("medium_assumed", "noise_shared")
 """Columns of spectra, true or false, that a fit asks for."""
 
 
+def _require_usable(ivar: NDArray[np.float64], name: str) -> None:
+    if not (ivar > 0).any():
+        raise SpectrumError(
+            f"{name} has no usable pixel: all are masked, not finite, zero or a fill value, or "
+            "without a usable error."
+        )
+
+
 def read_columns(
     table: Columns,
     name: str,
@@ -82,15 +90,10 @@ def read_columns(
         raise missing_columns(table, name)
     flux = _flux(flux_column, table.noun, name)
     angstrom, medium, assumed = vacuum_wavelengths(table, flux, name, options, grid, notes)
-    ivar = inverse_variances(
-        table, flux, angstrom, flux_column.unit, name, notes, by_scatter=by_scatter
-    )
+    unit = flux_column.unit
+    ivar = inverse_variances(table, flux, angstrom, unit, name, notes, by_scatter=by_scatter)
     _tell_unused(table, flux_column, flux, name, notes)
-    if not (ivar > 0).any():
-        raise SpectrumError(
-            f"{name} has no usable pixel: all are masked, not finite, zero or a fill value, or "
-            "without a usable error."
-        )
+    _require_usable(ivar, name)
     near_one, weight, scale = scaled(flux, ivar)
     target, placed, used = _placed(angstrom, near_one, weight, grid, name, notes)
     off = np.ones(target.n_pixels, bool)
