@@ -94,8 +94,7 @@ def to_labels(
         If Teff, log g or [Fe/H] are missing, a label is not finite or in a unit that is
         not known, or nothing varies.
     """
-    n = len(next(iter(found.values()))) if found else 0
-    out = np.full((n, len(labels)), np.nan)
+    out = np.full((len(next(iter(found.values()), ())), len(labels)), np.nan)
     notes: list[str] = []
     used: set[str] = set()
 
@@ -108,9 +107,8 @@ def to_labels(
 
     for label, name in columns.items():
         if name not in found:
-            raise LabelError(
-                f"The grid has no label {name!r} for {label}; it has {', '.join(found)}."
-            )
+            has = ", ".join(found)
+            raise LabelError(f"The grid has no label {name!r} for {label}; it has {has}.")
         take(labels[label].name, name, found[name])
     for name, values in found.items():
         if name in used:

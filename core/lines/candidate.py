@@ -59,6 +59,9 @@ _MALFORMED = (
 )
 """What contents of another kind raise."""
 
+MAX_ID = 300
+"""Most characters of the id of a candidate."""
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -174,8 +177,10 @@ class Candidate:
             raise ValueError(f"{where}: low, wavelength and high are no range in angstrom")
         if not 0 <= self.start <= self.peak < self.stop <= MAX_PIXELS:
             raise ValueError(f"{where}: start, peak and stop are no range of pixels")
-        texts = [self.id, *(a.name for a in self.answers), *(n.species for n in self.near)]
-        if not self.id or any(len(t) > MAX_NAME or not t.isprintable() for t in texts):
+        if not 0 < len(self.id) <= MAX_ID:
+            raise ValueError(f"{where}: an id has 1 to {MAX_ID} characters")
+        texts = [*(a.name for a in self.answers), *(n.species for n in self.near)]
+        if any(len(t) > MAX_NAME or not t.isprintable() for t in texts):
             raise ValueError(f"{where}: names are at most {MAX_NAME} printable characters")
         if any(not 0 <= a.probability <= 1 + 1e-6 for a in self.answers):
             raise ValueError(f"{where}: probabilities lie between 0 and 1")
