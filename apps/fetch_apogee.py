@@ -138,13 +138,8 @@ def fetch_apogee_command(
         require_safe_url(server)
     except DownloadError as problem:
         raise click.UsageError(f"--server: {problem}") from problem
-    settings: dict[str, Any] = {
-        "workers": workers,
-        "retries": retries,
-        "timeout": timeout,
-        "cache": cache,
-    }
-
+    settings: dict[str, Any] = {"workers": workers, "retries": retries}
+    settings |= {"timeout": timeout, "cache": cache}
     if fetch_catalogue:
         table = catalogue_file(release or "dr17")
         if dry_run and not (out / table.name).exists():

@@ -236,6 +236,12 @@ def _require_readable(files: tuple[Path, ...]) -> None:
         read_star(path, path.name)
 
 
+def _address(host: str, port: int, group: Group) -> str:
+    """Return the address at which the explorer is found from this machine."""
+    name = "localhost" if host in ("0.0.0.0", "::") else host
+    return f"http://{name}:{port}{group.prefix}"
+
+
 def serve(
     bundle: str | None = None,
     port: int = 5006,
@@ -293,14 +299,12 @@ def serve(
     _require_readable(files)
     FileDrop.param.largest.default = group.max_upload * 10**6
     sessions = Sessions(opened.name, group.processes, group.max_sessions, group.idle_timeout)
-    address = "localhost" if host in ("0.0.0.0", "::") else host
-    url = f"http://{address}:{port}{group.prefix}"
+    url = _address(host, port, group)
     page = _page(name, files, vetting)
     if window:
         _serve_window(page, port, host, group, sessions, url)
         return
-    if group.processes > 1:
-        # The server forks when it is made; what follows runs in each of its processes.
+    if group.processes > 1:  # the server forks when it is made; what follows runs in each
         print(f"spectrabridge explorer: {url} ({group.processes} processes)", flush=True)
     try:
         server = _start(page, port, host, group, sessions)

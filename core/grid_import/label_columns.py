@@ -114,10 +114,10 @@ def to_labels(
         if name in used:
             continue
         label = canonical(name)
-        lower = name.strip().lower()
-        if lower in LOGARITHMS and LOGARITHMS[lower] in labels:
-            take(LOGARITHMS[lower], name, 10.0**values)
-            notes.append(f"{name} was read as a logarithm of {LOGARITHMS[lower]}.")
+        of = LOGARITHMS.get(name.strip().lower(), "")
+        if of in labels:
+            take(of, name, 10.0**values)
+            notes.append(f"{name} was read as a logarithm of {of}.")
         elif label in labels and np.isnan(out[:, labels.index(label)]).all():
             take(label, name, values)
     iron = out[:, labels.index("Fe")]
@@ -134,8 +134,7 @@ def to_labels(
         column[:] = value
         notes.append(f"{label} is {value:g} for every spectrum.")
     known = _require_complete(out, labels, found)
-    unused = [name for name in found if name not in used]
-    if unused:
+    if unused := [name for name in found if name not in used]:
         notes.append(f"Labels {', '.join(unused[:8])} of the grid are not used.")
     return _varied(out, known, labels, notes)
 

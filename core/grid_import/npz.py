@@ -50,11 +50,6 @@ def _first(arrays: dict[str, NDArray], names: tuple[str, ...], what: str, path: 
     return found
 
 
-@GRID_FORMATS.register(
-    "payne",
-    "npz file of spectra and labels",
-    lambda path: has_suffix(path, ".npz"),
-)
 def _join_sets(arrays: dict[str, NDArray], notes: list[str]) -> None:
     """Join training and validation sets of spectra and of labels, and say so."""
     for stem in ("spectra", "labels"):
@@ -67,6 +62,11 @@ def _join_sets(arrays: dict[str, NDArray], notes: list[str]) -> None:
             notes.append(f"{stem}: {len(parts)} sets were joined.")
 
 
+@GRID_FORMATS.register(
+    "payne",
+    "npz file of spectra and labels",
+    lambda path: has_suffix(path, ".npz"),
+)
 def read_payne_grid(path: Path) -> RawGrid:
     """Read an npz file of spectra and labels, as The Payne and its relatives keep grids.
 
