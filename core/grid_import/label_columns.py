@@ -53,7 +53,7 @@ def _require_complete(
         raise LabelError(
             f"Effective temperatures have a median of {np.median(teff):g}; expected kelvin."
         )
-    return known
+    return np.asarray(known)
 
 
 def to_labels(
