@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 from click.core import ParameterSource
@@ -164,4 +165,5 @@ def serve_command(
         )
     except SpectrabridgeError as problem:
         raise click.UsageError(str(problem)) from problem
-    serve(bundle, port, host, open_browser, spectra, vetting, group, window)
+    options: dict[str, Any] = {"bundle": bundle, "port": port, "host": host, "window": window}
+    serve(**options, open_browser=open_browser, files=spectra, vetting=vetting, group=group)

@@ -452,7 +452,10 @@ def test_a_grid_of_box_draws_alone_is_scored_too(grid_file: Path, tmp_path: Path
 
 def test_serve_refuses_files_before_it_starts(tmp_path: Path) -> None:
     (tmp_path / "a.fits").write_text("no")
-    fails(run("serve", tmp_path / "a.fits", "--port", "0"), "a.fits is not a FITS file")
+    fails(
+        run("serve", tmp_path / "a.fits", "--port", "0"),
+        "a.fits is none of the files that are read",
+    )
     fails(run("serve", "andromeda", "--port", "0"), "no bundle 'andromeda'")
 
 

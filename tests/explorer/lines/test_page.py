@@ -13,7 +13,7 @@ from spectrabridge.core.errors import LinesError
 from spectrabridge.core.io.cell_text import column_texts
 from spectrabridge.core.io.table_formats import FORMATS
 from spectrabridge.core.linelist.shipped import shipped_lines
-from spectrabridge.core.lines import Answer, Candidate, Candidates, NearLine, attached, discovery
+from spectrabridge.core.lines import Answer, Candidate, Candidates, NearLine, attached
 from spectrabridge.core.lines.candidate import candidate_id
 from spectrabridge.core.vetting import open_vetting
 from spectrabridge.explorer.computed.derivatives import DerivativeCache
@@ -346,10 +346,10 @@ def test_without_candidates_it_says_so_and_finds_them(model, state, candidates, 
     page = LinesPage(LinesBundle(model=model), state, vetting=file)
     assert page.view is None
     assert "no table of candidate features" in page.search.words.object
-    monkeypatch.setattr(discovery, "find_candidates", lambda bundle, progress: 1 / 0)
+    monkeypatch.setattr(attached, "find_candidates", lambda bundle, progress: 1 / 0)
     page.search.run()
     assert "ZeroDivisionError" in page.search.words.object
-    monkeypatch.setattr(discovery, "find_candidates", lambda bundle, progress: candidates)
+    monkeypatch.setattr(attached, "find_candidates", lambda bundle, progress: candidates)
     page.search.run()
     assert len(page.order) == len(candidates)
     # Other pages of this process have them at once.
