@@ -10,15 +10,13 @@ from numpy.typing import NDArray
 
 from ..errors import SpectrumError
 from ..spectra.spectra import Spectra
-from ..spectra.wavelength import SPEED_OF_LIGHT
+from ..spectra.wavelength import FWHM_PER_SIGMA, SPEED_OF_LIGHT
 
 APOGEE_RESOLUTION = 22_500.0
 """Wavelength over full width at half maximum of the models' line profile, as of APOGEE."""
 
 SAME_PART = 0.03
 """Resolutions that differ by less are the same."""
-
-FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 
 
 def at_resolution(spectra: Spectra, resolution: float, name: str) -> tuple[Spectra, str]:

@@ -26,6 +26,9 @@ UNITS: dict[str, float] = {"angstrom": 1.0, "nm": 0.1, "um": 1e-4}
 SPEED_OF_LIGHT = 299_792.458
 """Speed of light in vacuum, km/s."""
 
+FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
+"""Full width at half maximum of a Gaussian over its standard deviation."""
+
 LARGEST_GRID = 1_000_000
 """Most pixels of a grid that is read from a file."""
 

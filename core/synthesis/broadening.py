@@ -6,9 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SynthesisError
-from ..spectra.wavelength import SPEED_OF_LIGHT
-
-FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
+from ..spectra.wavelength import FWHM_PER_SIGMA, SPEED_OF_LIGHT
 
 
 def disc_angles(n: int = 4) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -10,7 +10,6 @@ from ...core.io.table_writer import table_bytes
 from ..computed.derivatives import DerivativeCache
 from ..computed.population_distance import PopulationDistance
 from ..computed.split_directions import SplitLatents
-from ..computed.trained_ranges import trained_ranges
 from ..session.component import Component
 from ..session.messages import Messages
 from ..session.open_stars import OpenStars
@@ -69,9 +68,7 @@ class SpectrumPage(Component, pn.viewable.Viewer):
         split = None
         if self.instrument is not None and self.instrument.n_directions:
             split = InstrumentPanel(self.instrument, state)
-        self.labels = self.own(
-            LabelsPanel(state, messages.tell, split, lambda values: trained_ranges(model, values))
-        )
+        self.labels = self.own(LabelsPanel(state, messages.tell, split, model.trained_ranges))
         self.observed = self.own(
             ObservedPanel(state, stars, model.grid, self.view.overlay, messages.tell)
         )

@@ -6,7 +6,6 @@ import pytest
 from spectrabridge.core.bundle import open_bundle
 from spectrabridge.explorer.computed.population_distance import PopulationDistance
 from spectrabridge.explorer.computed.split_directions import SplitDirections, SplitLatents
-from spectrabridge.explorer.computed.trained_ranges import trained_ranges
 from spectrabridge.explorer.sidebar.instrument_panel import InstrumentPanel
 from spectrabridge.explorer.sidebar.labels_panel import INSTRUMENT, LabelsPanel
 from spectrabridge.explorer.spectrum.view import SpectrumView
@@ -31,7 +30,7 @@ def test_ends_of_the_trained_range_are_where_extrapolation_begins(bundle, own):
     own.move("Mg", 0.1)
     for name in ("teff", "Mg", "Ge", "c12c13"):
         i = model.labels.index(name)
-        for end, out in zip(trained_ranges(model, own.values)[i], (-1, 1), strict=True):
+        for end, out in zip(model.trained_ranges(own.values)[i], (-1, 1), strict=True):
             values = own.values
             width = model.labels.high[i] - model.labels.low[i]
             values[i] = end - out * 0.002 * width
@@ -41,12 +40,12 @@ def test_ends_of_the_trained_range_are_where_extrapolation_begins(bundle, own):
 
 
 def test_a_model_without_emulator_has_the_ranges_of_its_labels(model):
-    found = trained_ranges(model, model.reference)
+    found = model.trained_ranges(model.reference)
     np.testing.assert_array_equal(found[:, 0], model.labels.low)
 
 
 def test_rows_show_the_range_when_a_move_has_settled(bundle, own):
-    panel = LabelsPanel(own, ranges=lambda values: trained_ranges(bundle.model, values))
+    panel = LabelsPanel(own, ranges=bundle.model.trained_ranges)
     before = panel.rows_of("Mg").trained("Mg")
     own.with_fe = False
     own.move("Fe", own.labels["Fe"] - 0.5, settled=False)
