@@ -22,6 +22,27 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _SHOWN = 10  # failures that are told one by one
 
 
+def _catalogue(
+    release: str, out: Path, server: str, dry_run: bool, settings: dict[str, Any]
+) -> Path:
+    """Return the file of a release's catalogue, fetched unless this is a dry run."""
+    from ..core.archive.apogee import catalogue_file
+    from ..core.archive.download import download
+
+    table = catalogue_file(release)
+    if dry_run and not (out / table.name).exists():
+        raise ArchiveError(
+            f"--dry-run fetches nothing, and {out / table.name} is not there yet. Fetch "
+            f"{table.url(server)} first."
+        )
+    if not dry_run:
+        with _told(1) as progress:
+            (got,) = download([table.remote(server)], out, progress=progress, **settings)
+        if not got.ok:
+            raise DownloadError(got.reason)
+    return out / table.name
+
+
 def _list(
     head: dict[str, Any], files: list[ArchiveFile], lost: dict[str, str], server: str, as_json: bool
 ) -> None:
@@ -126,7 +147,6 @@ def fetch_apogee_command(
     it stopped: give the same command again. Exit code 1 means that some files failed.
     """
     from ..core.archive.address import require_safe_url
-    from ..core.archive.apogee import catalogue_file
     from ..core.archive.download import download
     from ..core.archive.remote_file import UnreachableError
 
@@ -138,19 +158,14 @@ def fetch_apogee_command(
         require_safe_url(server)
     except DownloadError as problem:
         raise click.UsageError(f"--server: {problem}") from problem
-    settings: dict[str, Any] = {"workers": workers, "retries": retries}
-    settings |= {"timeout": timeout, "cache": cache}
+    settings: dict[str, Any] = {
+        "workers": workers,
+        "retries": retries,
+        "timeout": timeout,
+        "cache": cache,
+    }
     if fetch_catalogue:
-        table = catalogue_file(release or "dr17")
-        if dry_run and not (out / table.name).exists():
-            first = f"{out / table.name} is not there yet. Fetch {table.url(server)} first."
-            raise ArchiveError(f"--dry-run fetches nothing, and {first}")
-        if not dry_run:
-            with _told(1) as progress:
-                (got,) = download([table.remote(server)], out, progress=progress, **settings)
-            if not got.ok:
-                raise DownloadError(got.reason)
-        catalogue = out / table.name
+        catalogue = _catalogue(release or "dr17", out, server, dry_run, settings)
 
     files, lost, release = _files(
         ids, catalogue, release, query, limit, seed, field, location, telescope, product

@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 from click.core import ParameterSource
 
 from ..core.errors import SpectrabridgeError
 from .server.sign_in import PROVIDERS, SignIn, read_oauth, read_passwords
+
+
+def _sign_in(
+    basic_auth: str | None,
+    provider: str | None,
+    redirect_uri: str | None,
+    users: tuple[str, ...],
+) -> SignIn | None:
+    """Return how visitors sign in, None if they need not."""
+    try:
+        if basic_auth:
+            return SignIn(passwords=read_passwords(basic_auth))
+        return read_oauth(provider, redirect_uri, users) if provider else None
+    except SpectrabridgeError as problem:
+        raise click.UsageError(str(problem)) from problem
 
 
 @click.command("serve")
@@ -133,14 +147,7 @@ def serve_command(
             "--prefix is for a proxy that leaves the path, --root-path for one that takes it off: "
             "choose one."
         )
-    sign_in: SignIn | None = None
-    try:
-        if basic_auth:
-            sign_in = SignIn(passwords=read_passwords(basic_auth))
-        elif oauth_provider:
-            sign_in = read_oauth(oauth_provider, oauth_redirect_uri, users)
-    except SpectrabridgeError as problem:
-        raise click.UsageError(str(problem)) from problem
+    sign_in = _sign_in(basic_auth, oauth_provider, oauth_redirect_uri, users)
     source = click.get_current_context().get_parameter_source("port")
     if window and source is ParameterSource.DEFAULT:
         port = 0
@@ -165,5 +172,13 @@ def serve_command(
         )
     except SpectrabridgeError as problem:
         raise click.UsageError(str(problem)) from problem
-    options: dict[str, Any] = {"bundle": bundle, "port": port, "host": host, "window": window}
-    serve(**options, open_browser=open_browser, files=spectra, vetting=vetting, group=group)
+    serve(
+        bundle=bundle,
+        port=port,
+        host=host,
+        open_browser=open_browser,
+        files=spectra,
+        vetting=vetting,
+        group=group,
+        window=window,
+    )

@@ -242,6 +242,74 @@ def _address(host: str, port: int, group: Group) -> str:
     return f"http://{name}:{port}{group.prefix}"
 
 
+def _run(
+    page: Callable[[], Explorer],
+    port: int,
+    host: str,
+    group: Group,
+    sessions: Sessions,
+    url: str,
+    open_browser: bool,
+) -> None:
+    """Serve in one process or several until interrupted."""
+    if group.processes > 1:  # the server forks when it is made; what follows runs in each
+        print(f"spectrabridge explorer: {url} ({group.processes} processes)", flush=True)
+    try:
+        server = _start(page, port, host, group, sessions)
+        if group.processes > 1:
+            _end_with_parent(server)
+        else:
+            print(f"spectrabridge explorer: {url}")
+        if process.task_id() in (None, 0):
+            print("Press Ctrl-C to stop.", flush=True)
+            if open_browser:
+                server.show("/")
+        server.io_loop.start()
+    except KeyboardInterrupt:
+        if process.task_id() in (None, 0):
+            print("Stopped.")
+    if process.task_id() is not None:
+        sys.stdout.flush()
+        os._exit(0)  # the parent cleans up, once, for all of its copies
+
+
+def _serve_window(
+    page: Callable[[], Explorer], port: int, host: str, group: Group, sessions: Sessions, url: str
+) -> None:
+    """Serve from a thread, and show the page in a window until it is closed."""
+    import asyncio
+
+    from .desktop_window import show
+
+    started = threading.Event()
+    servers: list[Server] = []
+    problems: list[BaseException] = []
+
+    def run() -> None:
+        asyncio.set_event_loop(asyncio.new_event_loop())
+        try:
+            servers.append(_start(page, port, host, group, sessions))
+        except BaseException as problem:
+            problems.append(problem)
+        started.set()
+        if servers:
+            servers[0].io_loop.start()
+
+    thread = threading.Thread(target=run, name="server", daemon=True)
+    thread.start()
+    started.wait()
+    if problems:
+        raise problems[0]
+    print(f"spectrabridge explorer: {url}")
+    print("Close its window to stop.", flush=True)
+    try:
+        show(url)
+    finally:
+        servers[0].io_loop.add_callback(servers[0].io_loop.stop)
+        thread.join(5)
+    print("Stopped.")
+
+
 def serve(
     bundle: str | None = None,
     port: int = 5006,
@@ -304,59 +372,4 @@ def serve(
     if window:
         _serve_window(page, port, host, group, sessions, url)
         return
-    if group.processes > 1:  # the server forks when it is made; what follows runs in each
-        print(f"spectrabridge explorer: {url} ({group.processes} processes)", flush=True)
-    try:
-        server = _start(page, port, host, group, sessions)
-        if group.processes > 1:
-            _end_with_parent(server)
-        else:
-            print(f"spectrabridge explorer: {url}")
-        if process.task_id() in (None, 0):
-            print("Press Ctrl-C to stop.", flush=True)
-            if open_browser:
-                server.show("/")
-        server.io_loop.start()
-    except KeyboardInterrupt:
-        if process.task_id() in (None, 0):
-            print("Stopped.")
-    if process.task_id() is not None:
-        sys.stdout.flush()
-        os._exit(0)  # the parent cleans up, once, for all of its copies
-
-
-def _serve_window(
-    page: Callable[[], Explorer], port: int, host: str, group: Group, sessions: Sessions, url: str
-) -> None:
-    """Serve from a thread, and show the page in a window until it is closed."""
-    import asyncio
-
-    from .desktop_window import show
-
-    started = threading.Event()
-    servers: list[Server] = []
-    problems: list[BaseException] = []
-
-    def run() -> None:
-        asyncio.set_event_loop(asyncio.new_event_loop())
-        try:
-            servers.append(_start(page, port, host, group, sessions))
-        except BaseException as problem:
-            problems.append(problem)
-        started.set()
-        if servers:
-            servers[0].io_loop.start()
-
-    thread = threading.Thread(target=run, name="server", daemon=True)
-    thread.start()
-    started.wait()
-    if problems:
-        raise problems[0]
-    print(f"spectrabridge explorer: {url}")
-    print("Close its window to stop.", flush=True)
-    try:
-        show(url)
-    finally:
-        servers[0].io_loop.add_callback(servers[0].io_loop.stop)
-        thread.join(5)
-    print("Stopped.")
+    _run(page, port, host, group, sessions, url, open_browser)

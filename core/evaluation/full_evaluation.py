@@ -85,26 +85,18 @@ def evaluate_fully(
     TrainingError, SpectrumError
         If something that is read cannot be used.
     """
-    trained: dict[str, Any] = {"members": members, "iterations": iterations}
-    trained |= {"device": device, "progress": progress}
+    trained: dict[str, Any] = {
+        "members": members,
+        "iterations": iterations,
+        "device": device,
+        "progress": progress,
+    }
     if mask is not None:
-        figures = evaluate_paper_mask(
-            bundle,
-            mask,
-            n_stars=n_stars,
-            measuring=measuring,
-            **trained,
-        )
+        figures = evaluate_paper_mask(bundle, mask, n_stars=n_stars, measuring=measuring, **trained)
     else:
         table = None
         if ablations:
-            table = ablate_bundle(
-                bundle,
-                data=data,
-                store=store,
-                row_done=row_done,
-                **trained,
-            )
+            table = ablate_bundle(bundle, data=data, store=store, row_done=row_done, **trained)
         figures = evaluate_bundle(bundle, n_stars=n_stars, progress=measuring)
         if table is not None:
             figures["ablations"] = table

@@ -56,6 +56,20 @@ def _require_complete(
     return np.asarray(known)
 
 
+def _set_constants(
+    out: NDArray[np.float64], labels: LabelSet, constants: Mapping[str, float]
+) -> list[str]:
+    """Set labels that are the same for every spectrum; return a sentence on each."""
+    notes = []
+    for label, value in constants.items():
+        column = out[:, labels.index(label)]
+        if np.isfinite(column).any():
+            raise LabelError(f"The grid varies {label} already; a constant cannot be set for it.")
+        column[:] = value
+        notes.append(f"{label} is {value:g} for every spectrum.")
+    return notes
+
+
 def to_labels(
     found: Mapping[str, NDArray[np.float64]],
     units: Mapping[str, str],
@@ -107,8 +121,9 @@ def to_labels(
 
     for label, name in columns.items():
         if name not in found:
-            has = ", ".join(found)
-            raise LabelError(f"The grid has no label {name!r} for {label}; it has {has}.")
+            raise LabelError(
+                f"The grid has no label {name!r} for {label}; it has {', '.join(found)}."
+            )
         take(labels[label].name, name, found[name])
     for name, values in found.items():
         if name in used:
@@ -127,12 +142,7 @@ def to_labels(
             used.add(name)
             notes.append(f"{name} is taken for [Fe/H].")
     _over_metallicity(found, used, out, labels, notes)
-    for label, value in constants.items():
-        column = out[:, labels.index(label)]
-        if np.isfinite(column).any():
-            raise LabelError(f"The grid varies {label} already; a constant cannot be set for it.")
-        column[:] = value
-        notes.append(f"{label} is {value:g} for every spectrum.")
+    notes += _set_constants(out, labels, constants)
     known = _require_complete(out, labels, found)
     if unused := [name for name in found if name not in used]:
         notes.append(f"Labels {', '.join(unused[:8])} of the grid are not used.")

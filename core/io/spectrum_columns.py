@@ -34,6 +34,16 @@ def _require_usable(ivar: NDArray[np.float64], name: str) -> None:
         )
 
 
+def _on_chips(ivar: NDArray[np.float32], grid: WavelengthGrid, name: str) -> NDArray[np.float32]:
+    """Return inverse variances with zeros between the detectors."""
+    off = np.ones(grid.n_pixels, bool)
+    off[grid.chip_pixels] = False
+    used = np.where(off, 0.0, ivar)
+    if not (used > 0).any():
+        raise SpectrumError(f"{name} has no usable pixel on the detectors of {grid!r}.")
+    return used
+
+
 def read_columns(
     table: Columns,
     name: str,
@@ -96,11 +106,7 @@ def read_columns(
     _require_usable(ivar, name)
     near_one, weight, scale = scaled(flux, ivar)
     target, placed, used = _placed(angstrom, near_one, weight, grid, name, notes)
-    off = np.ones(target.n_pixels, bool)
-    off[target.chip_pixels] = False
-    used = np.where(off, 0.0, used)
-    if not (used > 0).any():
-        raise SpectrumError(f"{name} has no usable pixel on the detectors of {target!r}.")
+    used = _on_chips(used, target, name)
     return Spectra(
         target,
         placed,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import panel as pn
-import panel_material_ui as pmui
 
 from ...core.bundle import Bundle
 from ...core.errors import SpectrabridgeError
@@ -18,7 +18,7 @@ from ..session.component import Component
 from ..session.page import LegendCurve, TableMaker
 from ..state.label_text import decimals
 from ..state.view_state import ViewState
-from ..widgets.buttons import STYLE, plain_button
+from ..widgets.buttons import download_button, plain_button
 from ..widgets.data_table import DataTable
 from ..widgets.file_drop import FileDrop
 from .fitted_star import FitPlan, FittedStar, fit_batch, fitters_of, without_continuum
@@ -90,16 +90,7 @@ class FitPage(Component, pn.viewable.Viewer):
             "", margin=(6, 0, 0, 0), height=34, sizing_mode="stretch_width", styles=_SMALL
         )
         self.downloads = [
-            pmui.FileDownload(
-                label=name,
-                callback=lambda name=name: self._download(name),
-                filename=f"spectrabridge-fits{one.suffix}",
-                variant="outlined",
-                size="small",
-                margin=0,
-                height=25,
-                sx=STYLE,
-            )
+            download_button(name, f"spectrabridge-fits{one.suffix}", partial(self._download, name))
             for name, one in FORMATS.items()
         ]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import html
 import io
+from functools import partial
 from typing import Any
 
 import panel as pn
-import panel_material_ui as pmui
 
 from ...core.bundle import Bundle
 from ...core.errors import LinesError
@@ -19,7 +19,7 @@ from ...core.vetting.line_table import Settled
 from ..session.background import Job
 from ..session.component import Component
 from ..session.messages import sentence_of
-from ..widgets.buttons import STYLE, plain_button
+from ..widgets.buttons import download_button, plain_button
 from .vetting_session import VettingSession
 
 
@@ -43,16 +43,11 @@ class VettingExports(Component, pn.viewable.Viewer):
             self._failed,
         )
         self.downloads = [
-            pmui.FileDownload(
-                label=one.name,
-                description=f"{one.name}: {one.about}",
-                callback=lambda kind=kind: self.content(kind),
-                filename=f"{bundle.name}-vetted{one.suffix}{'.zip' * (one.kind == 'line list')}",
-                variant="outlined",
-                size="small",
-                margin=0,
-                height=25,
-                sx=STYLE,
+            download_button(
+                one.name,
+                f"{bundle.name}-vetted{one.suffix}{'.zip' * (one.kind == 'line list')}",
+                partial(self.content, kind),
+                one.about,
             )
             for kind, one in EXPORTS.items()
         ]

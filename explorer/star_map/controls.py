@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import panel as pn
 import panel_material_ui as pmui
 
 from ...core.io.table_formats import FORMATS
-from ..widgets.buttons import STYLE, plain_button
+from ..widgets.buttons import download_button, plain_button
 from ..widgets.choice import Choice
 from ..widgets.file_drop import FileDrop
 from .colours import DOMAIN
@@ -67,16 +68,7 @@ class MapControls(pn.viewable.Viewer):
         self.chosen_words = _html()
         self.clear = plain_button("Clear", on_clear)
         self.downloads = [
-            pmui.FileDownload(
-                label=name,
-                callback=lambda name=name: on_download(name),
-                filename=f"spectrabridge-stars{one.suffix}",
-                variant="outlined",
-                size="small",
-                margin=0,
-                height=25,
-                sx=STYLE,
-            )
+            download_button(name, f"spectrabridge-stars{one.suffix}", partial(on_download, name))
             for name, one in FORMATS.items()
         ]
         self.send = plain_button("Send by SAMP", on_send, "to TOPCAT or another program")

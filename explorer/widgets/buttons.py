@@ -1,7 +1,8 @@
-"""A small outlined button."""
+"""Small outlined buttons: one that acts, and one that saves a file."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from typing import Any
 
@@ -42,4 +43,33 @@ def plain_button(label: str, action: Callable[[], None], about: str = "") -> pmu
         margin=0,
         height=25,
         sx=STYLE,
+    )
+
+
+def download_button(
+    label: str, filename: str, content: Callable[[], io.BytesIO], about: str = ""
+) -> pmui.FileDownload:
+    """Return a button that saves a file.
+
+    Parameters
+    ----------
+    label : str
+        What stands on it.
+    filename : str
+        Name of the file.
+    content : callable
+        Returns the file when the button is pressed.
+    about : str, optional
+        Shown, after the label, while the pointer is over it; readers speak both.
+    """
+    return pmui.FileDownload(
+        label=label,
+        callback=content,
+        filename=filename,
+        variant="outlined",
+        size="small",
+        margin=0,
+        height=25,
+        sx=STYLE,
+        **({"description": f"{label}: {about}"} if about else {}),
     )
