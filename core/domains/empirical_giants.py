@@ -39,6 +39,12 @@ class EmpiricalGiants:
     def __init__(self, path: str | Path) -> None:
         what = "an empirical model of giants, an npz file with coeffs, baseline and training_labels"
         with open_npz(path, what=what) as file, understood(path, what):
+            missing = [k for k in ("coeffs", "baseline", "training_labels") if k not in file.files]
+            if missing:
+                raise SpectrumError(
+                    f"{path}: expected an npz file with coeffs, baseline and training_labels; it "
+                    f"lacks {', '.join(missing)}."
+                )
             self._coefficients = torch.tensor(file["coeffs"], dtype=torch.float32)
             self._baseline = np.asarray(file["baseline"], np.float64)
             stars = np.asarray(file["training_labels"], np.float64)
