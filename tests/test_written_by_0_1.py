@@ -19,6 +19,7 @@ from spectrabridge.core.domains.mock_lines import MockSurvey, mock_domains
 from spectrabridge.core.emulator import Emulator
 from spectrabridge.core.lines.attached import candidates_of
 from spectrabridge.core.vetting import open_vetting
+from spectrabridge.explorer.pages import PAGES
 from spectrabridge.explorer.share import url
 
 
@@ -105,9 +106,8 @@ def test_the_link_brings_its_view_back(folder: Path) -> None:
     chosen, said = url.bundle_asked(arguments, {bundle.name: str(bundle.path)})
     assert (chosen, said) == (str(bundle.path), [])
     labels = bundle.labels
-    settings, said = url.read(
-        arguments, labels, labels.mapping(bundle.model.reference), bundle.grid, 0
-    )
+    reference = labels.mapping(bundle.model.reference)
+    settings, said = url.read(arguments, labels, reference, bundle.grid, PAGES)
     assert said == []
     assert settings["page"] == "derivatives" and settings["medium"] == "air"
     assert settings["labels"]["teff"] == 4321 and settings["labels"]["Mg"] == 0.2

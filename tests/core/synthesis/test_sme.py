@@ -14,6 +14,7 @@ from spectrabridge.apps.cli import main
 from spectrabridge.core.errors import LineListError, SynthesisError
 from spectrabridge.core.labels import APOGEE_LABELS, LabelSet
 from spectrabridge.core.linelist import LineList, read_lines, shipped_lines, write_vald
+from spectrabridge.core.linelist.isotopes import ISOTOPE_FRACTION
 from spectrabridge.core.spectra import APSTAR_GRID, WavelengthGrid
 from spectrabridge.core.synthesis import SmeSimulator
 from spectrabridge.core.synthesis.grid_plan import GridPlan
@@ -47,7 +48,8 @@ def test_lines_become_arrays_of_the_library() -> None:
     atoms = lines.isotopologue == ""
     np.testing.assert_array_equal(atomic[atoms, 4], lines.loggf[atoms])
     heavy = lines.isotopologue == "013014"
-    np.testing.assert_allclose(atomic[heavy, 4], lines.loggf[heavy] + np.log10(1 / 21))
+    fraction = ISOTOPE_FRACTION["N"][14] / 21
+    np.testing.assert_allclose(atomic[heavy, 4], lines.loggf[heavy] + np.log10(fraction))
     hydrogen = SmeLines.of(shipped_lines().of("H 1"), 20.0)
     assert set(hydrogen["atomic"][:, 6]) == {4.0}
     some = found[np.arange(len(found)) < 3]
