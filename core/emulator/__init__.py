@@ -2,6 +2,7 @@
 
 from .emulator import Emulator, in_batches
 from .extrapolation import Extrapolation
+from .payne_weights import read_payne_npz
 from .training import EmulatorTraining, train_emulator
 
 __all__ = [
@@ -9,5 +10,6 @@ __all__ = [
     "EmulatorTraining",
     "Extrapolation",
     "in_batches",
+    "read_payne_npz",
     "train_emulator",
 ]

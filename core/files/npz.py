@@ -22,6 +22,9 @@ from .understood import understood
 ZIP_START = b"PK\x03\x04"
 """How zip archives and npz files start."""
 
+MAX_CODE_POINT = 0x10FFFF
+"""The last character of Unicode."""
+
 MAX_MEMBERS = 10_000
 """Files in one archive."""
 
@@ -125,11 +128,13 @@ def read_array(
     Raises
     ------
     SpectrabridgeError
-        If the array holds Python objects, or is damaged.
+        If the array holds Python objects, text that is no Unicode, or is damaged.
     """
     with understood(f"Array {key} of {name}", "plain numbers or text", error):
         try:
-            return np.asarray(file[key])
+            out = np.asarray(file[key])
+            _require_unicode(out)
+            return out
         except ValueError as problem:
             if "allow_pickle" not in str(problem):
                 raise
@@ -137,6 +142,19 @@ def read_array(
                 f"Array {key} of {name} holds Python objects, which are not read because loading "
                 "them can run code. Save it as numbers or plain text."
             ) from problem
+
+
+def _require_unicode(array: NDArray[Any]) -> None:
+    """Raise a ValueError if text holds what is no character.
+
+    numpy reads any four bytes as a character and fails with a SystemError, far from the file,
+    where the text is used.
+    """
+    if array.dtype.kind == "U" and array.size and array.dtype.itemsize:
+        native = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("="), copy=False)
+        codes = native.reshape(-1).view(np.uint32)
+        if codes.max() > MAX_CODE_POINT or ((codes >= 0xD800) & (codes <= 0xDFFF)).any():
+            raise ValueError("text holds code points that Unicode does not have")
 
 
 def _require_whole(

@@ -62,31 +62,24 @@ def test_dragging_a_slider_moves_the_spectra(screen):
     assert float(screen.box("T_eff").input_value()) % 5 == 0
 
 
-def test_the_last_value_of_a_drag_is_painted_soon(screen):
+def test_the_last_value_of_a_drag_is_painted_without_a_backlog(screen):
     screen.still(LOWER)
     screen.page.evaluate(
         """() => {
           const drawn = window.deep.model((m) => m.data?.emulated && !m.data.root_ivar)
-          window.painted = []
-          drawn.properties.data.change.connect(() => requestAnimationFrame(() => setTimeout(
-            () => window.painted.push(performance.now()))))
+          window.painted = 0
+          drawn.properties.data.change.connect(() => { window.painted += 1 })
         }"""
     )
-    lags = []
-    # A backlog would show in every drag; a pause of the machine shows in one.
-    for _ in range(3):
-        screen.page.evaluate("window.painted.length = 0")
-        screen.drag("T_eff", seconds=3)
-        end = screen.page.evaluate("performance.now()")
-        screen.page.wait_for_timeout(3000)
-        painted = screen.page.evaluate("window.painted")
-        assert len(painted) > 5
-        lags.append(painted[-1] - end)
-        if lags[-1] < 500:
-            break
+    moves = screen.drag("T_eff", seconds=3)
+    during = screen.page.evaluate("window.painted")
+    screen.still(LOWER)
+    painted = screen.page.evaluate("window.painted")
+    assert 0 < painted < moves, (during, painted, moves)
+    # The one at work when the drag ended, that of its end, and one on its way to the browser.
+    assert painted - during <= 3
     value = screen.box("T_eff").input_value()
     last = screen.page.evaluate("window.deep.spectra()")
-    assert min(lags) < 500
     # What came is the last value: typed anew, it gives the same spectra.
     screen.box("T_eff").fill("4000")
     screen.box("T_eff").press("Enter")

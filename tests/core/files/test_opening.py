@@ -19,7 +19,7 @@ from spectrabridge.core.errors import LineListError, SpectrabridgeError, Spectru
 from spectrabridge.core.files.budget import ByteBudget
 from spectrabridge.core.files.fits_layout import fits_layout, open_fits, open_large_fits
 from spectrabridge.core.files.hdf5 import open_hdf5
-from spectrabridge.core.files.npz import open_npz, open_zip
+from spectrabridge.core.files.npz import open_npz, open_zip, read_array
 from spectrabridge.core.files.regular import open_regular, read_limited, unpacked
 from spectrabridge.core.files.safetensors_header import read_metadata
 from spectrabridge.core.files.tables import read_table
@@ -408,3 +408,16 @@ class TestTables:
     def test_what_is_no_table(self, kind: str) -> None:
         with pytest.raises(SpectrumError, match=r"x\.t (cannot be read|is not a FITS file)"):
             read_table(b"\xff\xfe\x00 no table", kind, "x.t")
+
+
+@pytest.mark.parametrize("code", [0x110000, 0xFFFFFFFF, 0xD800])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_text_of_an_npz_file_that_is_no_unicode_is_refused(code: int, order: str) -> None:
+    # numpy reads it, and fails with a SystemError where the text is used.
+    names = np.array([65, code], f"{order}u4").view(f"{order}U2")
+    content = io.BytesIO()
+    np.savez(content, names=names, good=np.array(["Å", ""]))
+    with open_npz(content.getvalue(), "g.npz") as file:
+        assert read_array(file, "good", "g.npz").tolist() == ["Å", ""]
+        with pytest.raises(SpectrumError, match=r"^Array names of g\.npz cannot be read as "):
+            read_array(file, "names", "g.npz")
