@@ -10,6 +10,8 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
 import io
+import signal
+import threading
 import warnings
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -18,6 +20,12 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# A shell that runs the tests in the background makes them ignore Ctrl-C, and so would the programs
+# that tests start and interrupt.
+_main = threading.current_thread() is threading.main_thread()
+if _main and signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
