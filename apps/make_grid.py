@@ -32,10 +32,11 @@ PRINTED_FAILURES = 5
 @click.option("--n", type=click.IntRange(1), help="Spectra; with --draw list all rows by default.")
 @click.option(
     "--draw",
-    type=click.Choice(["mixed", "giants", "box", "catalogue", "list"]),
+    type=click.Choice(["stars", "mixed", "giants", "box", "catalogue", "list"]),
     default="mixed",
     show_default=True,
-    help="mixed: 60 % giant branch, 40 % box; catalogue: stars drawn from --table; list: its rows.",
+    help="stars: dwarfs and giants from 3500 to 6500 K; mixed: 60 % giant branch, 40 % box; "
+    "catalogue: stars drawn from --table; list: its rows.",
 )
 @click.option("--table", type=EXISTING, help="ECSV, CSV, FITS or VOTable with a column per label.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)

@@ -37,8 +37,8 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np
 import torch
 
-from spectrabridge.core.atmosphere import read_structure_table, table_of_structures
-from spectrabridge.core.atmosphere.training import held_out_nodes, learn
+from spectrabridge.core.atmosphere import read_model_table
+from spectrabridge.core.atmosphere.training import held_out_models, learn
 from spectrabridge.core.bundle import open_bundle
 from spectrabridge.core.emulator import Emulator
 from spectrabridge.core.labels import APOGEE_LABELS
@@ -91,18 +91,15 @@ def atlases(data: Path, simulator: SmeSimulator) -> dict[str, float]:
 
 
 def nodes(data: Path, simulator: SmeSimulator, n: int) -> dict[str, float]:
-    arrays = read_structure_table(data / "atmospheres" / "marcs_structures.npz")
-    held = held_out_nodes(arrays, 40, 0)
-    blind = learn(arrays, held_out=held)
-    table = table_of_structures(arrays)
+    table = read_model_table(data / "atmospheres" / "marcs_apogee.npz")
+    held = held_out_models(table, 200, 0)
+    blind = learn(table, held_out=held)
     errors = []
-    for i, j, k in held[np.linspace(0, len(held) - 1, n).round().astype(int)]:
-        star = float(arrays["teff"][i]), float(arrays["logg"][j]), float(arrays["feh"][k])
+    for model in held[np.linspace(0, len(held) - 1, n).round().astype(int)]:
+        star = tuple(float(v) for v in table.stars[model])
         flux = [
-            simulator.observed(
-                timed(simulator.normalised_flux, *star, 1.5, structure=model(*star)), 4.0
-            )
-            for model in (blind, table)
+            simulator.observed(timed(simulator.normalised_flux, *star, 1.5, structure=s), 4.0)
+            for s in (blind(*star), table.structure(int(model)))
         ]
         errors.append(float((flux[0] - flux[1]).std()))
     squares = np.square(errors)

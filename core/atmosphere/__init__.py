@@ -2,17 +2,18 @@
 
 from .files import read_atmosphere, read_atmospheres
 from .learnt_model import LearntAtmospheres, shipped_atmospheres
+from .model_table import ModelTable, read_model_table
 from .structure import Atmospheres, Structure
-from .table import TableAtmospheres, read_structure_table, table_of_structures
+from .table import TableAtmospheres
 
 __all__ = [
     "Atmospheres",
     "LearntAtmospheres",
+    "ModelTable",
     "Structure",
     "TableAtmospheres",
     "read_atmosphere",
     "read_atmospheres",
-    "read_structure_table",
+    "read_model_table",
     "shipped_atmospheres",
-    "table_of_structures",
 ]

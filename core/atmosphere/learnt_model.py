@@ -1,10 +1,12 @@
 """The shipped model of MARCS atmospheres: a smooth function of Teff, log g and [Fe/H].
 
-The logarithms of temperature, electron pressure, gas pressure and hydrogen column at 49
-Rosseland optical depths are a mean plus components, and each component's amplitude is a
-cubic polynomial plus a network of radial basis functions in (5040/Teff, log g, [Fe/H]).
-The function was fitted to MARCS models (Gustafsson et al. 2008, A&A 486, 951) by
-:mod:`~spectrabridge.core.atmosphere.learning`; it holds none of them.
+The logarithms of temperature, electron pressure, gas pressure and hydrogen column at 57
+optical depths at 5000 angstrom are a mean plus components, and each component's amplitude
+is a cubic polynomial plus a network of radial basis functions in (5040/Teff, log g,
+[Fe/H]). The function was fitted to MARCS models (Gustafsson et al. 2008, A&A 486, 951) by
+:mod:`~spectrabridge.core.atmosphere.training`; it holds none of them. Models of log g 3.5
+and more are plane-parallel with 1 km/s of microturbulence, those below spherical with
+2 km/s: the function runs smoothly through this step.
 """
 
 from __future__ import annotations
@@ -21,12 +23,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from ..errors import AtmosphereError
-from .structure import HYDROGEN_FRACTION, Structure
-
-AVOGADRO = 6.02214076e23
-
-QUANTITIES = ("temperature", "electron_pressure", "gas_pressure", "h_column")
-"""What the function gives, in K, dyn cm^-2 and hydrogen nuclei per cm^2."""
+from .structure import AVOGADRO, HYDROGEN_FRACTION, Structure
 
 _FILE = Path(__file__).with_name("marcs.safetensors")
 
@@ -177,12 +174,12 @@ class LearntAtmospheres:
 
 @lru_cache(maxsize=1)
 def shipped_atmospheres() -> LearntAtmospheres:
-    """Return the shipped function: Teff 3500-6500 K, log g 0-4.5, [Fe/H] -2 to 0.5.
+    """Return the shipped function: Teff 3400-6600 K, log g 0-5.2, [Fe/H] -2 to 0.75.
 
     Examples
     --------
     >>> giant = shipped_atmospheres()(4750.0, 2.5, 0.0)
     >>> giant.n_layers, bool((giant.temperature[1:] > 2000).all())
-    (49, True)
+    (57, True)
     """
     return LearntAtmospheres.load(_FILE)

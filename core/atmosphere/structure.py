@@ -22,6 +22,12 @@ HELIUM = 0.0851
 HYDROGEN_FRACTION = 1.0 / (1.0 + 4.0 * HELIUM + 0.018)
 """Part of the mass that is hydrogen, with 0.018 g of metals per g of hydrogen."""
 
+AVOGADRO = 6.02214076e23
+"""Per mol."""
+
+QUANTITIES = ("temperature", "electron_pressure", "gas_pressure", "h_column")
+"""What tabulated and learnt models give, in K, dyn cm^-2 and hydrogen nuclei per cm^2."""
+
 ATOM_MASS = (1.0 + 4.0 * HELIUM) / (1.0 + HELIUM) * HYDROGEN_MASS
 """Mean mass of atoms in g."""
 

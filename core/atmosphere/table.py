@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import AtmosphereError
-from ..files import understood
-from ..files.npz import open_npz
 from .structure import Structure
 
 _FIELDS = ("rhox", "temperature", "electrons", "atoms", "density")
@@ -107,56 +104,3 @@ class TableAtmospheres:
         values = np.exp(np.sum(parts, axis=0))
         rest: dict[str, NDArray[np.float64]] = dict(zip(_FIELDS, values, strict=True))
         return Structure(float(teff), float(logg), float(feh), **rest, source=self.description)
-
-
-def read_structure_table(path: str | Path) -> dict[str, NDArray]:
-    """Read an npz file of structures on a grid of labels.
-
-    Parameters
-    ----------
-    path : path
-        Arrays ``teff``, ``logg``, ``feh`` (the axes), ``log_tau_ross`` ``(n_layers,)``,
-        ``temperature``, ``electron_pressure``, ``gas_pressure``, ``rhox`` and ``h_column``,
-        each of shape ``(n_teff, n_logg, n_feh, n_layers)``, and ``extrapolated``: True
-        where there is no model. ``solar_*`` may hold one model more.
-
-    Raises
-    ------
-    AtmosphereError
-        If the file cannot be read or an array is missing.
-    """
-    path = Path(path)
-    needed = (
-        *("teff", "logg", "feh", "log_tau_ross", "extrapolated"),
-        *("temperature", "electron_pressure", "gas_pressure", "rhox", "h_column"),
-    )
-    with (
-        open_npz(path, what="an npz file", error=AtmosphereError) as file,
-        understood(path, "an npz file", AtmosphereError),
-    ):
-        missing = [name for name in needed if name not in file.files]
-        if missing:
-            raise AtmosphereError(
-                f"Expected arrays {', '.join(needed)} in {path.name}; missing: "
-                f"{', '.join(missing)}."
-            )
-        return {name: file[name] for name in file.files}
-
-
-def table_of_structures(arrays: dict[str, NDArray], description: str = "") -> TableAtmospheres:
-    """Return the real models of a table that :func:`read_structure_table` read."""
-    structures = []
-    for i, j, k in np.argwhere(~arrays["extrapolated"]):
-        place = (i, j, k)
-        structures.append(
-            Structure.from_pressures(
-                arrays["teff"][i],
-                arrays["logg"][j],
-                arrays["feh"][k],
-                temperature=arrays["temperature"][place],
-                electron_pressure=arrays["electron_pressure"][place],
-                gas_pressure=arrays["gas_pressure"][place],
-                rhox=arrays["rhox"][place],
-            )
-        )
-    return TableAtmospheres(structures, description or "tabulated model atmospheres")

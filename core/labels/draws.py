@@ -22,7 +22,8 @@ Draw = Callable[[int, torch.Generator], Tensor]
 """A function of (number of stars, generator) that returns labels (n_stars, n_labels)."""
 
 
-def _require_apogee(labels: LabelSet) -> None:
+def require_apogee(labels: LabelSet) -> None:
+    """Raise LabelError if labels are not the 25 that draws know."""
     if labels.names != APOGEE_LABELS.names:
         raise LabelError(
             "Giant-branch draws know the 25 labels of APOGEE_LABELS; found "
@@ -87,7 +88,7 @@ def giant_branch(n: int, generator: torch.Generator, labels: LabelSet = APOGEE_L
     >>> stars.shape, bool((stars[:, 0] < 5500).all())
     (torch.Size([200, 25]), True)
     """
-    _require_apogee(labels)
+    require_apogee(labels)
     device = generator.device
 
     def uniform(*shape: int) -> Tensor:
@@ -118,7 +119,7 @@ def giant_branch(n: int, generator: torch.Generator, labels: LabelSet = APOGEE_L
     vturb = 2.478 - 0.325 * logg + 0.25 * normal(n)
     vmacro = 10 ** (0.741 - 0.0998 * logg - 0.225 * feh + 0.08 * normal(n))
 
-    over_iron = _giant_mixture(feh, uniform, normal)
+    over_iron = giant_mixture(feh, uniform, normal)
     span = math.log(high[at("c12c13")].item() / low[at("c12c13")].item())
     ratio = low[at("c12c13")] * torch.exp(span * uniform(n))
     out = torch.cat(
@@ -132,10 +133,16 @@ def giant_branch(n: int, generator: torch.Generator, labels: LabelSet = APOGEE_L
     return torch.minimum(torch.maximum(out, low), high)
 
 
-def _giant_mixture(
-    feh: Tensor, uniform: Callable[..., Tensor], normal: Callable[..., Tensor]
+def giant_mixture(
+    feh: Tensor,
+    uniform: Callable[..., Tensor],
+    normal: Callable[..., Tensor],
+    dredge_up: Tensor | None = None,
 ) -> Tensor:
-    """Return [X/Fe] of giants, ``(n, n_elements)``, from [Fe/H] and two random sources."""
+    """Return [X/Fe] of stars, ``(n, n_elements)``, from [Fe/H] and two random sources.
+
+    `dredge_up` says of which stars it has taken carbon and brought nitrogen; of all if not given.
+    """
     n = len(feh)
     enhanced = 0.18 * ((feh < -0.2) & (uniform(n) < 0.4))
     poor = (0.02 - 0.15 * feh + 0.05 * normal(n) + enhanced).clamp(-0.1, 0.4)
@@ -143,9 +150,11 @@ def _giant_mixture(
     over_iron = 0.07 * normal(n, len(ELEMENTS))
     for element in ALPHA_ELEMENTS:
         over_iron[:, ELEMENTS.index(element)] += alpha
-    dredge_up = 0.3 * uniform(n)
-    over_iron[:, ELEMENTS.index("C")] += 0.3 * alpha - 0.5 * dredge_up
-    over_iron[:, ELEMENTS.index("N")] += dredge_up
+    brought = 0.3 * uniform(n)
+    if dredge_up is not None:
+        brought = brought * dredge_up
+    over_iron[:, ELEMENTS.index("C")] += 0.3 * alpha - 0.5 * brought
+    over_iron[:, ELEMENTS.index("N")] += brought
     over_iron = over_iron.clamp(-0.3, 0.45)
     over_iron[:, ELEMENTS.index("Fe")] = 0
     return over_iron
@@ -169,7 +178,7 @@ def box(n: int, generator: torch.Generator, labels: LabelSet = APOGEE_LABELS) ->
     >>> bool(((stars[:, magnesium] - stars[:, iron]).abs() <= 0.3001).all())
     True
     """
-    _require_apogee(labels)
+    require_apogee(labels)
     device = generator.device
     low = torch.tensor(labels.low, dtype=torch.float32, device=device)
     high = torch.tensor(labels.high, dtype=torch.float32, device=device)

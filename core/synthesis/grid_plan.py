@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..atmosphere import read_atmospheres, shipped_atmospheres
 from ..errors import SynthesisError
+from ..labels.diagram_draws import STAR_LABELS
 from ..labels.label_set import APOGEE_LABELS, LabelSet
 from ..linelist import LineList, read_lines, shipped_lines
 from ..spectra.wavelength import APSTAR_GRID, LARGEST_GRID, SPEED_OF_LIGHT, WavelengthGrid
@@ -34,7 +35,7 @@ class GridPlan:
     ----------
     n : int, optional
         Number of stars; the rows of the table for ``list``.
-    draw : {"mixed", "giants", "box", "catalogue", "list"}
+    draw : {"stars", "mixed", "giants", "box", "catalogue", "list"}
         Where labels come from: see :mod:`~spectrabridge.core.synthesis.label_draws`.
     seed : int
         Of the draw.
@@ -84,8 +85,8 @@ class GridPlan:
 
     @property
     def label_set(self) -> LabelSet:
-        """Labels of the stars."""
-        return APOGEE_LABELS
+        """Labels of the stars, with the ranges that they are drawn from."""
+        return STAR_LABELS if self.draw == "stars" else APOGEE_LABELS
 
     @property
     def grid(self) -> WavelengthGrid:

@@ -16,8 +16,9 @@ from ..errors import LabelError, SynthesisError
 from ..files.tables import read_table
 from ..io.table_formats import SUFFIXES
 from ..labels import APOGEE_LABELS, LabelSet, canonical, draws
+from ..labels.diagram_draws import whole_diagram
 
-KINDS = ("mixed", "giants", "box")
+KINDS = ("stars", "mixed", "giants", "box")
 """Draws that need no file."""
 
 GIANT_SHARE = 0.6
@@ -36,7 +37,7 @@ class LabelDraw(Protocol):
         """What it draws from, for provenance."""
 
     def __call__(self, index: int) -> tuple[int, NDArray[np.float64]]:
-        """Return the kind of star (1 giant branch or catalogue, 0 box or list) and its labels."""
+        """Return the kind of star (0 box or list, else 1) and its labels."""
 
 
 def _generator(seed: int, index: int) -> torch.Generator:
@@ -46,12 +47,13 @@ def _generator(seed: int, index: int) -> torch.Generator:
 
 @dataclass(frozen=True)
 class RandomStars:
-    """Stars of the giant branch, of a box, or 60 % and 40 % of both.
+    """Stars of the whole diagram, of the giant branch, of a box, or 60 % and 40 % of these two.
 
     Parameters
     ----------
-    kind : {"mixed", "giants", "box"}
-        See :func:`~spectrabridge.core.labels.draws.giant_branch` and
+    kind : {"stars", "mixed", "giants", "box"}
+        See :func:`~spectrabridge.core.labels.diagram_draws.whole_diagram`,
+        :func:`~spectrabridge.core.labels.draws.giant_branch` and
         :func:`~spectrabridge.core.labels.draws.box`.
     seed : int
         0 or more.
@@ -89,6 +91,8 @@ class RandomStars:
     def __call__(self, index: int) -> tuple[int, NDArray[np.float64]]:
         """Return the kind of star and its labels."""
         generator = _generator(self.seed, index)
+        if self.kind == "stars":
+            return 1, whole_diagram(1, generator, self.labels)[0].double().numpy().round(4)
         giant = self.kind == "giants"
         if self.kind == "mixed":
             giant = bool(torch.rand(1, generator=generator) < GIANT_SHARE)

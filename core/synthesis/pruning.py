@@ -14,6 +14,14 @@ from .sme import SmeSimulator
 PRUNING_STARS: tuple[tuple[float, float, float], ...] = ((3800.0, 0.5, 0.5), (5500.0, 4.0, 0.5))
 """Teff, log g and [Fe/H] of stars in which lines are strongest, of molecules and of atoms."""
 
+DIAGRAM_STARS: tuple[tuple[float, float, float], ...] = (
+    (3500.0, 0.5, 0.5),
+    (3500.0, 5.0, 0.5),
+    (4500.0, 4.7, 0.5),
+    (6500.0, 4.2, 0.5),
+)
+"""The same over the whole diagram; looked at where the atmospheres reach."""
+
 CHECK_STARS: tuple[tuple[float, float, float], ...] = (
     (4000.0, 1.5, 0.0),
     (4750.0, 2.5, 0.0),
@@ -22,7 +30,7 @@ CHECK_STARS: tuple[tuple[float, float, float], ...] = (
 
 
 def strengths(simulator: SmeSimulator) -> NDArray[np.float64]:
-    """Return each line's largest opacity over the continuum's in :data:`PRUNING_STARS`.
+    """Return each line's largest opacity over the continuum's, of stars in which lines are strong.
 
     Returns
     -------
@@ -42,7 +50,8 @@ def strengths(simulator: SmeSimulator) -> NDArray[np.float64]:
                 f"Pruning looks at the giants in which lines are strongest, and {why}. Make the "
                 "grid without it."
             )
-    for teff, logg, feh in PRUNING_STARS:
+    reached = [star for star in DIAGRAM_STARS if not simulator.atmospheres.outside(*star)]
+    for teff, logg, feh in (*PRUNING_STARS, *reached):
         structure = simulator.atmospheres(teff, logg, feh)
         best = np.fmax(best, simulator.opacity_ratio(structure))
     return best

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from spectrabridge.core.atmosphere import (
     LearntAtmospheres,
@@ -13,12 +14,12 @@ from spectrabridge.core.atmosphere import (
     TableAtmospheres,
     read_atmosphere,
     read_atmospheres,
-    read_structure_table,
+    read_model_table,
     shipped_atmospheres,
-    table_of_structures,
 )
-from spectrabridge.core.atmosphere.training import AtmosphereFit, held_out_nodes, learn
+from spectrabridge.core.atmosphere.training import AtmosphereFit, held_out_models, learn
 from spectrabridge.core.errors import AtmosphereError
+from spectrabridge.core.labels.diagram_draws import STAR_LABELS, whole_diagram
 
 
 def grey(teff: float, logg: float, feh: float, n: int = 12) -> Structure:
@@ -40,14 +41,14 @@ def grey(teff: float, logg: float, feh: float, n: int = 12) -> Structure:
 def test_shipped_atmospheres_are_those_of_the_sun_and_of_giants() -> None:
     atmospheres = shipped_atmospheres()
     sun = atmospheres(5777.0, 4.44, 0.0)
-    # Rosseland depth 1 of the MARCS Sun.
-    tau = np.array(atmospheres.facts["log_tau_ross"])[-sun.n_layers :]
-    assert np.interp(0.0, tau, sun.temperature) == pytest.approx(6237, abs=15)
+    # Depth 1 at 5000 angstrom of the MARCS Sun; at Rosseland depth 1 it is 6237 K.
+    tau = np.array(atmospheres.facts["log_tau_5000"])[-sun.n_layers :]
+    assert np.interp(0.0, tau, sun.temperature) == pytest.approx(6478, abs=15)
     giant = atmospheres(4750.0, 2.5, 0.0)
     assert 3000 < giant.temperature[0] < 3600
     assert (np.diff(giant.temperature[2:]) > 0).all()
     assert (giant.atoms > giant.electrons).all()
-    assert giant.rhox[-1] > 10 * sun.rhox[-1]
+    assert giant.rhox[-1] > 8 * sun.rhox[-1]
     # Smooth: half way between two stars lies between them.
     a, b, c = (atmospheres(t, 2.0, -0.5).temperature[20] for t in (4400, 4500, 4600))
     assert a < b < c
@@ -57,10 +58,10 @@ def test_shipped_atmospheres_are_those_of_the_sun_and_of_giants() -> None:
 @pytest.mark.parametrize(
     ("star", "words"),
     [
-        ((3000.0, 2.0, 0.0), "Teff is 3000 K; the atmospheres cover 3500 to 6500 K"),
-        ((4500.0, 5.0, 0.0), "log g is 5"),
+        ((3000.0, 2.0, 0.0), "Teff is 3000 K; the atmospheres cover 3400 to 6600 K"),
+        ((4500.0, 5.5, 0.0), "log g is 5.5"),
         ((4500.0, 2.0, -3.0), r"\[Fe/H\] is -3"),
-        ((6400.0, 0.5, 0.0), "begin at 1.90"),
+        ((6375.0, 0.5, 0.0), "begin at 1.25"),
         ((float("nan"), 2.0, 0.0), "Teff is nan"),
     ],
 )
@@ -72,61 +73,104 @@ def test_stars_outside_are_refused(star: tuple[float, float, float], words: str)
 def test_every_star_of_the_box_has_an_atmosphere() -> None:
     rng = np.random.default_rng(0)
     atmospheres = shipped_atmospheres()
+    for star in whole_diagram(300, torch.Generator().manual_seed(0)).double().numpy():
+        assert atmospheres(*star[[0, 1, STAR_LABELS.index("Fe")]]).n_layers >= 40
     for _ in range(300):
-        star = rng.uniform([3800, 0.5, -1.5], [5500, 4.0, 0.5])
-        assert atmospheres(*star).n_layers >= 40
+        star = rng.uniform([3800, 0.5, -1.5], [5000, 4.0, 0.5])
+        if star[1] > 0.75:
+            assert atmospheres(*star).n_layers >= 40
+
+
+def grey_table(path: Path) -> Path:
+    """Grey atmospheres on a grid, as an npz file of models."""
+    nodes = [
+        (teff, logg, feh)
+        for teff in np.arange(3500.0, 6600.0, 500.0)
+        for logg in np.arange(0.0, 5.1, 1.0)
+        for feh in (-1.5, -1.0, -0.5, 0.0, 0.5)
+    ]
+    models = [grey(*node) for node in nodes]
+    kt = 1.380649e-16 * np.array([m.temperature for m in models])
+    electron = np.array([m.electrons for m in models]) * kt
+    teff, logg, feh = np.array(nodes).T
+    np.savez(
+        path,
+        teff=teff,
+        logg=logg,
+        feh=feh,
+        # Depth scales differ from model to model, and reach less far than the joint one.
+        log_tau_5000=np.linspace(-3, 1, 12) + 0.05 * (feh[:, None] + logg[:, None]),
+        temperature=np.array([m.temperature for m in models]),
+        electron_pressure=electron,
+        gas_pressure=np.array([m.atoms for m in models]) * kt + electron,
+        h_column=np.array([m.rhox for m in models]) * 6.02214076e23 / 1.3584,
+    )
+    return path
 
 
 def test_a_fit_goes_through_a_smooth_table_and_states_its_error(tmp_path: Path) -> None:
-    axes = {
-        "teff": np.array([4000.0, 4250, 4500, 4750, 5000, 5250, 5500]),
-        "logg": np.arange(0.5, 3.6, 0.5),
-        "feh": np.array([-1.5, -1.0, -0.5, 0.0, 0.25]),
-    }
-    nodes = np.stack(np.meshgrid(*axes.values(), indexing="ij"), -1)
-    shape = nodes.shape[:3]
-    arrays: dict[str, np.ndarray] = dict(axes)
-    structures = [grey(*star) for star in nodes.reshape(-1, 3)]
-    kt = 1.380649e-16 * np.array([s.temperature for s in structures])
-    arrays["temperature"] = kt.reshape(*shape, -1) / 1.380649e-16
-    electron = np.array([s.electrons for s in structures]) * kt
-    arrays["electron_pressure"] = electron.reshape(*shape, -1)
-    arrays["gas_pressure"] = (np.array([s.atoms for s in structures]) * kt + electron).reshape(
-        *shape, -1
-    )
-    arrays["rhox"] = np.array([s.rhox for s in structures]).reshape(*shape, -1)
-    arrays["h_column"] = arrays["rhox"] * 6.02214076e23 / 1.3584
-    arrays["extrapolated"] = np.zeros(shape, bool)
-    arrays["log_tau_ross"] = np.linspace(-3, 1, 12)
-    held = held_out_nodes(arrays, 20, 1)
-    model = learn(arrays, AtmosphereFit(n_centres=60), held_out=held, description="grey")
+    table = read_model_table(grey_table(tmp_path / "table.npz"))
+    held = held_out_models(table, 20, 1)
+    model = learn(table, AtmosphereFit(n_centres=60, width=0.6), held_out=held, description="grey")
     found = model.facts["held_out"]
-    assert found["temperature_rms_k"] < 1.0
-    assert found["ln_gas_pressure_rms"] < 0.01
+    assert set(found) == {"all", "giants", "dwarfs", "cool"}
+    assert found["all"]["n_models"] == found["giants"]["n_models"] + found["dwarfs"]["n_models"]
+    assert found["all"]["temperature_rms_k"] < 8.0
+    assert found["all"]["ln_gas_pressure_rms"] < 0.02
     path = tmp_path / "grey.safetensors"
     model.save(path)
     back = LearntAtmospheres.load(path)
-    np.testing.assert_allclose(
-        back(4600, 2.2, -0.3).temperature, grey(4600, 2.2, -0.3).temperature, rtol=2e-3
-    )
+    k = int(np.flatnonzero((table.stars == [4500.0, 2.0, -0.5]).all(axis=1))[0])
+    node, learnt = table.structure(k), back(4500.0, 2.0, -0.5)
+    layers = slice(-learnt.n_layers, None)
+    np.testing.assert_allclose(learnt.temperature, node.temperature[layers], rtol=5e-3)
     assert back.description == "grey"
-    np.savez(tmp_path / "table.npz", **arrays)
-    table = table_of_structures(read_structure_table(tmp_path / "table.npz"))
-    node = table(4500, 2.0, -0.5)
-    np.testing.assert_allclose(node.temperature, grey(4500, 2.0, -0.5).temperature)
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(AtmosphereError, match="damaged"):
         LearntAtmospheres.load(path)
 
 
+def test_models_are_joined_on_the_same_optical_depth(tmp_path: Path) -> None:
+    table = read_model_table(grey_table(tmp_path / "table.npz"))
+    with np.load(tmp_path / "table.npz") as file:
+        depth, temperature = file["log_tau_5000"][7], file["temperature"][7]
+    found = np.exp(table.logarithms[7, 0])
+    inside = (table.log_tau > depth[0]) & (table.log_tau < depth[-1])
+    expected = np.exp(np.interp(table.log_tau, depth, np.log(temperature)))
+    np.testing.assert_allclose(found[inside], expected[inside])
+    # Above the first layer the temperature stays, and pressures go on falling.
+    np.testing.assert_allclose(found[table.log_tau < depth[0]], temperature[0])
+    assert (np.diff(table.logarithms[7, 2]) > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"h_column": None}, "missing: h_column"),
+        ({"temperature": np.ones((2, 3))}, "to have one shape"),
+        ({"log_tau_5000": np.zeros((210, 12))}, "must rise"),
+        ({"gas_pressure": np.zeros((210, 12))}, "must be positive"),
+    ],
+)
+def test_tables_that_cannot_be_fitted_are_refused(
+    tmp_path: Path, change: dict[str, np.ndarray | None], words: str
+) -> None:
+    with np.load(grey_table(tmp_path / "table.npz")) as file:
+        arrays = dict(file) | change
+    np.savez(tmp_path / "bad.npz", **{k: v for k, v in arrays.items() if v is not None})
+    with pytest.raises(AtmosphereError, match=words):
+        read_model_table(tmp_path / "bad.npz")
+
+
 def test_the_shipped_fit_is_that_of_the_table(data_file: Callable[[str], Path]) -> None:
-    arrays = read_structure_table(data_file("atmospheres/marcs_structures.npz"))
-    nodes = held_out_nodes(arrays, 40, 0)
-    model = learn(arrays, held_out=nodes)
-    found = model.facts["held_out"]
+    table = read_model_table(data_file("atmospheres/marcs_apogee.npz"))
+    assert len(table) == 4355
+    found = learn(table, held_out=held_out_models(table, 200, 0)).facts["held_out"]
     stated = shipped_atmospheres().facts["held_out"]
-    assert found["temperature_rms_k"] == pytest.approx(stated["temperature_rms_k"], rel=0.02)
-    assert found["temperature_rms_k"] < 6
+    for kind in ("all", "giants", "dwarfs", "cool"):
+        rms = found[kind]["temperature_rms_k"]
+        assert rms == pytest.approx(stated[kind]["temperature_rms_k"], rel=0.02)
+        assert rms < 4.5
 
 
 def test_tables_interpolate_and_name_their_holes() -> None:
