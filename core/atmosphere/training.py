@@ -133,9 +133,9 @@ def learn(
     scale[0] = fit.temperature_weight
     # The deepest layers do not reach the surface in the H band.
     scale[:, table.log_tau > 0.9] *= 0.3
-    scale = scale.ravel()
+    flat = scale.ravel()
     mean = values.mean(axis=0)
-    scaled = (values - mean) * scale
+    scaled = (values - mean) * flat
     components = np.linalg.svd(scaled, full_matrices=False)[2][: fit.n_components]
     terms = features(stars, centres, fit.width, fit.degree)
     penalty = np.full(terms.shape[1], fit.ridge)
@@ -149,7 +149,7 @@ def learn(
         "gravity_limit": lowest_gravities(table),
         "log_tau_5000": [float(t) for t in table.log_tau],
     }
-    model = LearntAtmospheres(centres, weights, components / scale, mean, facts)
+    model = LearntAtmospheres(centres, weights, components / flat, mean, facts)
     if held_out is not None:
         facts["held_out"] = errors(model, table, held_out)
     return model

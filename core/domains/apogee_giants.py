@@ -18,24 +18,23 @@ of 3700 to 4100 K are what a survey sees in the distant disc and bulge.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ..emulator.emulator import Emulator, in_batches
-from ..emulator.training import EmulatorTraining, train_emulator
+from ..emulator.training import EmulatorTraining
 from ..errors import SpectrumError, TrainingError
-from ..labels import LabelSet, draws
 from ..spectra.continuum import normalise
 from ..spectra.spectra import Spectra
-from .bad_pixels import shifted
-from .domains import Domains, HeldOut
+from .domains import Domains
 from .empirical_giants import EmpiricalGiants
-from .giant_catalogue import Giants, read_giants, scatter_the_rest, up_the_branch
+from .giant_catalogue import Giants, read_giants, up_the_branch
 from .registry import Sources, register
+from .semi_empirical import Parts, Survey, semi_empirical_domains
 from .survey_errors import SurveyErrors, read_survey_errors
 
 TITLE = "APOGEE giants: what real red giants show and the models lack"
@@ -58,28 +57,18 @@ TRUTH_TRAINING = EmulatorTraining(n_basis=64, hidden=(128, 128, 128), steps=12_0
 
 
 @dataclass(frozen=True)
-class GiantSurvey:
+class GiantSurvey(Survey):
     """How the observed giants are made from a catalogue.
 
     Parameters
     ----------
-    snr : float
-        Median signal-to-noise ratio per pixel over stars.
-    snr_scatter : float
-        Standard deviation of its natural logarithm; drawn within 60 to 500.
-    test_fraction : float
-        Part of the stars that neither domain sees.
+    snr, snr_scatter, test_fraction, seed
+        See :class:`~spectrabridge.core.domains.semi_empirical.Survey`.
     moved : float
         Stars moved up the giant branch and added, relative to the number of others.
-    seed : int
-        Of everything random.
     """
 
-    snr: float = 140.0
-    snr_scatter: float = 0.5
-    test_fraction: float = 0.1
     moved: float = 0.08
-    seed: int = 0
 
 
 @torch.no_grad()
@@ -100,38 +89,6 @@ def true_flux(emulator: Emulator, empirical: EmpiricalGiants, giants: Giants) ->
     ordinary = in_batches(emulator, torch.tensor(giants.expected, dtype=torch.float32))
     flux = empirical(giants.four) * own / ordinary.clamp_min(1e-3)
     return normalise(Spectra(emulator.grid, flux.numpy(), ids=giants.ids))
-
-
-def observe(
-    clean: Spectra, errors: SurveyErrors, survey: GiantSurvey, rng: np.random.Generator
-) -> Spectra:
-    """Return spectra with noise and bad pixels, normalised as any observation is."""
-    n, p = clean.flux.shape
-    snr = survey.snr * np.exp(survey.snr_scatter * rng.standard_normal(n))
-    sigma = (errors.profile / np.clip(snr, 60, 500)[:, None]).astype(np.float32)
-    noisy = clean.flux + sigma * rng.standard_normal((n, p), dtype=np.float32)
-    # Masks follow the sky, spectra the star: each star has its own velocity.
-    good = shifted(errors.good[rng.integers(0, len(errors.good), n)], rng)
-    flux, ivar = np.where(good, noisy, 1), np.where(good, sigma**-2, 0)
-    return normalise(Spectra(clean.grid, flux, ivar, ids=clean.ids))
-
-
-def draws_like(giants: Giants, labels: LabelSet) -> draws.Draw:
-    """Return a function that draws labels ``(n, n_labels)`` of giants of a catalogue.
-
-    What the catalogue lacks is drawn anew each time.
-    """
-
-    def draw_labels(n: int, generator: torch.Generator) -> Tensor:
-        rows = torch.randint(0, len(giants), (n,), generator=generator).numpy()
-        seed = int(torch.randint(0, 2**31, (1,), generator=generator))
-        out = giants.labels[rows].copy()
-        fresh = scatter_the_rest(giants.expected[rows], labels, np.random.default_rng(seed))
-        columns = labels.columns(("vturb", "vmacro", "c12c13"))
-        out[:, columns] = fresh[:, columns]
-        return torch.tensor(out, dtype=torch.float32)
-
-    return draw_labels
 
 
 def giant_domains(
@@ -170,47 +127,15 @@ def giant_domains(
         up_the_branch(stars, labels, survey.moved, survey.seed + i)
         for i, stars in enumerate((test, synthetic, seen))
     )
-    clean = true_flux(emulator, empirical, seen)
-    other = true_flux(emulator, empirical, synthetic)
-    test_truth = true_flux(emulator, empirical, test)
-    spectra = observe(clean, errors, survey, rng)
-    held = observe(test_truth, errors, survey, rng)
-
-    draw_labels = draws_like(synthetic, labels)
-    both = Spectra(
-        emulator.grid,
-        np.concatenate([clean.flux, other.flux]),
-        labels=np.concatenate([seen.labels, synthetic.labels]),
-        label_set=labels,
-    )
-    truth = train_emulator(both, truth_training, continuum="pseudo")
-    test_labels = torch.tensor(test.labels, dtype=torch.float32)
-    exact = torch.from_numpy(test_truth.flux)
-    miss = float((in_batches(truth, test_labels) - exact).square().mean().sqrt())
-    good = spectra.ivar > 0
-    return Domains(
-        "apogee-giants",
-        TITLE,
-        DESCRIPTION,
+    return semi_empirical_domains(
         emulator,
-        emulator,
-        draw_labels,
-        torch.from_numpy(spectra.flux),
-        float(np.median(spectra.ivar[good]) ** -0.5),
-        ivar=torch.from_numpy(spectra.ivar),
-        held_out=HeldOut(torch.from_numpy(held.flux), torch.from_numpy(held.ivar), test_labels),
-        truth=truth,
-        test_labels=test_labels,
-        test_truth=exact,
-        facts=asdict(survey)
-        | {
-            "kind": "semi-empirical",
-            "n_observed": len(seen),
-            "n_synthetic": len(synthetic),
-            "n_test": len(test),
-            "truth_emulator_rms": miss,
-        },
-        reference=draws.ordinary_giant(labels),
+        Parts(seen, synthetic, test),
+        partial(true_flux, emulator, empirical),
+        errors,
+        survey,
+        truth_training,
+        named=("apogee-giants", TITLE, DESCRIPTION),
+        rng=rng,
     )
 
 

