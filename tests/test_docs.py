@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import re
 import runpy
@@ -111,3 +112,35 @@ def test_every_page_is_linked_and_every_link_leads_somewhere() -> None:
 def test_verbs_of_the_command_line_are_in_the_manual() -> None:
     used = {line.split()[1] for _, line in COMMANDS}
     assert set(main.commands) <= used, sorted(set(main.commands) - used)
+
+
+NAMED = re.compile(r"`[^`]*?~?(spectrabridge(?:\.\w+)+)(?:\(\))?>?`")
+SOURCES = sorted(p for part in ("core", "explorer", "apps") for p in (ROOT / part).rglob("*.py"))
+
+
+def is_there(name: str) -> bool:
+    """Tell whether a full name is that of a module or of something in one."""
+    parts = name.split(".")
+    for k in range(len(parts), 0, -1):
+        try:
+            found: object = importlib.import_module(".".join(parts[:k]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[k:]:
+            fields = getattr(found, "__dataclass_fields__", {})
+            if part not in fields and not hasattr(found, part):
+                return False
+            found = getattr(found, part, None)
+        return True
+    return False
+
+
+def test_names_in_docstrings_and_pages_are_there() -> None:
+    """Sphinx leaves a name without a link in silence."""
+    gone = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in [*SOURCES, *PAGES]
+        for name in NAMED.findall(path.read_text(encoding="utf-8"))
+        if not is_there(name)
+    ]
+    assert gone == []

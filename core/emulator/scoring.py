@@ -159,7 +159,7 @@ def train_and_store(
         (:func:`~spectrabridge.core.io.grid.read_grid`), or spectra with labels.
     out : path, optional
         Folder for the emulator; see
-        :func:`~spectrabridge.core.emulator.storage.save_emulator`. Nothing is written
+        :meth:`~spectrabridge.core.emulator.Emulator.save`. Nothing is written
         without it.
     training : EmulatorTraining, optional
         Architecture and schedule. Its seed also chooses the held-out spectra.

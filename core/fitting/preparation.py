@@ -49,7 +49,7 @@ def prepare(
     ----------
     spectra : Spectra
         On the model's grid, or on a grid whose chips are the model's grid. Normalised by
-        :func:`~spectrabridge.core.continuum.normalise`, or not normalised; whatever
+        :func:`~spectrabridge.core.spectra.continuum.normalise`, or not normalised; whatever
         smooth shape another continuum left, this one takes out.
     model : Model
         Gives the grid and the kind of continuum.

@@ -42,7 +42,7 @@ def import_grid(
     Returns
     -------
     Spectra
-        See :func:`~spectrabridge.core.grid_import.finish.finish`.
+        See :func:`~spectrabridge.core.grid_import.conversion.finish`.
 
     Raises
     ------

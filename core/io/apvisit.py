@@ -60,7 +60,7 @@ class ApVisit:
         Name of the star.
     spectra : Spectra
         One spectrum on the apStar grid, flux in 1e-17 erg/s/cm^2/A, rest frame, resampled
-        by :func:`~spectrabridge.core.resample.resample`. Columns: ``kind`` (``visit``),
+        by :func:`~spectrabridge.core.spectra.resample.resample`. Columns: ``kind`` (``visit``),
         ``snr``, ``visit_file``.
     velocity : float
         km/s that were taken out of the observed wavelengths.

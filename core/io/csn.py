@@ -95,7 +95,7 @@ def read_csn(
 
         The flux is normalised by another routine than ours, so ``provenance`` does not
         count it as normalised: it is to pass through
-        :func:`~spectrabridge.core.continuum.normalise`.
+        :func:`~spectrabridge.core.spectra.continuum.normalise`.
 
     Raises
     ------

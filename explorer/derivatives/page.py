@@ -208,9 +208,7 @@ class DerivativesPage(Component, pn.viewable.Viewer):
         def make() -> bytes:
             found = self.derivatives.get(self.model.labels.array(labels))
             table = derivative_table(self.model, found)
-            table.meta = metadata(
-                bundle.name, getattr(bundle, "fingerprint", ""), labels, split, link=link
-            )
+            table.meta = metadata(bundle.name, bundle.fingerprint, labels, split, link=link)
             return table_bytes(table, format_)
 
         return make

@@ -13,8 +13,9 @@ from ...core.spectra import WavelengthGrid
 from ..figures.theme import ADAPTED, surface
 from ..figures.wavelength_axis import Wavelengths
 from ..session.component import Component
-from ..state.view_state import ALL, ViewState
+from ..state.view_state import ViewState
 from ..widgets.curve_legend import CurveLegend
+from ..widgets.view_controls import GROUP, chip_choice
 from .density_figure import DensityFigure
 from .fitted_star import FittedStar
 from .residual_figure import SIDE_WIDTH_PIXELS
@@ -60,13 +61,9 @@ class StarView(Component, pn.viewable.Viewer):
         # Both are built when there is something to show.
         self.figure: StarFigure | None = None
         self.density: DensityFigure | None = None
-        names = [chip.name for chip in grid.chips]
-        chips = {str(i + 1): name for i, name in enumerate(names)} if len(names) > 1 else {}
-        self.chip = pmui.RadioButtonGroup.from_param(
-            self.state.param.chip, options=chips | {"all": ALL}, **_GROUP
-        )
+        self.chip = chip_choice(self.state, grid)
         self.which = pmui.RadioButtonGroup.from_param(
-            self.param.mode, options=[ONE, EVERY], **_GROUP
+            self.param.mode, options=[ONE, EVERY], **GROUP
         )
         self.legend = CurveLegend(margin=(0, 0, 0, 52), width=256)
         self.legend.param.watch(self._hide, "hidden")
@@ -183,19 +180,3 @@ _SMALL = {"font-size": "12px", "line-height": "16px"}
 _BESIDE = {"font-size": "12px", "line-height": "24px", "white-space": "nowrap"}
 
 _NOTICE = {"font-size": "13.5px", "line-height": "20px", "max-width": "640px"}
-
-_GROUP: dict[str, Any] = {
-    "label": "",
-    "description": "",
-    "margin": 0,
-    "size": "small",
-    "sx": {
-        "& .MuiToggleButton-root": {
-            "padding": "1px 7px",
-            "textTransform": "none",
-            "fontSize": "12px",
-            "lineHeight": 1.6,
-            "whiteSpace": "nowrap",
-        }
-    },
-}

@@ -112,9 +112,7 @@ class SpectrumPage(Component, pn.viewable.Viewer):
                 found = self.derivatives.get(model.labels.array(labels))
             latents = self.instrument.latents(split) if self.instrument and split else None
             table = spectrum_table(model, labels, latents, observed, element, found)
-            table.meta = metadata(
-                bundle.name, getattr(bundle, "fingerprint", ""), labels, split, star, link
-            )
+            table.meta = metadata(bundle.name, bundle.fingerprint, labels, split, star, link)
             return table_bytes(table, format_)
 
         return make

@@ -40,8 +40,8 @@ class ViewState(param.Parameterized):
         Values to start from and to return to; rounded as they are shown.
     extrapolations : callable, optional
         Tells what of a star's labels lies outside the trained range, as
-        :meth:`~spectrabridge.core.model.Model.extrapolations`; the ranges of the labels
-        themselves if not given.
+        :meth:`~spectrabridge.core.bundle.protocols.SpectralModel.extrapolations`; the ranges
+        of the labels themselves if not given.
     **params
         Start values of the parameters.
     """
