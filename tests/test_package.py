@@ -23,6 +23,8 @@ from packaging.version import Version
 
 from spectrabridge.core.version import __version__
 
+from .tools.test_house import house
+
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("core", "explorer", "apps")
 AT_ROOT = ("__init__.py", "CITATION.cff", "py.typed")  # beside the parts in the package
@@ -169,48 +171,6 @@ class TestDependencies:
 class TestPrivateParts:
     """What libraries keep to themselves is touched in the folders of workarounds only."""
 
-    DOCUMENTED = frozenset({"os._exit"})
-    """Names that their library documents, for all their underscore."""
-
-    @staticmethod
-    def is_private(name: str) -> bool:
-        return name.startswith("_") and not (name.startswith("__") and name.endswith("__"))
-
-    @staticmethod
-    def defined(tree: ast.Module) -> set[str]:
-        """Names that a module defines: functions, classes, variables, attributes of its own."""
-        names: set[str] = set()
-        for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-                names.add(node.name)
-            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                names.add(node.id)
-            elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-                names |= {node.attr} if ast.unparse(node.value) in ("self", "cls") else set()
-        return names
-
-    @staticmethod
-    def is_own(value: ast.expr) -> bool:
-        """Tell whether this is ``self``, ``cls`` or ``super()``."""
-        if isinstance(value, ast.Call):
-            return isinstance(value.func, ast.Name) and value.func.id == "super"
-        return isinstance(value, ast.Name) and value.id in ("self", "cls")
-
-    def accesses(self, tree: ast.Module) -> Iterator[str]:
-        """Yield private accesses of a module, with their lines."""
-        defined = self.defined(tree)
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Attribute) and self.is_private(node.attr):
-                text = ast.unparse(node)
-                ours = self.is_own(node.value) or node.attr in defined
-                if not ours and text not in self.DOCUMENTED:
-                    yield f"line {node.lineno}: {text}"
-            elif isinstance(node, ast.ImportFrom):
-                parts = (node.module or "").split(".")
-                for name in [*parts, *(alias.name for alias in node.names)]:
-                    if self.is_private(name):
-                        yield f"line {node.lineno}: from {node.module} import {name}"
-
     @pytest.mark.parametrize("module", sorted(MODULES))
     def test_are_left_alone(self, module: str) -> None:
         if ".workarounds" in module:
@@ -218,29 +178,7 @@ class TestPrivateParts:
                 ("spectrabridge.explorer.workarounds", "spectrabridge.apps.server.workarounds")
             )
             return
-        assert list(self.accesses(TREES[module])) == []
-
-    def test_are_found(self) -> None:
-        code = """
-import os
-from library._inner import thing
-from .sibling import _other
-
-class Ours:
-    _own = 1
-
-    def do(self, library):
-        self._own = library._hidden
-        super()._hook()
-        os._exit(0)
-        return library._own
-"""
-        found = list(self.accesses(ast.parse(code)))
-        assert [line.split(": ")[1] for line in found] == [
-            "from library._inner import _inner",
-            "from sibling import _other",
-            "library._hidden",
-        ]
+        assert list(house.private_accesses(TREES[module])) == []
 
     @pytest.mark.parametrize(
         "module", sorted(m for m in MODULES if ".workarounds." in m), ids=lambda m: m.split(".")[-1]

@@ -174,10 +174,10 @@ def private_accesses(tree: ast.Module) -> Iterator[tuple[int, str]]:
             if ast.unparse(node.value) not in ("self", "cls", "super()"):
                 yield node.lineno, ast.unparse(node)
         elif isinstance(node, ast.ImportFrom):
-            for alias in node.names:
-                if _is_private(alias.name):
-                    source = "." * node.level + (node.module or "")
-                    yield node.lineno, f"from {source} import {alias.name}"
+            source = "." * node.level + (node.module or "")
+            for name in [*source.split("."), *(alias.name for alias in node.names)]:
+                if _is_private(name):
+                    yield node.lineno, f"from {source} import {name}"
 
 
 def _is_private(name: str) -> bool:

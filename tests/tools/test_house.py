@@ -99,6 +99,8 @@ def test_a_new_room_must_get_a_floor(tmp_path: Path) -> None:
         ("import x\nx._y", ["x._y"]),
         ("from x import _y", ["from x import _y"]),
         ("from .x import _y as z", ["from .x import _y"]),
+        ("from library._inner import thing", ["from library._inner import _inner"]),
+        ("import os\nos._exit(0)", []),
         ("import x\nx._y = 1", ["x._y"]),
         ("import x\nx.__class__\nx.y._z.w", ["x.y._z"]),
         ("class A:\n    def f(self):\n        return self._y, cls._z, super()._w", []),
