@@ -6,7 +6,7 @@ are absolute.
 
 from __future__ import annotations
 
-from .server.server import build, serve
+from spectrabridge.apps.server.server import build, serve
 
 __all__ = ["build", "serve"]
 

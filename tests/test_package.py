@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -143,6 +144,11 @@ class TestDependencies:
 
         for module in graph:
             follow(module, ())
+
+    def test_the_file_that_panel_serves_runs_by_its_path(self) -> None:
+        """As `panel serve apps/explorer.py` runs it: outside any package."""
+        names = runpy.run_path(str(ROOT / "apps" / "explorer.py"), run_name="script")
+        assert callable(names["build"]) and callable(names["serve"])
 
     def test_relative_inside_the_package(self) -> None:
         scripts = {"spectrabridge.apps.explorer"}  # `panel serve` runs it outside any package

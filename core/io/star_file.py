@@ -123,7 +123,9 @@ def _read(file: OpenFile, options: ReadingOptions) -> StarFile:
     """Return the star of an opened file, by the loader of its format."""
     found = STAR_FORMATS.identify(file)
     if found is None:
-        raise SpectrumError(f"{file.name} is none of the files that are read: {readable()}.")
+        # In few words: the message stands in a narrow panel. The Fit page and the manual have more.
+        kinds = ", ".join(f.name for f in STAR_FORMATS)
+        raise SpectrumError(f"{file.name} is none of the files that are read: {kinds}.")
     check_options(found, file.name, options)
     star = found.load(file, options)
     if options.resolution is None:

@@ -282,7 +282,8 @@ def test_ten_files_at_once(screen):
     files += [("notes.txt", b"no star"), ("cut.fits", apstar[:5000])]
     screen.drop(*files)
     expect(screen.star.locator("option")).to_have_count(9)
-    expect(screen.page.get_by_text("notes.txt is not a FITS file").first).to_be_visible()
+    told = screen.page.get_by_text("notes.txt is none of the files that are read")
+    expect(told.first).to_be_visible()
     expect(screen.page.get_by_text("cut.fits").first).to_be_visible()
     expect(screen.button("observed")).to_be_visible()
     before = screen.still(FLUX)
