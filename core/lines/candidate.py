@@ -22,9 +22,10 @@ from ..files import unpacked
 from ..files.typed_json import mapping_of, rebuilt, value_of
 from ..spectra.wavelength import vacuum_to_air
 
-Kind = Literal["missing", "too weak", "too strong", "shifted"]
+Kind = Literal["missing", "too weak", "too strong", "shifted", "changes sign", "broad"]
 """What the simulator does with a feature: it lacks it, has it too weak or too strong, or has it
-at another wavelength."""
+at another wavelength; in some stars one and in others the other; or the feature is wider than
+one line: a blend, wings, or the continuum."""
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """What the simulator does where a candidate is."""
@@ -141,6 +142,8 @@ class Candidate:
         What it may belong to, the likeliest first.
     near : tuple of NearLine
         Known transitions near it, the strongest first.
+    shift : float, optional
+        Of a shifted line: adapted minus emulated wavelength, angstrom. Tables of 0.1 lack it.
     """
 
     id: str
@@ -160,6 +163,7 @@ class Candidate:
     significance: float
     answers: tuple[Answer, ...] = ()
     near: tuple[NearLine, ...] = ()
+    shift: float | None = None
 
     @property
     def air(self) -> float:
@@ -267,10 +271,12 @@ class Candidates(Sequence[Candidate]):
         out["wavelength_air"] = np.array([c.air for c in rows]) * units.AA
         out["low"] = np.array([c.low for c in rows]) * units.AA
         out["high"] = np.array([c.high for c in rows]) * units.AA
-        out["kind"] = np.array([c.kind for c in rows], "U10")
+        out["kind"] = np.array([c.kind for c in rows], "U12")
         for name in ("emulated", "adapted", "depth", "depth_low", "depth_high", "significance"):
             out[name] = np.array([getattr(c, name) for c in rows], float)
         out["width"] = np.array([c.width for c in rows]) * units.mAA
+        shifts = [np.nan if c.shift is None else c.shift for c in rows]
+        out["shift"] = np.array(shifts, float) * units.AA
         for k in range(3):
             some = [c.answers[k] if len(c.answers) > k else Answer("", np.nan) for c in rows]
             out[f"answer_{k + 1}"] = np.array([a.name for a in some], "U8")
@@ -340,7 +346,7 @@ class Candidates(Sequence[Candidate]):
 _ABOUT = {
     "wavelength": "centre, vacuum",
     "wavelength_air": "centre, standard air",
-    "kind": "what the simulator does: missing, too weak, too strong, shifted",
+    "kind": "what the simulator does: missing, too weak, too strong, shifted, changes sign, broad",
     "emulated": "depth below the continuum, emulated, reference star",
     "adapted": "depth below the continuum, adapted, reference star",
     "depth": "adapted minus emulated depth",
@@ -348,4 +354,5 @@ _ABOUT = {
     "depth_high": "95th percentile of depth over stars",
     "significance": "depth in units of the adaptation's own noise",
     "width": "difference of equivalent widths, adapted minus emulated",
+    "shift": "adapted minus emulated wavelength of a shifted line",
 }

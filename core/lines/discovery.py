@@ -23,6 +23,10 @@ CANDIDATES = "candidates.json.gz"
 MISSING_DEPTH_RATIO = 0.3
 """A line is missing if the simulator has less than this part of its depth."""
 
+BROAD_ANGSTROM = 2.0
+"""A feature that is wider is more than one line: at R = 22,500 a line has 1.3 angstrom at a tenth
+of its height."""
+
 SHIFTED_LOBE_PIXELS = 8
 """Lobes of a shifted line peak within so many pixels of each other."""
 
@@ -118,6 +122,7 @@ def candidates_in(
     for extent, ranked in zip(extents, answers, strict=True):
         p, pixels = extent.peak, extent.pixels
         centre = round(float(wavelength[p]), 4)
+        kind = _kind(seen, extent, noise)
         rows.append(
             Candidate(
                 candidate_id(bundle.fingerprint, centre),
@@ -127,7 +132,7 @@ def candidates_in(
                 extent.start,
                 extent.stop,
                 p,
-                _kind(seen, extent),
+                kind,
                 round(float(1 - seen.emulated[0, p]), 4),
                 round(float(1 - seen.adapted[0, p]), 4),
                 round(float(difference[0, p]), 4),
@@ -137,6 +142,7 @@ def candidates_in(
                 round(float(abs(depth[p]) / noise[p]), 2),
                 tuple(ranked),
                 near_lines(centre, known, reference.get("teff", 4750.0)),
+                _shift(seen, extent) if kind == "shifted" else None,
             )
         )
     return Candidates(bundle.name, bundle.fingerprint, reference, asdict(settings), tuple(rows))
@@ -184,15 +190,39 @@ def _joined(extents: Sequence[Extent], depth: NDArray[np.float64]) -> list[Exten
     return out
 
 
-def _kind(seen: Contrast, extent: Extent) -> Kind:
+def _kind(seen: Contrast, extent: Extent, noise: NDArray[np.float64]) -> Kind:
+    wavelength = seen.grid.wavelength
+    if wavelength[extent.stop - 1] - wavelength[extent.start] > BROAD_ANGSTROM:
+        return "broad"
     if extent.sign == 0:
         return "shifted"
+    p = extent.peak
+    low, high = np.percentile(-seen.difference[:, p].astype(np.float64), [5, 95])
+    if low < -noise[p] and high > noise[p]:
+        return "changes sign"
     if extent.sign < 0:
         return "too strong"
     own, whole = (
         _line_depth(1 - flux.mean(axis=0), extent) for flux in (seen.emulated, seen.adapted)
     )
     return "missing" if own < MISSING_DEPTH_RATIO * whole else "too weak"
+
+
+def _shift(seen: Contrast, extent: Extent) -> float | None:
+    """Return how far a line is shifted, adapted minus emulated, in angstrom; None if unknown.
+
+    A shift by d changes the flux F by -d dF/dwavelength: d by least squares over the feature
+    and the mean of the stars.
+    """
+    reach = slice(max(extent.start - 2, 0), extent.stop + 2)
+    wavelength = seen.grid.wavelength[reach]
+    emulated, adapted = (
+        flux.mean(axis=0)[reach].astype(np.float64) for flux in (seen.emulated, seen.adapted)
+    )
+    slope = np.gradient(emulated, wavelength)
+    change = adapted - emulated
+    power = float((slope**2).sum())
+    return round(-float((change * slope).sum()) / power, 4) if power > 0 else None
 
 
 def _line_depth(absorption: NDArray[np.float32], extent: Extent, reach: int = 6) -> float:

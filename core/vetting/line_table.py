@@ -27,6 +27,15 @@ Unnamed = Literal["likeliest", "leave out"]
 KNOWN_LINE_WINDOW_ANGSTROM = 0.3
 """How far a known line may lie from a feature to lend it its species and data, angstrom."""
 
+NO_LINES = {
+    "broad": "broad: wider than one line, so a blend, wings or the continuum",
+    "changes sign": "changes sign: too weak in some stars and too strong in others",
+}
+"""Kinds of features that no line of a list stands for, with the reason."""
+
+MAX_CHANGE_DEX = 1.0
+"""A log gf is changed by at most so much without a fit."""
+
 SAME_LINE_ANGSTROM = 0.005
 """How far two entries of line lists may lie apart and be one line, angstrom."""
 
@@ -110,8 +119,8 @@ class LineTable:
     Parameters
     ----------
     lines : LineList
-        At the features' wavelengths. log gf and excitation energy are NaN where no known
-        line lends them.
+        Known lines with what changes about them, and new ones. log gf is NaN where it has
+        to be fitted first: no line lends its strength to another.
     comments : tuple of str
         Of each line: where its data come from, and the vetter's words.
     left_out : tuple of (Candidate, str)
@@ -130,11 +139,19 @@ def line_table(
     unnamed: Unnamed = "likeliest",
     source: str = "features accepted in vetting",
 ) -> LineTable:
-    """Return accepted features as lines.
+    """Return accepted features as lines that can be merged with the list they were found with.
 
-    A feature's species is that of the nearest known line of its element or molecule
-    within 0.3 angstrom, which also lends log gf and excitation energy; without one the
-    species is neutral and both are unknown.
+    What becomes of a feature follows from its kind and from the nearest known line of its
+    element or molecule within 0.3 angstrom:
+
+    - too weak, too strong: that line, at its own wavelength, with a changed log gf;
+    - shifted: that line, at its new wavelength;
+    - changes sign, broad: none; no line does that;
+    - missing: a new line at the feature's wavelength whose log gf and excitation energy are
+      unknown, with the species of that line, else neutral.
+
+    A known line is changed once: further features that it stands for are left out by name, as
+    is what has to change and has no known line.
 
     Parameters
     ----------
@@ -152,33 +169,51 @@ def line_table(
     source : str
         Where the list is from.
     """
-    rows: list[tuple[Candidate, _Row]] = []
+    rows: list[_Row] = []
     left_out = []
     book = None if known is None else _Book(known, lines_for(reference or {}, known).loggf)
-    # In the order that the list will have, so that comments stay with their lines.
+    changed: dict[NearLine, Candidate] = {}
     for candidate, decision in sorted(accepted, key=lambda pair: pair[0].wavelength):
         element, chosen = decision.element, True
         if not element and unnamed == "likeliest":
             element, chosen = candidate.best, False
+        tail = f"; {decision.comment}" * bool(decision.comment)
         if element in UNDECIDED or not element:
             reason = f"said to be {element}" if element else "no element was named"
+            left_out.append((candidate, reason + tail))
+            continue
+        if candidate.kind in NO_LINES:
+            left_out.append((candidate, f"{NO_LINES[candidate.kind]}{tail}"))
+            continue
+        near = nearest_known(candidate, element)
+        if near is None and candidate.kind != "missing":
+            window = f"{KNOWN_LINE_WINDOW_ANGSTROM} A"
+            reason = f"{candidate.kind}, but no known line of {element} within {window} to change"
+            left_out.append((candidate, reason + tail))
+            continue
+        if near in changed and candidate.kind != "missing":
+            first = changed[near]
             left_out.append(
-                (candidate, reason + (f"; {decision.comment}" * bool(decision.comment)))
+                (candidate, f"its line is that of the feature at {first.wavelength:.2f} A{tail}")
             )
             continue
-        rows.append((candidate, _row(candidate, decision, element, chosen, book)))
+        if near is not None and candidate.kind != "missing":
+            changed[near] = candidate
+        rows.append(_row(candidate, decision, element, chosen, near, book))
+    # Comments stay with their lines: a line list is in order of wavelength.
+    rows.sort(key=lambda r: r.wavelength)
     lines = LineList(
-        species=np.array([r.species for _, r in rows], dtype=np.str_),
-        wl_vac=np.array([c.wavelength for c, _ in rows], dtype=float),
-        loggf=np.array([r.loggf for _, r in rows], dtype=float),
-        ep=np.array([r.ep for _, r in rows], dtype=float),
-        isotopologue=np.array([r.isotopologue for _, r in rows], dtype=np.str_),
-        gamma_rad=np.array([r.gamma_rad for _, r in rows], dtype=float),
-        gamma_stark=np.array([r.gamma_stark for _, r in rows], dtype=float),
-        vdw=np.array([r.vdw for _, r in rows], dtype=float),
+        species=np.array([r.species for r in rows], dtype=np.str_),
+        wl_vac=np.array([r.wavelength for r in rows], dtype=float),
+        loggf=np.array([r.loggf for r in rows], dtype=float),
+        ep=np.array([r.ep for r in rows], dtype=float),
+        isotopologue=np.array([r.isotopologue for r in rows], dtype=np.str_),
+        gamma_rad=np.array([r.gamma_rad for r in rows], dtype=float),
+        gamma_stark=np.array([r.gamma_stark for r in rows], dtype=float),
+        vdw=np.array([r.vdw for r in rows], dtype=float),
         source=source,
     )
-    return LineTable(lines, tuple(r.comment for _, r in rows), tuple(left_out))
+    return LineTable(lines, tuple(r.comment for r in rows), tuple(left_out))
 
 
 @dataclass(frozen=True)
@@ -206,6 +241,7 @@ class _Book:
 @dataclass(frozen=True)
 class _Row:
     species: str
+    wavelength: float
     comment: str
     loggf: float = float("nan")
     ep: float = float("nan")
@@ -229,33 +265,85 @@ def nearest_known(candidate: Candidate, element: str) -> NearLine | None:
 
 
 def _row(
-    candidate: Candidate, decision: Decision, element: str, chosen: bool, book: _Book | None
+    candidate: Candidate,
+    decision: Decision,
+    element: str,
+    chosen: bool,
+    near: NearLine | None,
+    book: _Book | None,
 ) -> _Row:
-    words = [] if chosen else [f"{element} is the likeliest answer, chosen by nobody"]
-    near = nearest_known(candidate, element)
+    """Return the line of a feature: a new one, or a known one with what changes about it."""
+    words = [f"{candidate.kind} in the model"]
+    words += [] if chosen else [f"{element} is the likeliest answer, chosen by nobody"]
     tail = [decision.comment] if decision.comment else []
     if near is None:
         words.append(f"no known line within {KNOWN_LINE_WINDOW_ANGSTROM} A")
         if element not in PAIRS:
             words.append("ionisation not known, taken as neutral")
-        return _Row(f"{element} 1", "; ".join([*words, *tail]))
+        return _Row(f"{element} 1", candidate.wavelength, "; ".join([*words, *tail]))
     offset = near.wavelength - candidate.wavelength
-    words.append(f"known line at {offset:+.3f} A")
-    row = _Row(near.species, "", near.loggf, near.ep)
-    again = None if book is None else book.find(near)
-    if again is not None and book is not None:
-        known = book.lines
-        row = replace(
-            row,
-            loggf=float(known.loggf[again]),
-            isotopologue=str(known.isotopologue[again]),
-            gamma_rad=float(known.gamma_rad[again]),
-            gamma_stark=float(known.gamma_stark[again]),
-            vdw=float(known.vdw[again]),
+    if candidate.kind == "missing":
+        # A known line lends no strength: the model has it, and lacks the feature all the same.
+        words.append(
+            f"the known line at {offset:+.3f} A has log gf {near.loggf:.3f}, EP {near.ep:.3f} eV"
         )
-    elif Species.parse(near.species).is_molecule:
+        return _Row(near.species, candidate.wavelength, "; ".join([*words, *tail]))
+    row = _known_row(near, book)
+    if (book is None or book.find(near) is None) and Species.parse(near.species).is_molecule:
         words.append("isotopes not known, their fraction may be in log gf")
-    return replace(row, comment="; ".join([*words, *tail]))
+    if candidate.kind == "shifted":
+        row, word = _shifted(row, candidate)
+    else:
+        row, word = _rescaled(row, candidate)
+    return replace(row, comment="; ".join([*words, word, *tail]))
+
+
+def _known_row(near: NearLine, book: _Book | None) -> _Row:
+    """Return a known line as its list has it."""
+    row = _Row(near.species, near.wavelength, "", near.loggf, near.ep)
+    again = None if book is None else book.find(near)
+    if again is None or book is None:
+        return row
+    known = book.lines
+    return replace(
+        row,
+        wavelength=float(known.wl_vac[again]),
+        loggf=float(known.loggf[again]),
+        isotopologue=str(known.isotopologue[again]),
+        gamma_rad=float(known.gamma_rad[again]),
+        gamma_stark=float(known.gamma_stark[again]),
+        vdw=float(known.vdw[again]),
+    )
+
+
+def _rescaled(row: _Row, candidate: Candidate) -> tuple[_Row, str]:
+    """Return a line whose log gf is changed by the ratio of depths, and a word on that.
+
+    Depths grow like gf where lines are weak; of strong lines the change is too small. It is a
+    first estimate, to be replaced by a fit.
+    """
+    depths = candidate.emulated, candidate.adapted
+    if min(depths) <= 0:
+        return replace(row, loggf=float("nan")), (
+            f"log gf {row.loggf:.3f} has to change, by what the depths {depths[1]:.3f} and "
+            f"{depths[0]:.3f} do not tell"
+        )
+    change = float(np.clip(np.log10(depths[1] / depths[0]), -MAX_CHANGE_DEX, MAX_CHANGE_DEX))
+    return replace(row, loggf=row.loggf + change), (
+        f"log gf {row.loggf:.3f} changed by {change:+.3f}, a first estimate from depths of "
+        f"{depths[1]:.3f} and {depths[0]:.3f}"
+    )
+
+
+def _shifted(row: _Row, candidate: Candidate) -> tuple[_Row, str]:
+    """Return a line at its new wavelength, and a word on the old one."""
+    if candidate.shift is None:
+        return replace(row, loggf=float("nan")), (
+            "by how much is not in the table of candidates; find them again with lines --store"
+        )
+    return replace(row, wavelength=row.wavelength + candidate.shift), (
+        f"wavelength {row.wavelength:.4f} A (vacuum) changed by {candidate.shift:+.4f} A"
+    )
 
 
 def line_list_text(

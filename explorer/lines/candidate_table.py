@@ -92,6 +92,7 @@ def candidate_columns(unit: str, medium: str) -> list[Column]:
         column("prob.", "Probability of this answer, by the spectra alone"),
         column("kind", "What the simulator does with it", number=False),
         column("depth", "Adapted minus emulated depth in the reference star"),
+        column("EW", "Adapted minus emulated equivalent width in the reference star, m\u00c5"),
         column("signif.", "Depth in units of the adaptation's own noise"),
         column("nearest strong line", "Strongest known line near it, and how far", number=False),
         column("status", "What you have decided", number=False),
@@ -133,6 +134,7 @@ def candidate_rows(
                     ["" if probability is None else f"{probability:.2f}", probability, ""],
                     [candidate.kind, KINDS.index(candidate.kind), ""],
                     [f"{candidate.depth:.3f}".replace("-", "\u2212"), candidate.depth, ""],
+                    [f"{candidate.width:.0f}".replace("-", "\u2212"), candidate.width, ""],
                     [f"{candidate.significance:.1f}", candidate.significance, ""],
                     _near(candidate),
                     [

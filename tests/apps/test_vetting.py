@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from astropy.table import Table
 from click.testing import CliRunner, Result
@@ -61,8 +62,8 @@ def candidates(bundle: Bundle) -> Candidates:
             start,
             stop,
             (start + stop) // 2,
-            "missing",
-            emulated=0.0,
+            "missing" if w != WAVELENGTHS[0] else "too weak",
+            emulated=0.05,
             adapted=0.1,
             depth=0.1,
             depth_low=0.05,
@@ -147,7 +148,8 @@ def test_a_line_list_has_what_is_known_and_lists_the_rest(
     assert found["n_accepted"] == 3 and found["n_lines"] == 1 and found["n_without_data"] == 1
     assert found["n_without_species"] == 1 and found["n_disputed"] == 1
     lines = read_moog(out)
-    assert list(lines.species) == ["Fe 1"] and lines.wl_vac[0] == pytest.approx(15200, abs=1e-3)
+    assert list(lines.species) == ["Fe 1"] and lines.wl_vac[0] == pytest.approx(15200.1, abs=1e-3)
+    assert lines.loggf[0] == pytest.approx(-0.5 + np.log10(2), abs=1e-3)
     left = (tmp_path / "lines.moog.left-out").read_text()
     assert "CO" in left and "said to be blend" in left and "different vetters" in left
     refused = run("export", *words, "--format", "moog", "--out", out, "--all", "--overwrite")

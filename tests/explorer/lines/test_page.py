@@ -180,7 +180,7 @@ def test_messages_without_a_known_candidate_change_nothing(page, candidates, fil
 
 
 def test_moves_follow_the_table_as_it_is_sorted_and_filtered(page, candidates):
-    page.view.table.sorting = [5, -1]  # significance, the largest first
+    page.view.table.sorting = [6, -1]  # significance, the largest first
     order = sorted(candidates, key=lambda c: -c.significance)
     page.state.feature = order[0].id
     page.move(1)
