@@ -202,18 +202,7 @@ def line_table(
         rows.append(_row(candidate, decision, element, chosen, near, book))
     # Comments stay with their lines: a line list is in order of wavelength.
     rows.sort(key=lambda r: r.wavelength)
-    lines = LineList(
-        species=np.array([r.species for r in rows], dtype=np.str_),
-        wl_vac=np.array([r.wavelength for r in rows], dtype=float),
-        loggf=np.array([r.loggf for r in rows], dtype=float),
-        ep=np.array([r.ep for r in rows], dtype=float),
-        isotopologue=np.array([r.isotopologue for r in rows], dtype=np.str_),
-        gamma_rad=np.array([r.gamma_rad for r in rows], dtype=float),
-        gamma_stark=np.array([r.gamma_stark for r in rows], dtype=float),
-        vdw=np.array([r.vdw for r in rows], dtype=float),
-        source=source,
-    )
-    return LineTable(lines, tuple(r.comment for r in rows), tuple(left_out))
+    return LineTable(_line_list(rows, source), tuple(r.comment for r in rows), tuple(left_out))
 
 
 @dataclass(frozen=True)
@@ -249,6 +238,21 @@ class _Row:
     gamma_rad: float = 0.0
     gamma_stark: float = 0.0
     vdw: float = 0.0
+
+
+def _line_list(rows: Sequence[_Row], source: str) -> LineList:
+    """Return rows as a line list."""
+    return LineList(
+        species=np.array([r.species for r in rows], dtype=np.str_),
+        wl_vac=np.array([r.wavelength for r in rows], dtype=float),
+        loggf=np.array([r.loggf for r in rows], dtype=float),
+        ep=np.array([r.ep for r in rows], dtype=float),
+        isotopologue=np.array([r.isotopologue for r in rows], dtype=np.str_),
+        gamma_rad=np.array([r.gamma_rad for r in rows], dtype=float),
+        gamma_stark=np.array([r.gamma_stark for r in rows], dtype=float),
+        vdw=np.array([r.vdw for r in rows], dtype=float),
+        source=source,
+    )
 
 
 def nearest_known(candidate: Candidate, element: str) -> NearLine | None:
