@@ -293,9 +293,13 @@ def _opened(opened: Bundle, path: Path | None, read_only: bool = False) -> Itera
 def _candidates(opened: Bundle, table: Path | None) -> Candidates:
     """Return the candidates of a bundle, from a file or as kept in it."""
     from ..core.errors import LinesError
+    from ..core.files import read_limited
     from ..core.lines import CANDIDATES, Candidates
 
-    content = opened.attached(CANDIDATES) if table is None else table.read_bytes()
+    if table is None:
+        content = opened.attached(CANDIDATES)
+    else:
+        content = read_limited(table, str(table), "a table of candidates", error=LinesError)[0]
     if content is None:
         raise LinesError(
             f"{opened.name} keeps no candidates. Find them with `spectrabridge lines "

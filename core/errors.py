@@ -5,9 +5,34 @@ and what to do. The command line prints them as they are and exits with 1; the
 explorer shows them as notifications.
 """
 
+import re
+
+_MAX_WORD = 500
+_MAX_CHARACTERS = 2000
+_KEPT_AT_END = 600
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
 
 class SpectrabridgeError(Exception):
-    """Base of every error whose message is written for the user."""
+    """Base of every error whose message is written for the user.
+
+    Messages quote names and values out of files. What would fill a screen is cut there, and
+    what would steer a terminal is replaced.
+
+    Examples
+    --------
+    >>> len(str(SpectrabridgeError("Found " + "A" * 100_000 + "; expected teff.")))
+    524
+    """
+
+    def __str__(self) -> str:
+        text = _CONTROL.sub("\ufffd", super().__str__())
+        if len(text) > _MAX_WORD:
+            text = re.sub(rf"(\S{{{_MAX_WORD}}})\S+", r"\1...", text)
+        if len(text) > _MAX_CHARACTERS:
+            start = _MAX_CHARACTERS - _KEPT_AT_END
+            text = f"{text[:start]} ... {text[-_KEPT_AT_END:]}"
+        return text
 
 
 class LabelError(SpectrabridgeError):

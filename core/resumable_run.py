@@ -24,6 +24,8 @@ from typing import Any, TypeVar
 
 from .atomic_file import write_whole
 from .errors import OutputError, RunError, SpectrabridgeError
+from .files import read_limited
+from .files.typed_json import mapping_of, parsed
 
 PLAN = "plan.json"
 """File in a folder of parts that says which run they belong to."""
@@ -101,10 +103,11 @@ class PartsFolder:
             self.write(PLAN, (json.dumps(wanted, indent=1) + "\n").encode())
             return
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            content = read_limited(path, str(path), "the plan of a run", error=self.error)[0]
+            found = mapping_of(parsed(content, str(path), "the plan of a run", self.error))
             for key, values in (defaults or {}).items():
                 found[key] = json.loads(json.dumps(values)) | found[key]
-        except (OSError, ValueError, TypeError, KeyError) as problem:
+        except (self.error, ValueError, TypeError, KeyError) as problem:
             raise self.error(
                 f"{path} is damaged. Delete the folder {self.path} to start anew."
             ) from problem

@@ -26,7 +26,7 @@ CORE = (
     ("adaptation", "io", "linelist"),
     ("spectra",),
     ("labels", "archive", "atmosphere"),
-    ("resumable_run",),
+    ("resumable_run", "listed_files"),
     ("atomic_file", "file_lock", "files", "forward_mode"),
     ("user_data",),
     ("errors", "version", "citation"),

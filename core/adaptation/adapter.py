@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import BundleError, LabelError
+from ..files.typed_json import require_types
 from ..forward_mode import along, along_unit_vectors
 from .networks.conv_shape import ConvShape
 from .networks.convolution import ConvNetwork
@@ -226,6 +227,12 @@ class Adapter(nn.Module):
             If they do not fit each other.
         """
         try:
+            kinds: dict[str, Any] = {
+                "backbone": str,
+                "shape": dict[str, Any],
+                "seeds": tuple[int, ...],
+            }
+            require_types(description, kinds, where="adaptation")
             backbone = description["backbone"]
             if backbone not in BACKBONES:
                 raise BundleError(
@@ -233,7 +240,7 @@ class Adapter(nn.Module):
                     f"found {backbone!r}. Update spectrabridge."
                 )
             plain = {k: v.float() for k, v in tensors.items()}
-            seeds = [int(s) for s in description["seeds"]]
+            seeds = list(description["seeds"])
             if not 1 <= len(seeds) <= MAX_MEMBERS:
                 raise ValueError(f"an ensemble has 1 to {MAX_MEMBERS} members, not {len(seeds)}.")
             shape = read_shape(backbone, description["shape"])

@@ -17,9 +17,29 @@ from torch import Tensor
 from ..atomic_file import replacing
 from ..errors import TrainingError
 from ..files import open_regular, understood
+from ..files.typed_json import parsed, require_types, said_of
 from .settings import AdaptationTraining
 
 CHECKPOINT_SCHEMA = 1
+
+START_ANEW = "Delete it to start anew."
+"""What to do about a damaged checkpoint."""
+
+_STATE: tuple[dict[str, Any], dict[str, Any]] = (
+    {
+        "schema": int,
+        "training": dict[str, Any],
+        "iteration": int,
+        "seconds": float,
+        "history": tuple[dict[str, Any], ...],
+        "next_in_pool": int,
+    },
+    {
+        "best_values": tuple[float | None, ...],
+        "values": tuple[Any, ...],
+        "best_scores": tuple[float | None, ...],
+    },
+)
 
 
 def write_checkpoint(
@@ -42,11 +62,37 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]
     """
     what = "a checkpoint"
     open_regular(path, what, TrainingError).close()  # safetensors would wait for a pipe
-    with understood(path, what, TrainingError, "Delete it to start anew."):
-        with safe_open(str(path), "pt") as file:
-            state: dict[str, Any] = json.loads(file.metadata()["state"])
-            tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
-        return tensors, state
+    with understood(path, what, TrainingError, START_ANEW), safe_open(str(path), "pt") as file:
+        text = (file.metadata() or {}).get("state", "")
+        tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
+    state = parsed(text, f"The state in {path}", "that of a training", TrainingError, START_ANEW)
+    with said_of(f"The state in {path}", TrainingError, START_ANEW):
+        require_types(state, *_STATE)
+        if state["schema"] > CHECKPOINT_SCHEMA:
+            raise TrainingError(
+                f"{path} has layout version {state['schema']}; this spectrabridge reads "
+                f"{CHECKPOINT_SCHEMA}. Update spectrabridge."
+            )
+        for i, figures in enumerate(state["history"]):
+            for name, value in figures.items():
+                _require_number(value, f"history[{i}].{name[:40]}")
+        for i, value in enumerate(state.get("values", [])):
+            _require_number(value, f"values[{i}]")
+    return tensors, state
+
+
+def _require_number(value: object, where: str) -> None:
+    """Raise a ValueError unless it is a number; figures of a bad training may be infinite."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{where}: expected a number")
+
+
+def take_like(tensors: dict[str, Tensor], name: str, like: Tensor) -> Tensor:
+    """Take a tensor out that replaces another one; raise a ValueError unless it has its shape."""
+    found = tensors.pop(name)
+    if found.shape != like.shape:
+        raise ValueError(f"{name} has shape {tuple(found.shape)}, not {tuple(like.shape)}")
+    return found.to(like.device)
 
 
 def take_part(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:

@@ -20,13 +20,16 @@ import torch
 from torch import Tensor
 
 from ..errors import TrainingError
+from ..files import understood
 from .adapter import Adapter
 from .callbacks import SETTLED, Callback, JudgeMembers, KeepBest, Step, StopEarly
 from .checkpoint import (
+    START_ANEW,
     finite_or_none,
     read_checkpoint,
     require_same_settings,
     require_same_spectra,
+    take_like,
     take_part,
     traces,
     with_infinities,
@@ -370,11 +373,15 @@ class AdaptationTrainer:
         TrainingError
             If the file cannot be read, or was written with other settings or spectra.
         """
-        tensors, state = read_checkpoint(path)
+        with understood(path, "a checkpoint of this training", TrainingError, START_ANEW):
+            self._take_over(path, *read_checkpoint(path))
+
+    def _take_over(self, path: str | Path, tensors: dict[str, Tensor], state: Any) -> None:
+        """Take over a checkpoint, or raise whatever comes of one that does not fit."""
         require_same_settings(path, state["training"], self.training)
         require_same_spectra(path, take_part(tensors, "trace"), self._traces)
-        self._pool = tensors.pop("pool").to(self.device)
-        self.synthetic_held_out = tensors.pop("synth_valid").to(self.device)
+        self._pool = take_like(tensors, "pool", self._pool)
+        self.synthetic_held_out = take_like(tensors, "synth_valid", self.synthetic_held_out)
         self._generator.set_state(tensors.pop("generator"))
         kind: type[Any] = KINDS[self.training.backbone]
         self.synth = kind(**take_part(tensors, "synth")).to(self.device)
@@ -382,13 +389,10 @@ class AdaptationTrainer:
         kept = coefficients_of(self.obs.to(self._flux.device), self._flux, self._ivar, self._noise)
         self.representations = Representations(self.synth, self.obs, kept)
         self._take_observed()
-        best = take_part(tensors, "best")
-        self.best.weights = {k: v.to(self.device) for k, v in best.items()}
+        self.best.weights = {k: v.to(self.device) for k, v in take_part(tensors, "best").items()}
         self.optimisation.restore(tensors)
-        self.iteration = int(state["iteration"])
-        self.seconds = float(state["seconds"])
-        self.history = state["history"]
-        self._next_in_pool = int(state["next_in_pool"])
+        self.iteration, self.seconds = int(state["iteration"]), float(state["seconds"])
+        self.history, self._next_in_pool = list(state["history"]), int(state["next_in_pool"])
         if "best_values" in state:
             self.best.validation = with_infinities(state["best_values"])
             self._validation = torch.tensor(state["values"])

@@ -19,10 +19,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from ..errors import AtmosphereError
+from ..files import open_regular, understood
+from ..files.typed_json import parsed
 from .structure import AVOGADRO, HYDROGEN_FRACTION, Structure
 
 _FILE = Path(__file__).with_name("marcs.safetensors")
@@ -158,17 +160,15 @@ class LearntAtmospheres:
         AtmosphereError
             If the file is missing or damaged.
         """
-        try:
-            with safe_open(str(path), "numpy") as file:
-                facts = json.loads((file.metadata() or {})["atmospheres"])
-                arrays = {
-                    name: np.asarray(file.get_tensor(name), dtype=np.float64)
-                    for name in ("centres", "weights", "components", "mean")
-                }
-        except (OSError, KeyError, ValueError, SafetensorError) as problem:
-            raise AtmosphereError(
-                f"{path} holds no learnt atmospheres, or is damaged: {problem}."
-            ) from problem
+        what = "a file of learnt atmospheres"
+        open_regular(path, what, AtmosphereError).close()  # safetensors would wait for a pipe
+        with understood(path, what, AtmosphereError), safe_open(str(path), "numpy") as file:
+            said = (file.metadata() or {})["atmospheres"]
+            facts = parsed(said, str(path), what, AtmosphereError)
+            arrays = {
+                name: np.asarray(file.get_tensor(name), dtype=np.float64)
+                for name in ("centres", "weights", "components", "mean")
+            }
         return cls(**arrays, facts=facts)
 
 

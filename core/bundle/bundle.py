@@ -29,7 +29,9 @@ from ..emulator.hidden_lines import Experiment, HiddenLines, hidden_pixels
 from ..errors import BundleError, SpectrabridgeError
 from ..files import read_limited
 from ..files.npz import open_zip
+from ..files.typed_json import parsed, require_types, said_of
 from ..labels.label_set import LabelSet
+from ..listed_files import require_entries, stored_name
 from ..spectra.wavelength import WavelengthGrid
 from ..user_data import user_data_folder
 from ..version import __version__
@@ -50,6 +52,7 @@ MAIN_FILE = "bundle.json"
 _MAX_FILE_BYTES = 1 << 30
 _MAX_MAIN_BYTES = 1 << 24
 
+_AGAIN = "Get the bundle again."
 _UNREADABLE = (OSError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 """What a missing file or a damaged, encrypted or exotic zip file raises."""
 
@@ -72,7 +75,7 @@ def _understood(path: Path, what: str) -> Iterator[None]:
     try:
         yield
     except SpectrabridgeError as problem:
-        if isinstance(problem, BundleError):
+        if str(path) in str(problem):
             raise
         raise BundleError(f"{path}: {what} cannot be understood. {problem}") from problem
     except _MALFORMED as problem:
@@ -210,7 +213,10 @@ class Bundle:
         if "experiment" not in self.data:
             return None
         with _understood(self.path, "the list of features"):
-            experiment = Experiment.from_json(json.loads(self.read(self.data["experiment"])))
+            name = str(self.data["experiment"])
+            where = f"{self.path}: {name}"
+            content = parsed(self.read(name), where, "a list of features", BundleError, _AGAIN)
+            experiment = Experiment.from_json(content)
             for f in experiment.features:
                 if not 0 <= f.start < f.stop <= self.grid.n_pixels:
                     raise ValueError(f"a feature covers pixels {f.start} to {f.stop}")
@@ -315,10 +321,27 @@ class Bundle:
         return sum(int(f["bytes"]) for f in listed)
 
 
-def stored_name(name: str, entry: Mapping[str, Any]) -> str:
-    """Return the name under which a bundle keeps a file; its own name before 0.2."""
-    return str(entry.get("file", name))
-
+_MAIN_TYPES: tuple[dict[str, Any], dict[str, Any]] = (
+    {
+        "name": str,
+        "title": str,
+        "description": str,
+        "labels": tuple[Any, ...],
+        "grid": dict[str, Any],
+        "reference": dict[str, float],
+        "files": dict[str, Any],
+        "emulator": dict[str, Any],
+        "adaptation": dict[str, Any],
+    },
+    {
+        "provenance": dict[str, Any],
+        "metrics": dict[str, Any],
+        "attached": dict[str, Any],
+        "experiment": str,
+        "truth": dict[str, Any],
+    },
+)
+"""What ``bundle.json`` holds, and may hold; what is in it is looked at where it is used."""
 
 _REQUIRED = ("schema", "name", "title", "description", "labels", "grid", "reference", "files")
 
@@ -335,10 +358,7 @@ def read_bundle(path: str | Path, device: str = "cpu") -> Bundle:
     if not path.exists():
         raise BundleError(f"There is no bundle at {path}.")
     files = _Files(path)
-    try:
-        data = json.loads(files.read(MAIN_FILE))
-    except (ValueError, RecursionError) as problem:
-        raise BundleError(f"{path}: {MAIN_FILE} is not valid JSON ({problem}).") from problem
+    data = parsed(files.read(MAIN_FILE), f"{path}: {MAIN_FILE}", "a bundle's", BundleError, _AGAIN)
     if not isinstance(data, dict) or "schema" not in data:
         raise BundleError(f"{path}: {MAIN_FILE} has no schema number; it is no bundle.")
     schema = data["schema"]
@@ -352,14 +372,12 @@ def read_bundle(path: str | Path, device: str = "cpu") -> Bundle:
     missing = [k for k in (*_REQUIRED, "emulator", "adaptation") if k not in data]
     if missing:
         raise BundleError(f"{path}: {MAIN_FILE} lacks {', '.join(missing)}.")
-    with _understood(path, MAIN_FILE):
+    with said_of(f"{path}: {MAIN_FILE}", BundleError, _AGAIN):
+        require_types(data, *_MAIN_TYPES)
         for key in ("provenance", "metrics", "attached"):
             data[key] = dict(data.get(key, {}))
-        for entry in (*data["files"].values(), *data["attached"].values()):
-            if not isinstance(entry["sha256"], str) or not isinstance(entry["bytes"], int):
-                raise ValueError("files need a SHA-256 and a size")
-            if not isinstance(entry.get("file", ""), str):
-                raise ValueError("names of files are text")
+        for key in ("files", "attached"):
+            require_entries(data[key], key)
     return Bundle(path, data, device, files)
 
 

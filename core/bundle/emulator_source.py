@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from ..emulator.emulator import Emulator
+from ..emulator.emulator_folder import read_description
 from ..errors import BundleError
 from .bundle import open_bundle
 
@@ -30,9 +30,7 @@ def read_emulator(where: str | Path) -> tuple[Emulator, dict[str, Any]]:
     if (folder / "bundle.json").exists() or not folder.is_dir():
         bundle = open_bundle(where)
         return bundle.model.complete_emulator, bundle.provenance.get("emulator_report", {})
-    emulator = Emulator.load(folder)
-    data = json.loads((folder / "emulator.json").read_text(encoding="utf-8"))
-    return emulator, data.get("report", {})
+    return Emulator.load(folder), read_description(folder).get("report", {})
 
 
 def read_truth_emulator(where: str | Path) -> Emulator:

@@ -1,22 +1,15 @@
 """Writing of bundles: a folder with its manifest, and what is attached to one later.
 
-``bundle.json`` is written last and by one rename, and no file that it names is changed
-before: whoever reads finds the old bundle or the new one, also after a kill at any moment.
-Files of a bundle that is there already go under names that carry their hash
-(``candidates.4f3a9c01d2b7.json.gz``). One process writes at a time, and begins with what
+Whoever reads finds the old bundle or the new one, also after a kill at any moment; see
+:mod:`~spectrabridge.core.listed_files`. One process writes at a time, and begins with what
 ``bundle.json`` says then, so that nothing which another one stored meanwhile is lost.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import platform
-import re
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +22,20 @@ from ..adaptation.adapter import Adapter
 from ..atomic_file import write_whole
 from ..emulator.emulator import Emulator
 from ..emulator.hidden_lines import Experiment
-from ..errors import BundleError, OutputError
-from ..file_lock import LockedError, locked
+from ..errors import BundleError
+from ..listed_files import (
+    alone_in,
+    create_folder,
+    entry_of,
+    remove_unlisted,
+    replace_files,
+    stored_name,
+    write_main,
+)
 from ..version import __version__
-from .bundle import MAIN_FILE, SCHEMA, Bundle, read_bundle, stored_name
+from .bundle import MAIN_FILE, SCHEMA, Bundle, read_bundle
 from .sample import Sample
 from .tensor_compression import compact
-
-LOCK_SECONDS = 60.0
-"""How long another process that writes into the same bundle is waited for."""
-
-_WITH_HASH = re.compile(r"(?P<stem>[^.]+)\.[0-9a-f]{12}(?P<suffixes>(\..+)?)")
-_PARTIAL = re.compile(r"\..+\.partial|bundle\.json\.partial")  # the second is of 0.1
 
 
 def versions() -> dict[str, str]:
@@ -151,12 +146,12 @@ def write_bundle(
         contents["sample.safetensors"] = safetensors.torch.save(_compact_sample(sample))
     data["provenance"] = dict(provenance or {}) | {"versions": versions()}
     data["metrics"] = {}
-    with _alone(folder):
+    with alone_in(folder, BundleError):
         require_writable(folder)
         if (folder / MAIN_FILE).exists():
-            _replace(folder, data, contents)
+            replace_files(folder, MAIN_FILE, data, contents, _listed(folder))
         else:
-            _create(folder, data, contents)
+            create_folder(folder, MAIN_FILE, data, contents)
     return read_bundle(folder)
 
 
@@ -174,9 +169,10 @@ def store_metrics(bundle: Bundle, metrics: Mapping[str, Any]) -> Bundle:
         If ``bundle.json`` cannot be written.
     """
     require_folder(bundle)
-    with _alone(bundle.path):
+    with alone_in(bundle.path, BundleError):
         now = _unchanged(bundle)
-        _write_main(bundle.path, {**now.data, "metrics": now.metrics | _rounded(dict(metrics))})
+        data = {**now.data, "metrics": now.metrics | _rounded(dict(metrics))}
+        write_main(bundle.path, MAIN_FILE, data)
     return read_bundle(bundle.path, bundle.device)
 
 
@@ -215,13 +211,13 @@ def attach(bundle: Bundle, name: str, content: bytes) -> Bundle:
     if Path(name).name != name or name in (MAIN_FILE, *bundle.data["files"]):
         raise BundleError(f"Nothing can be attached to {bundle.path} as {name!r}.")
     require_folder(bundle)
-    with _alone(bundle.path):
+    with alone_in(bundle.path, BundleError):
         now = _unchanged(bundle)
-        entry = _entry(name, content, carries_hash=True)
+        entry = entry_of(name, content, carries_hash=True)
         write_whole(bundle.path / stored_name(name, entry), content)
         data = {**now.data, "attached": {**now.data["attached"], name: entry}}
-        _write_main(bundle.path, data)
-        _remove_unlisted(bundle.path, now.data, data)
+        write_main(bundle.path, MAIN_FILE, data)
+        remove_unlisted(bundle.path, MAIN_FILE, now.data, data)
     return read_bundle(bundle.path, bundle.device)
 
 
@@ -229,28 +225,6 @@ def require_folder(bundle: Bundle) -> None:
     """Raise a BundleError unless files can be kept in a bundle."""
     if not bundle.path.is_dir():
         raise BundleError(f"{bundle.path} is a zip file; unpack it to store figures in it.")
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep other processes from writing to a bundle; its folder need not exist yet."""
-    folder = Path(os.path.realpath(folder))  # one lock, whatever the path to it
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        # Beside the folder, which may be new; inside it where there is no place beside.
-        place = folder.parent if os.access(folder.parent, os.W_OK) else folder
-        with locked(place / f".{folder.name}.lock", LOCK_SECONDS):
-            yield
-    except LockedError:
-        raise BundleError(
-            f"Another process has been writing to {folder} for {LOCK_SECONDS:.0f} seconds; nothing "
-            "was changed. Give the same command again when it has ended."
-        ) from None
-    except OSError as problem:
-        raise OutputError(
-            f"{folder} cannot be written: {problem.strerror or problem}. Nothing was changed; "
-            "copy the bundle to a folder of yours or give another one."
-        ) from problem
 
 
 def _unchanged(bundle: Bundle) -> Bundle:
@@ -264,72 +238,9 @@ def _unchanged(bundle: Bundle) -> Bundle:
     return now
 
 
-def _entry(name: str, content: bytes, carries_hash: bool) -> dict[str, Any]:
-    """Return what ``bundle.json`` says about a file."""
-    sha256 = hashlib.sha256(content).hexdigest()
-    entry: dict[str, Any] = {"sha256": sha256, "bytes": len(content)}
-    if carries_hash:
-        stem, dot, suffixes = name.partition(".")
-        entry["file"] = f"{stem}.{sha256[:12]}{dot}{suffixes}"
-    return entry
-
-
-def _create(folder: Path, data: dict[str, Any], contents: Mapping[str, bytes]) -> None:
-    """Write a new bundle beside its place, and move the whole folder there."""
-    data["files"] = {n: _entry(n, content, carries_hash=False) for n, content in contents.items()}
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
-    try:
-        partial.mkdir()
-        for name, content in contents.items():
-            write_whole(partial / name, content)
-        _write_main(partial, data)
-        if folder.exists():
-            folder.rmdir()  # empty, or the bundle could not go there
-        partial.replace(folder)
-    except BaseException:  # Ctrl-C too
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
-
-
-def _replace(folder: Path, data: dict[str, Any], contents: Mapping[str, bytes]) -> None:
-    """Write a bundle over another one, whose files stay until the new one is complete."""
-    old = _listed(folder)
-    data["files"] = {n: _entry(n, content, carries_hash=True) for n, content in contents.items()}
-    for name, content in contents.items():
-        write_whole(folder / stored_name(name, data["files"][name]), content)
-    _write_main(folder, data)
-    _remove_unlisted(folder, old, data)
-
-
 def _listed(folder: Path) -> Mapping[str, Any]:
     """Return ``bundle.json`` of a folder; nothing if it is damaged, and is to be replaced."""
     try:
         return read_bundle(folder).data
     except BundleError:
         return {}
-
-
-def _write_main(folder: Path, data: Mapping[str, Any]) -> None:
-    text = json.dumps(data, indent=0, separators=(",", ":")) + "\n"
-    write_whole(folder / MAIN_FILE, text.encode())
-
-
-def _entries(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what ``bundle.json`` says about all its files, by name."""
-    return {**data.get("attached", {}), **data.get("files", {})}
-
-
-def _remove_unlisted(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-    """Remove the files that only the old bundle lists, and what writers left that were killed."""
-    names = _entries(old).keys() | _entries(new).keys()
-    left = {stored_name(name, entry) for name, entry in _entries(old).items()}
-    for path in folder.iterdir():
-        match = _WITH_HASH.fullmatch(path.name)
-        if (match and match["stem"] + match["suffixes"] in names) or _PARTIAL.fullmatch(path.name):
-            left.add(path.name)
-    kept = {stored_name(name, entry) for name, entry in _entries(new).items()}
-    for name in left - kept - {MAIN_FILE}:
-        if Path(name).name == name:
-            with suppress(OSError):  # in use on Windows; the next writer removes it
-                (folder / name).unlink()

@@ -23,7 +23,7 @@ from ..adaptation.settings import AdaptationTraining
 from ..adaptation.training import AdaptationTrainer
 from ..emulator.emulator import Emulator
 from ..errors import SpectrumError, TrainingError
-from ..files import understood
+from ..files import open_regular, understood
 from ..files.hdf5 import open_hdf5
 from ..io.csn import is_csn, read_csn
 from ..labels import draws
@@ -154,7 +154,7 @@ def _read(path: Path, emulator: Emulator, limit: int | None, seed: int) -> Spect
 
 
 def _looks_like(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_regular(path, "a file of spectra") as file:
         start = file.read(8)
     if start.startswith(b"SIMPLE"):
         return " but FITS (read the stars with read_apstar and save them as one set)"

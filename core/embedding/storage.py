@@ -8,6 +8,7 @@ new stars can be placed among them, the points in which neighbours were found.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,7 @@ from ..bundle.bundle import Bundle
 from ..bundle.writing import attach
 from ..errors import EmbeddingError, SpectrabridgeError
 from ..files.safetensors_header import read_metadata
+from ..files.typed_json import parsed, require_types
 from .embedding import Embedding
 from .features import PANELS, Features, Projection
 from .map_stars import MAX_STARS, MIN_DOMAIN_STARS, MapStars, stars_of_bundle
@@ -27,6 +29,14 @@ from .map_stars import MAX_STARS, MIN_DOMAIN_STARS, MapStars, stars_of_bundle
 NAME = "embedding.safetensors"
 """Name of the file in a bundle."""
 
+_HEADER: dict[str, Any] = {"recipe": dict[str, Any], "ids": tuple[str, ...]}
+_RECIPE: dict[str, Any] = {"seed": int, "check": tuple[float, ...]}
+_INFO: dict[str, Any] = {
+    "fingerprint": str,
+    "kl": dict[str, float],
+    "mixing": dict[str, dict[str, float]],
+    "settings": dict[str, Any],
+}
 _HALF = float(np.finfo(np.float16).max)
 
 
@@ -82,7 +92,7 @@ def read_embedding(content: bytes, bundle: Bundle) -> Embedding:
             f"{again}."
         ) from problem
     try:
-        info = header["info"]
+        info = require_types(header["info"], _INFO, where="info")
         if info["fingerprint"] != bundle.fingerprint:
             raise EmbeddingError(
                 f"The map of {bundle.name} was made with other weights than the bundle has now. "
@@ -94,8 +104,6 @@ def read_embedding(content: bytes, bundle: Bundle) -> Embedding:
             raise EmbeddingError(f"The map of {bundle.name} has {n} stars. {again}.")
         for key, x in panels.items():
             _require(x.shape == (n, 2) and bool(np.isfinite(x).all()), f"panel.{key}")
-        for name in ("kl", "mixing", "settings"):
-            _require(isinstance(info[name], Mapping), name)
         stars = _stars(tensors, header, bundle, n)
         chi2 = _floats(tensors, "chi2")
         _require(chi2.shape == (n // 2,), "chi2")
@@ -104,8 +112,9 @@ def read_embedding(content: bytes, bundle: Bundle) -> Embedding:
     except EmbeddingError:
         raise
     except (SpectrabridgeError, KeyError, ValueError, TypeError, AttributeError) as problem:
+        missing = f"it lacks {problem}" if isinstance(problem, KeyError) else str(problem)
         raise EmbeddingError(
-            f"The map of {bundle.name} is damaged ({type(problem).__name__}: {problem}). {again}."
+            f"The map of {bundle.name} is damaged ({missing.rstrip('.')}). {again}."
         ) from problem
 
 
@@ -140,7 +149,11 @@ def _half(x: NDArray[np.float32]) -> NDArray[np.float16]:
 
 def _header(content: bytes) -> dict[str, Any]:
     metadata = read_metadata(content, "the map", EmbeddingError)
-    return {k: json.loads(v) for k, v in metadata.items()}
+    header = {
+        k: parsed(v, f"the header {k[:40]!r} of the map", "what it should be", EmbeddingError)
+        for k, v in metadata.items()
+    }
+    return require_types(header, {"info": dict[str, Any]}, _HEADER)
 
 
 def _floats(tensors: Mapping[str, NDArray[Any]], name: str) -> NDArray[np.float32]:
@@ -166,14 +179,19 @@ def _stars(
 ) -> MapStars:
     each = n // 2
     if "recipe" in header:
-        stars = stars_of_bundle(bundle, n, int(header["recipe"]["seed"]))
+        recipe = require_types(header["recipe"], _RECIPE, where="recipe")
+        _require(recipe["seed"] >= 0, "recipe.seed")
+        stars = stars_of_bundle(bundle, n, recipe["seed"])
         _require(stars.n_each == each, "the list of stars")
-        same = np.allclose(_check(stars), header["recipe"]["check"], rtol=1e-3)
+        figures = _check(stars)
+        _require(len(figures) == len(recipe["check"]), "recipe.check")
+        same = np.allclose(figures, recipe["check"], rtol=1e-3)
         _require(bool(same), "the stars made again from the bundle")
         return stars
     labels = bundle.model.labels
-    ids = tuple(str(i) for i in header["ids"])
+    ids = tuple(require_types(header, {"ids": tuple[str, ...]})["ids"])
     noise = _floats(tensors, "noise")
+    _require(noise.size == 1, "noise")
     made = MapStars(
         labels,
         _floats(tensors, "synthetic_labels"),
@@ -181,7 +199,7 @@ def _stars(
         _floats(tensors, "observed_labels"),
         ids,
         _floats(tensors, "snr"),
-        float(noise[0]),
+        float(noise.reshape(-1)[0]),
         each,
     )
     _require(made.synthetic_labels.shape == (each, len(labels)), "synthetic_labels")
@@ -191,7 +209,7 @@ def _stars(
     _require(made.coefficients.shape == (each, k), "coefficients")
     _require(bool(np.isfinite(made.synthetic_labels).all()), "synthetic_labels")
     _require(bool(np.isfinite(made.coefficients).all()), "coefficients")
-    _require(noise.size == 1 and made.noise > 0, "noise")
+    _require(0 < made.noise < math.inf, "noise")
     return made
 
 

@@ -13,25 +13,37 @@ Two architectures behind one class:
 from __future__ import annotations
 
 import itertools
-import json
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ..errors import BundleError, TrainingError
+from ..errors import BundleError, GridError, LabelError, TrainingError
+from ..files.typed_json import require_types, said_of
 from ..forward_mode import silu_slope
 from ..labels.label_set import LabelSet
 from ..spectra.wavelength import WavelengthGrid
+from .emulator_folder import (
+    MAIN_FILE,
+    read_description,
+    read_weights,
+    require_emulator_folder,
+    write_emulator_folder,
+)
 from .extrapolation import Extrapolation
 
 ARCHITECTURES = ("basis", "payne")
+_DESCRIPTION: dict[str, Any] = {
+    "architecture": Literal["basis", "payne"],
+    "hidden": tuple[int, ...],
+    "n_basis": int,
+    "continuum": str,
+}
 FLUX_FLOOR = 1e-3
 """Flux below this is raised to it before the logarithm is taken."""
 
@@ -289,20 +301,14 @@ class Emulator(nn.Module):
             If the tensors do not fit the description.
         """
         try:
+            require_types(description, _DESCRIPTION, where="emulator")
             # On the meta device nothing is allocated until the sizes have been compared.
             with torch.device("meta"):
-                out = cls(
-                    labels,
-                    grid,
-                    description["architecture"],
-                    tuple(description["hidden"]),
-                    int(description["n_basis"]),
-                    str(description["continuum"]),
-                )
+                out = cls(labels, grid, **{k: description[k] for k in _DESCRIPTION})
             out.load_state_dict({k: v.float() for k, v in tensors.items()}, assign=True)
         except (KeyError, TypeError, ValueError, RuntimeError) as problem:
             reason = str(problem).splitlines()[0]
-            raise BundleError(f"The emulator's weights do not fit: {reason}") from problem
+            raise BundleError(f"The emulator's weights do not fit: {reason}.") from problem
         return out.requires_grad_(False).eval()
 
     @staticmethod
@@ -311,16 +317,12 @@ class Emulator(nn.Module):
 
         It may if the folder is new, empty, or holds an emulator and no bundle.
         """
-        folder = Path(folder)
-        files = {f.name for f in folder.iterdir()} if folder.exists() else set()
-        if files and ("emulator.json" not in files or "bundle.json" in files):
-            raise BundleError(
-                f"{folder} exists, is not empty and is no emulator; nothing was changed there. "
-                "Give another folder."
-            )
+        require_emulator_folder(Path(folder))
 
     def save(self, folder: str | Path, report: Mapping[str, Any] | None = None) -> None:
-        """Write ``emulator.safetensors`` and ``emulator.json`` into a folder.
+        """Write the emulator into a folder: weights, and ``emulator.json``, which names them.
+
+        Whoever reads finds the old emulator or the new one, also after a kill.
 
         Parameters
         ----------
@@ -333,20 +335,16 @@ class Emulator(nn.Module):
         ------
         BundleError
             If the folder holds something else.
+        OutputError
+            If a file cannot be written, as on a full disk.
         """
-        folder = Path(folder)
-        self.require_writable(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        tensors = {k: v.detach().contiguous().cpu() for k, v in self.state_dict().items()}
-        save_file(tensors, folder / "emulator.safetensors")
         data = {
-            "schema": 1,
             "emulator": self.description(),
             "labels": self.labels.to_json(),
             "grid": self.grid.to_json(),
             "report": dict(report or {}),
         }
-        (folder / "emulator.json").write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+        write_emulator_folder(Path(folder), data, self.state_dict())
 
     @classmethod
     def load(cls, folder: str | Path) -> Emulator:
@@ -355,36 +353,18 @@ class Emulator(nn.Module):
         Raises
         ------
         BundleError
-            If a file is missing, damaged or of a newer layout.
+            If a file is missing, damaged or of a newer layout; names the file and the key.
         """
         folder = Path(folder)
-        unreadable = BundleError(
-            f"{folder} holds no emulator that can be read: expected emulator.json and "
-            "emulator.safetensors, as train-emulator writes them."
-        )
-        try:
-            data = json.loads((folder / "emulator.json").read_text(encoding="utf-8"))
-            schema = int(data["schema"])
-        except (OSError, ValueError, KeyError, TypeError) as problem:
-            raise unreadable from problem
-        if schema > 1:
-            raise BundleError(
-                f"The emulator in {folder} has layout version {schema}; this spectrabridge "
-                "reads 1. Update spectrabridge."
-            )
-        try:
-            labels = LabelSet.from_json(data["labels"])
-            grid = WavelengthGrid.from_json(data["grid"])
-            description = data["emulator"]
-        except (KeyError, TypeError) as problem:
-            raise unreadable from problem
-        try:
-            tensors = load_file(folder / "emulator.safetensors")
-        except Exception as problem:  # safetensors raises several kinds for damaged files
-            raise BundleError(
-                f"{folder / 'emulator.safetensors'} is missing or damaged: {problem}."
-            ) from problem
-        return cls.rebuild(description, labels, grid, tensors)
+        data = read_description(folder)
+        tensors = read_weights(folder, data)
+        with said_of(str(folder / MAIN_FILE), BundleError):
+            try:
+                labels = LabelSet.from_json(data["labels"])
+                grid = WavelengthGrid.from_json(data["grid"])
+                return cls.rebuild(data["emulator"], labels, grid, tensors)
+            except (LabelError, GridError, BundleError) as problem:
+                raise ValueError(str(problem).rstrip(".")) from problem
 
 
 @torch.no_grad()

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from ..errors import SpectrumError, TrainingError
 from ..files import understood
 from ..files.npz import open_npz
+from ..files.typed_json import require_types
 from ..labels.label_set import LabelSet
 from .emulator import Emulator
 from .extrapolation import Extrapolation
@@ -177,7 +178,15 @@ class Experiment:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Experiment:
-        """Rebuild an experiment written by :meth:`to_json`."""
+        """Rebuild an experiment written by :meth:`to_json`.
+
+        Raises
+        ------
+        ValueError
+            If something is missing or of another type; says where.
+        """
+        kinds: dict[str, Any] = {"scale": float, "fraction": float, "seed": int}
+        require_types(data, kinds | {"features": tuple[Feature, ...]})
         features = [Feature(**f) for f in data["features"]]
         return cls(features, data["scale"], data["fraction"], data["seed"])
 

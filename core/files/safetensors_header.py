@@ -6,6 +6,7 @@ import json
 import struct
 
 from ..errors import SpectrabridgeError, SpectrumError
+from .typed_json import mapping_of
 from .understood import understood
 
 MAX_HEADER_BYTES = 100_000_000
@@ -39,7 +40,8 @@ def read_metadata(
                 f"{name} cannot be read as {what}: its header is longer than the file. Download or "
                 "make it again."
             )
-        found = json.loads(content[8 : 8 + size]).get("__metadata__", {})
-        if not all(isinstance(v, str) for v in found.values()):
+        header = json.loads(content[8 : 8 + size])
+        found = mapping_of(header).get("__metadata__", {})
+        if not isinstance(found, dict) or not all(isinstance(v, str) for v in found.values()):
             raise error(f"{name} cannot be read as {what}: its metadata are no texts.")
         return {str(k): v for k, v in found.items()}

@@ -2,13 +2,152 @@
 
 from __future__ import annotations
 
+import json
 import math
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from ..errors import SpectrabridgeError, SpectrumError
+
 T = TypeVar("T")
+
+MAX_DEPTH = 100
+"""Lists and objects inside each other; what is nested deeper was made to exhaust the stack."""
+
+MAX_WHOLE_NUMBER = 2**63 - 1
+"""The largest whole number that numpy and torch hold."""
+
+_SHOWN = 200
+
+
+def parsed(
+    content: bytes | str,
+    name: str,
+    what: str = "JSON",
+    error: type[SpectrabridgeError] = SpectrumError,
+    advice: str = "Get it again.",
+) -> Any:
+    """Return what JSON from a stranger says; see :func:`require_types` for what is in it.
+
+    Parameters
+    ----------
+    content : bytes or str
+        The text.
+    name : str
+        What to call it in messages.
+    what : str
+        What it should be, with an article: ``a manifest``.
+    error : type
+        Kind of the error, a subclass of SpectrabridgeError.
+    advice : str
+        What to do, one sentence.
+
+    Raises
+    ------
+    SpectrabridgeError
+        If it is no JSON, or lists in it are nested more than 100 deep.
+
+    Examples
+    --------
+    >>> parsed("[1, 2]", "numbers.json")
+    [1, 2]
+    """
+    try:
+        data = json.loads(content)
+    except RecursionError:
+        data = None
+        deep = True
+    except ValueError as problem:
+        reason = str(problem)[:_SHOWN]
+        raise error(f"{name} is no JSON and not {what} ({reason}). {advice}".strip()) from problem
+    else:
+        deep = _is_deep(data)
+    if deep:
+        raise error(
+            f"{name} is not {what}: lists or objects in it are nested more than {MAX_DEPTH} deep. "
+            f"{advice}".strip()
+        )
+    return data
+
+
+def _is_deep(data: object) -> bool:
+    """Tell whether lists and objects are nested deeper than the limit."""
+    level = [data]
+    for _ in range(MAX_DEPTH + 1):
+        inside: list[object] = []
+        for one in level:
+            if isinstance(one, dict):
+                inside.extend(one.values())
+            elif isinstance(one, list):
+                inside.extend(one)
+        level = [one for one in inside if isinstance(one, dict | list)]
+        if not level:
+            return False
+    return True
+
+
+@contextmanager
+def said_of(
+    name: str, error: type[SpectrabridgeError] = SpectrumError, advice: str = "Get it again."
+) -> Iterator[None]:
+    """Turn the ValueErrors of this module, which name a key, into sentences that name the file.
+
+    Examples
+    --------
+    >>> try:
+    ...     with said_of("labels.json"):
+    ...         _ = value_of(float, "hot", "labels[0].low")
+    ... except SpectrumError as problem:
+    ...     print(problem)
+    labels.json: labels[0].low: expected a number, found text. Get it again.
+    """
+    try:
+        yield
+    except ValueError as problem:
+        raise error(f"{name}: {str(problem)[:_SHOWN]}. {advice}".strip()) from problem
+
+
+def require_types(
+    data: object,
+    required: Mapping[str, Any],
+    optional: Mapping[str, Any] | None = None,
+    where: str = "",
+) -> dict[str, Any]:
+    """Return an object of JSON as it is, after a look at the types of its values.
+
+    Other keys than those that are named may be in it: a newer version may write more.
+
+    Parameters
+    ----------
+    data : object
+        What JSON gave.
+    required, optional : mapping
+        Types by key, as :func:`value_of` takes them.
+    where : str, optional
+        What to call it in messages.
+
+    Raises
+    ------
+    ValueError
+        If something is missing or of another type; says where it stands.
+
+    Examples
+    --------
+    >>> require_types({"name": "toy", "more": None}, {"name": str})
+    {'name': 'toy', 'more': None}
+    """
+    table = mapping_of(data, where)
+    for name, kind in required.items():
+        if name not in table:
+            raise ValueError(f"{_place(where, name)} is missing")
+        value_of(kind, table[name], _place(where, name))
+    for name, kind in (optional or {}).items():
+        if name in table:
+            value_of(kind, table[name], _place(where, name))
+    return table
 
 
 def rebuilt(kind: type[T], data: object, where: str = "") -> T:
@@ -117,6 +256,8 @@ def _plain(kind: Any, data: object, where: str) -> Any:
         if math.isfinite(value):
             return value
         raise ValueError(f"{where}: expected a finite number")
+    if kind is int and number and isinstance(data, int) and abs(data) > MAX_WHOLE_NUMBER:
+        raise ValueError(f"{where}: expected a whole number of at most 19 digits")
     if kind is not float and isinstance(data, kind) and (kind is bool or number or kind is str):
         return data
     words = {str: "text", float: "a number", int: "a whole number", bool: "true or false"}

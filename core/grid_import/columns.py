@@ -14,6 +14,7 @@ from ..errors import GridImportError
 from ..files import understood
 from ..files.budget import MAX_ARRAY_BYTES
 from ..files.hdf5 import open_hdf5
+from ..files.numbers import numbers_of
 from ..files.tables import read_table
 from ..io.column_units import wavelength_unit
 from ..io.columns import Column, role_of, stated_media, unit_in_name
@@ -53,7 +54,7 @@ def read_columns(path: Path, arrays: dict[str, str] | None = None) -> RawGrid:
     strange = [key for key in arrays if key not in _KEYS]
     if strange:
         raise GridImportError(f"Arrays are {', '.join(_KEYS)}; found {', '.join(strange)}.")
-    if h5py.is_hdf5(path):
+    if path.is_file() and h5py.is_hdf5(path):  # h5py would wait for a pipe
         found, units, notes, meta = _hdf5(path, arrays)
     else:
         found, units, notes, meta = _table(path, arrays)
@@ -208,6 +209,6 @@ def _table(
     meta = {str(k).lower(): v for k, v in table.meta.items()}
     key = arrays.get("wavelength", "wavelength")
     if key not in found and key.lower() in meta:
-        found[key] = np.asarray(meta[key.lower()], dtype=float)
+        found[key] = numbers_of(meta[key.lower()], key, path.name, GridImportError)
         units[key] = str(meta.get("wavelength_unit", meta.get("unit", "")))
     return found, units, [f"{path.name}: table with a row per spectrum."], meta

@@ -149,10 +149,11 @@ def _wavelength(
         order = slice(None, None, -1)
         notes.append("Wavelengths fell from pixel to pixel; spectra were turned round.")
     else:
-        where = int(np.flatnonzero(np.sign(steps) != np.sign(steps[0]))[0]) + 1
+        wrong = (np.sign(steps) != np.sign(steps[0])) | (steps == 0)
+        where = int(np.flatnonzero(wrong)[0]) + 1
         raise GridImportError(
-            f"Wavelengths must rise or fall from pixel to pixel; pixel {where} turns back at "
-            f"{values[where]:g}."
+            f"Wavelengths must rise or fall from pixel to pixel; pixel {where} "
+            f"{'turns back' if steps[where - 1] else 'stays'} at {values[where]:g}."
         )
     values = values[order]
     for what, given, stated, known in (

@@ -29,16 +29,24 @@ LARGEST_CUBE = 20_000_000_000
 _WAVELENGTH = ("wave", "lambda", "log(w", "loglam", "wavelength", "awav", "lam", "log10")
 
 
-def _axis(header: Any, number: int) -> NDArray[np.float64]:
-    n = int(header[f"NAXIS{number}"])
-    try:
-        start, step = float(header[f"CRVAL{number}"]), float(header[f"CDELT{number}"])
-    except KeyError as problem:
+def _number(header: Any, key: str, default: float | None = None) -> float:
+    """Return a number of a header."""
+    value = header.get(key, default)
+    if value is None and key not in header:
+        raise GridImportError(f"Axis {key[-1]} has no {key}, which says its values. Add it.")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
         raise GridImportError(
-            f"Axis {number} has no CRVAL{number} or CDELT{number}, which say its values."
-        ) from problem
+            f"Expected a number as {key} in the header of the cube; found {str(value)[:40]!r}. "
+            "Correct it."
+        )
+    return float(value)
+
+
+def _axis(header: Any, number: int, n: int) -> NDArray[np.float64]:
+    """Return the values of an axis of `n` pixels."""
+    start, step = _number(header, f"CRVAL{number}"), _number(header, f"CDELT{number}")
     pixels = np.arange(1, n + 1, dtype=np.float64)
-    return np.asarray(start + (pixels - float(header.get(f"CRPIX{number}", 1.0))) * step)
+    return np.asarray(start + (pixels - _number(header, f"CRPIX{number}", 1.0)) * step)
 
 
 @GRID_FORMATS.register(
@@ -62,16 +70,21 @@ def read_cube(path: Path) -> RawGrid:
         If there is no cube, an axis lacks its keywords, or every spectrum is a hole.
     """
     what = "a FITS file with a grid"
+    # Cards are parsed when they are asked for, and a damaged one surfaces only then.
     with (
         open_fits(path, path.name, what, max_bytes=LARGEST_CUBE, error=GridImportError) as hdus,
         understood(path.name, what, GridImportError),
     ):
-        hdu = next((h for h in hdus if h.data is not None and h.header["NAXIS"] >= 2), None)
-        if hdu is None or isinstance(hdu, fits.BinTableHDU):
-            raise GridImportError(f"{path.name} holds no image with axes of labels.")
-        cube, header = np.asarray(hdu.data), hdu.header.copy()
-        main = hdus[0].header.copy()
-    n_axes = int(header["NAXIS"])
+        return _cube(hdus, path)
+
+
+def _cube(hdus: fits.HDUList, path: Path) -> RawGrid:
+    """Return the grid of an open file."""
+    hdu = next((h for h in hdus if h.data is not None and h.header["NAXIS"] >= 2), None)
+    if hdu is None or isinstance(hdu, fits.BinTableHDU):
+        raise GridImportError(f"{path.name} holds no image with axes of labels.")
+    cube, header, main = np.array(hdu.data), hdu.header, hdus[0].header
+    n_axes = cube.ndim
     names = [str(header.get(f"CTYPE{k}", "")).strip() for k in range(1, n_axes + 1)]
     if not any(names[0].lower().startswith(word) for word in _WAVELENGTH):
         raise GridImportError(
@@ -81,15 +94,16 @@ def read_cube(path: Path) -> RawGrid:
     if not all(names[1:]):
         raise GridImportError(f"Every axis of labels in {path.name} needs a name in CTYPEn.")
     notes = [f"{path.name}: cube of {' x '.join(str(s) for s in cube.shape[:-1])} spectra."]
-    wavelength = _axis(header, 1)
-    logarithmic = "log" in names[0].lower() or int(header.get("LOGW", 0)) != 0
+    wavelength = _axis(header, 1, cube.shape[-1])
+    logarithm = _number(header, "LOGW", 0)
+    logarithmic = "log" in names[0].lower() or logarithm != 0
     if not logarithmic and wavelength[-1] < 10:
         logarithmic = True
         notes.append("Wavelengths below 10 are taken to be logarithms.")
     if logarithmic:
-        natural = int(header.get("LOGW", 1)) == 2
-        wavelength = np.exp(wavelength) if natural else 10.0**wavelength
-    axes = [_axis(header, k) for k in range(2, n_axes + 1)]
+        with np.errstate(over="ignore"):  # what is infinite then is refused
+            wavelength = np.exp(wavelength) if logarithm == 2 else 10.0**wavelength
+    axes = [_axis(header, k, cube.shape[n_axes - k]) for k in range(2, n_axes + 1)]
     # FITS counts axes from the fastest, numpy from the slowest.
     points = np.array([p[::-1] for p in product(*axes[::-1])])
     flux = cube.reshape(-1, cube.shape[-1])

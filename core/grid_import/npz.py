@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..errors import GridImportError
 from ..files.npz import open_npz, read_array
+from ..files.numbers import names_in, numbers_of, require_numbers
 from ..io.column_units import wavelength_unit
 from ..io.columns import Column, role_of, unit_in_name
 from ..labels.label_set import APOGEE_LABELS
@@ -62,6 +63,30 @@ def _join_sets(arrays: dict[str, NDArray], notes: list[str]) -> None:
             notes.append(f"{stem}: {len(parts)} sets were joined.")
 
 
+def _named_labels(
+    arrays: dict[str, NDArray], n: int, path: Path, notes: list[str]
+) -> tuple[list[str], dict[str, str]]:
+    """Return the names of `n` labels, and their units as far as the file has them."""
+    lower = {name.lower(): name for name in arrays}
+    key = next((lower[k] for k in NAMES if k in lower), None)
+    if key is not None:
+        names = names_in(arrays[key], key, path.name, GridImportError)
+    elif n == len(APOGEE_LABELS):
+        names = list(APOGEE_LABELS.names)
+        notes.append("25 labels without names are taken to be those of Ting et al. (2019).")
+    else:
+        raise GridImportError(
+            f"{path.name} has {n} labels without names; add an array label_names."
+        )
+    if len(names) != n:
+        raise GridImportError(f"{path.name} has {len(names)} names for {n} labels.")
+    units = {}
+    if "label_units" in arrays and arrays["label_units"].shape == (len(names),):
+        said = names_in(arrays["label_units"], "label_units", path.name, GridImportError)
+        units = dict(zip(names, said, strict=True))
+    return names, units
+
+
 @GRID_FORMATS.register(
     "payne",
     "npz file of spectra and labels",
@@ -93,8 +118,9 @@ def read_payne_grid(path: Path) -> RawGrid:
             f"Expected spectra in {path.name} under a name such as flux or spectra; it has "
             f"{names_of(arrays)}."
         )
-    flux = np.atleast_2d(arrays[flux_name])
-    values = np.asarray(arrays[_first(arrays, LABELS, "labels", path)], dtype=np.float64)
+    flux = np.atleast_2d(require_numbers(arrays[flux_name], "flux", path.name, GridImportError))
+    table = arrays[_first(arrays, LABELS, "labels", path)]
+    values = numbers_of(table, "labels", path.name, GridImportError)
     if values.ndim == 2 and values.shape[0] != len(flux) and values.shape[1] == len(flux):
         values = values.T
         notes.append("Labels were stored one per row; they were transposed.")
@@ -103,26 +129,11 @@ def read_payne_grid(path: Path) -> RawGrid:
             f"Expected one row of labels per spectrum in {path.name}; found {values.shape} for "
             f"{len(flux)} spectra."
         )
-    lower = {name.lower(): name for name in arrays}
-    key = next((lower[n] for n in NAMES if n in lower), None)
-    if key is not None:
-        names = [str(n) for n in arrays[key]]
-    elif values.shape[1] == len(APOGEE_LABELS):
-        names = list(APOGEE_LABELS.names)
-        notes.append("25 labels without names are taken to be those of Ting et al. (2019).")
-    else:
-        raise GridImportError(
-            f"{path.name} has {values.shape[1]} labels without names; add an array label_names."
-        )
-    if len(names) != values.shape[1]:
-        raise GridImportError(f"{path.name} has {len(names)} names for {values.shape[1]} labels.")
-    units = {}
-    if "label_units" in arrays and len(arrays["label_units"]) == len(names):
-        units = {n: str(u) for n, u in zip(names, arrays["label_units"], strict=True)}
+    names, units = _named_labels(arrays, values.shape[1], path, notes)
     wave = _called(arrays, "wavelength")
     unit, medium = "", ""
     if wave:
-        wavelength = np.asarray(arrays[wave], dtype=np.float64)
+        wavelength = numbers_of(arrays[wave], wave, path.name, GridImportError)
         if wavelength.ndim == 2 and (wavelength == wavelength[:1]).all():
             wavelength = wavelength[0]
         unit = wavelength_unit(unit_in_name(wave))
@@ -179,14 +190,18 @@ def read_payne_zero(path: Path, table: str | Path | None = None) -> RawGrid:
             continue  # an atmosphere, which lies beside its spectrum
         name = file.name
         if "flux_total" in arrays and "flux_continuum" in arrays:
-            row = by_continuum(arrays["flux_total"], arrays["flux_continuum"], name)
+            total, continuum = (
+                numbers_of(arrays[k], k, name, GridImportError)
+                for k in ("flux_total", "flux_continuum")
+            )
+            row = by_continuum(total, continuum, name)
         elif "normalized_flux" in arrays:
-            row = arrays["normalized_flux"]
+            row = numbers_of(arrays["normalized_flux"], "normalized_flux", name, GridImportError)
         else:
             raise GridImportError(
                 f"Expected flux_total and flux_continuum in {name}; it has {names_of(arrays)}."
             )
-        found = np.asarray(arrays["wavelength_nm"], dtype=np.float64)
+        found = numbers_of(arrays["wavelength_nm"], "wavelength_nm", name, GridImportError)
         if wavelength is None:
             wavelength = found
         elif found.shape != wavelength.shape or not np.allclose(found, wavelength, rtol=1e-9):

@@ -78,7 +78,7 @@ def by_continuum(
 
 def names_of(arrays: Any) -> str:
     """Return the names in a file for a message, the first ten."""
-    names = sorted(map(str, arrays))
+    names = sorted(str(name)[:40] for name in arrays)
     return ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import GridImportError
+from ..files import understood
 from ..labels.label_set import APOGEE_LABELS, LabelSet
 from ..spectra.spectra import Spectra
 from .conversion import ImportSettings, finish
@@ -74,7 +75,9 @@ def import_grid(
             f"Names of arrays do not apply to a {known.title}. Leave them away, or give the "
             "format columns."
         )
-    raw = known.load(path, **options)
+    # Readers say what is wrong where they can tell; nothing else may come out of a file.
+    with understood(path.name, f"a {known.title}", GridImportError):
+        raw = known.load(path, **options)
     return finish(raw, settings, labels, name=path.name, product=known.title)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import GridImportError
+from ..files import read_limited
 from .file_labels import labels_of_files
 from .grid_formats import GRID_FORMATS
 from .raw_grid import RawGrid, by_continuum
@@ -19,10 +20,8 @@ Row = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 def _numbers(path: Path, columns: int) -> NDArray[np.float64]:
     """Return the first columns of a text file, shape ``(columns, n_pixels)``."""
-    try:
-        lines = path.read_text(encoding="latin-1").splitlines()
-    except OSError as problem:
-        raise GridImportError(f"{path} cannot be read: {problem.strerror or problem}.") from problem
+    content, _ = read_limited(path, str(path), "a spectrum as text", error=GridImportError)
+    lines = content.decode("latin-1").splitlines()
     rows = []
     for number, line in enumerate(lines, start=1):
         words = line.replace(",", " ").split()

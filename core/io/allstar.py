@@ -21,11 +21,14 @@ from numpy.typing import NDArray
 from ..errors import LabelError, SpectrumError
 from ..files import open_regular, understood
 from ..files.fits_layout import FITS_START, open_large_fits
+from ..files.numbers import numbers_in_column
 from ..files.regular import GZIP_START
+from ..files.tables import read_table
 from ..labels.label_set import APOGEE_LABELS, LabelSet
 from ..spectra.spectra import Spectra
 from .aspcap_labels import STAR_BAD, calibrated, known
 from .fits_file import columns_of, read_fits, release_of
+from .text_table import ECSV_START
 
 LARGEST_PACKED = 300_000_000
 """Bytes of a gzip file that is unpacked in memory; larger ones must be unpacked first."""
@@ -274,21 +277,11 @@ def _reader(hdu: Any) -> Column:
 
 
 def _read_text(path: Path, wanted: list[str] | None, label_set: LabelSet) -> Catalogue:
-    # Imported here: tables take a while to load, which readers of FITS need not wait for.
-    from astropy.table import Table
-
     name = path.name
-    with path.open("rb") as file:
-        ecsv = file.read(7) == b"# %ECSV"
-    try:
-        table = Table.read(path, format="ascii.ecsv" if ecsv else "ascii.csv", guess=False)
-    except Exception as problem:
-        # The parsers of tables have no error in common.
-        reason = (str(problem).strip().splitlines() or [type(problem).__name__])[0]
-        raise SpectrumError(
-            f"{name} cannot be read as an allStar catalogue, a FITS or CSV file with columns "
-            f"APOGEE_ID and TEFF: {reason}. It may be truncated."
-        ) from problem
+    what = "an allStar catalogue, a FITS or CSV file with columns APOGEE_ID and TEFF"
+    with open_regular(path, what) as file:
+        ecsv = file.read(len(ECSV_START)) == ECSV_START
+    table = read_table(path, "ascii.ecsv" if ecsv else "ascii.csv", name, what)
     spelled = {c.strip().upper(): c for c in table.colnames}
     if "APOGEE_ID" not in spelled:
         raise SpectrumError(
@@ -304,7 +297,8 @@ def _read_text(path: Path, wanted: list[str] | None, label_set: LabelSet) -> Cat
         plain = np.asarray(values)[rows]
         return np.char.strip(plain.astype(str)) if plain.dtype.kind in "SUO" else plain
 
-    return _catalogue(column, name, wanted, label_set, ())
+    with understood(name, what):
+        return _catalogue(column, name, wanted, label_set, ())
 
 
 def _catalogue(
@@ -347,7 +341,8 @@ def _catalogue(
         if key in stars:
             columns[key.lower()] = stars[key]
     if "aspcapflag" in columns:
-        flag = np.nan_to_num(columns["aspcapflag"]).astype(np.int64)
+        flags = numbers_in_column(columns["aspcapflag"], "column ASPCAPFLAG", name)
+        flag = np.clip(np.nan_to_num(flags), -(2.0**62), 2.0**62).astype(np.int64)
         columns["bad"] = (flag & STAR_BAD) != 0
         if columns["bad"].any():
             notes.append(
@@ -380,7 +375,9 @@ def _rows(
                 f"None of the {len(wanted)} stars asked for is in {name}; the first is "
                 f"{wanted[0] if wanted else 'missing'!r}. Names are as {every[0]}."
             )
-    quality = np.zeros(len(every)) if snr is None else np.nan_to_num(snr.astype(float), nan=-1.0)
+    quality = np.zeros(len(every))
+    if snr is not None:
+        quality = np.nan_to_num(numbers_in_column(snr, "column SNR", name), nan=-1.0)
     best = candidates[np.argsort(-quality[candidates], kind="stable")]
     names, first = np.unique(every[best], return_index=True)
     rows = np.sort(best[first])

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import LabelError, SpectrumError
 from ..files.npz import open_npz, read_array
+from ..files.numbers import names_in, numbers_of, require_numbers
 from ..labels.label_set import APOGEE_LABELS, LabelSet
 from ..spectra.spectra import Spectra
 from ..spectra.wavelength import APSTAR_GRID, vacuum_to_air
@@ -64,10 +65,11 @@ def read_grid(path: str | Path, labels: LabelSet = APOGEE_LABELS) -> Spectra:
     if path.is_file() and h5py.is_hdf5(path):
         return _read_set(path, labels)
     arrays = _arrays(path)
-    names = [str(n) for n in arrays["label_names"]]
-    flux, values, wavelength = arrays["flux"], arrays["labels"], arrays["wavelength"]
+    names = names_in(arrays["label_names"], "label_names", path.name)
+    flux = require_numbers(arrays["flux"], "flux", path.name)
+    values, wavelength = (numbers_of(arrays[k], k, path.name) for k in ("labels", "wavelength"))
     _check_wavelength(path, wavelength)
-    n, p = len(values), APSTAR_GRID.n_pixels
+    n, p = len(np.atleast_1d(values)), APSTAR_GRID.n_pixels
     if flux.shape != (n, p):
         raise SpectrumError(
             f"Expected flux of shape ({n}, {p}) in {path.name}, one row per row of labels; found "
@@ -82,8 +84,11 @@ def read_grid(path: str | Path, labels: LabelSet = APOGEE_LABELS) -> Spectra:
         )
     order = labels.reordering(names)
     if "label_units" in arrays:
-        _check_units(path, labels, [str(arrays["label_units"][i]) for i in order])
-    values = np.asarray(values, dtype=np.float64)[:, order]
+        units = names_in(arrays["label_units"], "label_units", path.name)
+        if len(units) != len(names):
+            raise LabelError(f"{path.name} has {len(units)} units for {len(names)} labels.")
+        _check_units(path, labels, [units[i] for i in order])
+    values = values[:, order]
     _check_rows(path, "labels", np.isfinite(values), LabelError)
     _check_rows(path, "flux", np.isfinite(flux), SpectrumError)
     columns = {}

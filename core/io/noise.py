@@ -304,6 +304,27 @@ def _placeholder(
     return not 1 / PLACEHOLDER_FACTOR <= noise <= PLACEHOLDER_FACTOR
 
 
+def inverse_square(error: float, name: str) -> float:
+    """Return the inverse variance of an error, which must be a number of possible size.
+
+    Raises
+    ------
+    SpectrumError
+        If numbers cannot hold it.
+
+    Examples
+    --------
+    >>> inverse_square(0.5, "star.csv")
+    4.0
+    """
+    if not 1e-150 < error < 1e150:
+        raise SpectrumError(
+            f"The flux of {name} has an error near {error:.3g}, of which the square is beyond all "
+            "numbers. Give the flux in another unit, or divided by the continuum."
+        )
+    return float(error**-2.0)
+
+
 def _estimated(
     flux: NDArray[np.float64],
     good: NDArray[np.bool_],
@@ -317,14 +338,14 @@ def _estimated(
     if not by_scatter:
         middle = float(np.median(np.abs(flux[good]))) if good.any() else 1.0
         notes.append(f"{why}; {ERROR_FLOOR:g} of the median flux is assumed for all of its pixels.")
-        out[good] = (ERROR_FLOOR * (middle or 1.0)) ** -2.0
+        out[good] = inverse_square(ERROR_FLOOR * (middle or 1.0), name)
         return out
     noises = []
     for row, (f, g) in enumerate(zip(flux, good, strict=True)):
         noise = estimated_noise(f[g])
         noises.append(noise)
         if noise > 0:
-            out[row, g] = noise**-2.0
+            out[row, g] = inverse_square(noise, name)
     notes.append(
         f"{why}; {float(np.median(noises)):.3g} was estimated from the scatter between pixels, for "
         "all of them."

@@ -20,6 +20,7 @@ import numpy as np
 
 from ..errors import SpectrumError
 from ..files import understood
+from ..files.typed_json import mapping_of, parsed
 from ..files.zarr_store import open_zarr
 from ..labels.label_set import LabelSet
 from ..spectra.hdf5_layout import SCHEMA
@@ -47,15 +48,13 @@ class SpectraStore:
     def __init__(self, group: Any, path: Path) -> None:
         self._g, self._path = group, path
         attributes = group.attrs
-        try:
-            self.grid = WavelengthGrid.from_json(json.loads(attributes["grid"]))
+        name = f"The header of {path}"
+        with understood(name, "that of a store of spectra"):
+            self.grid = WavelengthGrid.from_json(parsed(attributes["grid"], name))
             labels = attributes.get("label_set", "")
-            self.label_set = LabelSet.from_json(json.loads(labels)) if labels else None
-            self.provenance: dict[str, Any] = json.loads(attributes.get("provenance", "{}"))
-        except (KeyError, TypeError, ValueError) as problem:
-            raise SpectrumError(
-                f"{path}: the wavelength grid or the label set of the store is damaged."
-            ) from problem
+            self.label_set = LabelSet.from_json(parsed(labels, name)) if labels else None
+            said = parsed(attributes.get("provenance", "{}"), name)
+            self.provenance: dict[str, Any] = mapping_of(said, "provenance")
 
     @classmethod
     def create(cls, path: str | Path, like: Spectra | SpectraFile, chunk: int = 64) -> SpectraStore:

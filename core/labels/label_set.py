@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import LabelError
+from ..files.typed_json import value_of
 from .label import ELEMENT_NAMES, ELEMENTS, Label, canonical
 
 
@@ -260,11 +261,19 @@ class LabelSet:
 
     @classmethod
     def from_json(cls, items: Iterable[Mapping[str, Any]]) -> LabelSet:
-        """Rebuild a label set written by :meth:`to_json`."""
+        """Rebuild a label set written by :meth:`to_json`.
+
+        Raises
+        ------
+        LabelError
+            If something is missing, of another type or not finite; says where.
+        """
         try:
-            return cls(tuple(Label(**item) for item in items))
-        except TypeError as problem:
+            # Only a look: whole numbers stay as they are, and with them what is hashed of them.
+            value_of(tuple[Label, ...], items, "labels")
+        except ValueError as problem:
             raise LabelError(f"The label set cannot be read: {problem}.") from problem
+        return cls(tuple(Label(**item) for item in items))
 
 
 def _group(element: str) -> str:

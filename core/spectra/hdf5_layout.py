@@ -13,6 +13,7 @@ import numpy as np
 from ..errors import SpectrumError
 from ..files import understood
 from ..files.hdf5 import open_hdf5
+from ..files.typed_json import parsed
 from ..labels.label_set import LabelSet
 from .wavelength import WavelengthGrid
 
@@ -116,7 +117,7 @@ def _require_layout(h: h5py.File, name: str) -> None:
             f"{name} has layout version {schema}; this spectrabridge reads up to {SCHEMA}. "
             "Update spectrabridge."
         )
-    n_pixels = WavelengthGrid.from_json(json.loads(h.attrs["grid"])).n_pixels
+    n_pixels = WavelengthGrid.from_json(parsed(h.attrs["grid"], name)).n_pixels
     shape = h["flux"].shape
     if len(shape) != 2 or shape[1] != n_pixels or h["ivar"].shape != shape:
         raise SpectrumError(

@@ -7,7 +7,6 @@ finite it is stored as 1, so that sums over ``ivar * flux`` stay finite.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +21,7 @@ from ..atomic_file import replacing
 from ..errors import SpectrumError
 from ..files import understood
 from ..files.budget import MAX_ARRAY_BYTES
+from ..files.typed_json import mapping_of, parsed
 from ..labels.label_set import LabelSet
 from .hdf5_layout import create_layout, open_layout
 from .resample import resample
@@ -294,10 +294,11 @@ class SpectraFile:
         self._h = handle
         self._name = name or str(handle.filename)
         with understood(self._name, _WHAT):
-            self.grid = WavelengthGrid.from_json(json.loads(handle.attrs["grid"]))
+            self.grid = WavelengthGrid.from_json(parsed(handle.attrs["grid"], self._name))
             labels = handle.attrs.get("label_set", "")
-            self.label_set = LabelSet.from_json(json.loads(labels)) if labels else None
-            self.provenance: dict[str, Any] = json.loads(handle.attrs.get("provenance", "{}"))
+            self.label_set = LabelSet.from_json(parsed(labels, self._name)) if labels else None
+            said = parsed(handle.attrs.get("provenance", "{}"), self._name)
+            self.provenance: dict[str, Any] = mapping_of(said, "provenance")
 
     @classmethod
     def create(

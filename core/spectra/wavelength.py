@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import GridError
+from ..files.typed_json import require_types
 
 Unit = Literal["angstrom", "nm", "um"]
 Medium = Literal["vacuum", "air"]
@@ -30,6 +31,14 @@ FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 """Full width at half maximum of a Gaussian over its standard deviation."""
 
 LARGEST_GRID = 1_000_000
+_GRID_JSON: tuple[dict[str, Any], dict[str, Any]] = (
+    {"name": str, "chips": tuple[tuple[str, int, int], ...]},
+    {
+        "wavelength": tuple[Any, ...],
+        "log10_step": float,
+        "runs": tuple[dict[str, float], ...],
+    },
+)
 """Most pixels of a grid that is read from a file."""
 
 
@@ -298,25 +307,35 @@ class WavelengthGrid:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> WavelengthGrid:
-        """Rebuild a grid written by :meth:`to_json`."""
+        """Rebuild a grid written by :meth:`to_json`.
+
+        Raises
+        ------
+        GridError
+            If something is missing or of another type; says where.
+        """
         try:
+            require_types(data, *_GRID_JSON, where="grid")
             chips = [Chip(str(n), int(a), int(b)) for n, a, b in data["chips"]]
             if "wavelength" in data:
                 wavelength = np.asarray(data["wavelength"])
+                if wavelength.dtype.kind not in "fiu":
+                    raise ValueError("grid.wavelength: expected numbers")
             else:
+                require_types(data, {"log10_step": float, "runs": Any}, where="grid")
                 runs = [int(r["n_pixels"]) for r in data["runs"]]
                 n_pixels = sum(runs)
                 if min(runs, default=0) < 0 or not 2 <= n_pixels <= LARGEST_GRID:
                     raise GridError(f"A grid has 2 to {LARGEST_GRID} pixels; found {n_pixels}.")
-                wavelength = 10.0 ** np.concatenate(
-                    [
-                        r["log10_start"] + data["log10_step"] * np.arange(r["n_pixels"])
-                        for r in data["runs"]
-                    ]
-                )
+                step = float(data["log10_step"])
+                starts = [float(r["log10_start"]) for r in data["runs"]]
+                with np.errstate(over="ignore"):  # what is infinite then is refused
+                    wavelength = 10.0 ** np.concatenate(
+                        [a + step * np.arange(n) for a, n in zip(starts, runs, strict=True)]
+                    )
             return cls(wavelength, chips, str(data["name"]))
         except (KeyError, TypeError, ValueError) as problem:
-            raise GridError(f"The wavelength grid cannot be read: {problem!r}.") from problem
+            raise GridError(f"The wavelength grid cannot be read: {problem}.") from problem
 
 
 APSTAR_GRID = WavelengthGrid.log_linear(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from astropy.io.votable import parse
 from astropy.table import Table
 
 from ..errors import LinesError
-from ..files import open_regular
+from ..files import read_limited
 from ..files.fits_layout import open_fits
 from ..files.tables import read_table, require_data_inside
 from ..io.cell_text import column_texts, unescape, unescape_columns
@@ -91,17 +90,11 @@ def read_session(
         raise LinesError(f"Wavelength units are {', '.join(UNITS)}; found {unit!r}.")
     if medium not in (None, "vacuum", "air"):
         raise LinesError(f"The medium is 'vacuum' or 'air'; found {medium!r}.")
-    try:
-        with open_regular(path, "a table of decisions", LinesError) as file:
-            if os.fstat(file.fileno()).st_size > MAX_FILE_BYTES:
-                size = f"{MAX_FILE_BYTES / 1e6:.0f} MB"
-                raise LinesError(f"{path} is larger than {size}; it is no table.")
-            start = file.read(16)
-            if start == b"SQLite format 3\0":
-                return _from_vetting(path)
-            content = start + file.read()
-    except OSError as problem:
-        raise LinesError(f"{path} cannot be read: {problem.strerror}.") from problem
+    content, _ = read_limited(
+        path, str(path), "a table of decisions", max_bytes=MAX_FILE_BYTES, error=LinesError
+    )
+    if content.startswith(b"SQLite format 3\0"):
+        return _from_vetting(path)
     table = _read_table(content, path)
     meta = {str(k).lower(): v for k, v in table.meta.items()}
     return _session(table, meta, path, unit, medium, vetter)

@@ -11,6 +11,7 @@ from typing import Protocol
 from urllib.parse import quote
 
 from ..errors import LinesError
+from ..files import open_regular, understood
 from ..user_data import user_data_folder
 
 APPLICATION = 0x53425654
@@ -151,13 +152,13 @@ def connect(path: Path, about: dict[str, str], read_only: bool) -> sqlite3.Conne
 
 def _require_database(path: Path) -> None:
     """Refuse a file that is no SQLite file; SQLite itself would write over a very short one."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(16)
-    except FileNotFoundError:
+    if not path.exists():
         return
-    except OSError as problem:
-        raise LinesError(f"{path} cannot be read: {problem.strerror}.") from problem
+    with (
+        open_regular(path, "a vetting file", LinesError) as file,
+        understood(path, "a vetting file", LinesError),
+    ):
+        start = file.read(16)
     if start and start != b"SQLite format 3\0":
         raise LinesError(
             f"{path} is no vetting file; it was left as it is. Give another file for the decisions."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
+from ...files.typed_json import rebuilt, require_types
 from ..representation import KINDS
 from .conv_shape import ConvLayers, ConvShape
 from .convolution import ConvCritics, ConvNetwork
@@ -52,5 +53,6 @@ def read_shape(backbone: str, data: Mapping[str, Any]) -> Shape:
         If it holds something else.
     """
     if backbone == "conv":
+        require_types(data, {"layers": dict[str, Any]}, where="adaptation.shape")
         return ConvShape(**{**data, "layers": ConvLayers.of(data["layers"])})
-    return NetworkShape(**data)
+    return rebuilt(NetworkShape, data, "adaptation.shape")

@@ -241,6 +241,41 @@ def test_checkpoints_of_earlier_versions_go_on(
     assert later.iteration == 12
 
 
+def test_damaged_checkpoints_are_said_with_file_and_key(
+    tmp_path: Path, toy_emulator: Emulator, toy_experiment: Experiment
+) -> None:
+    path = tmp_path / "state"
+    short = dataclasses.replace(BRIEF, iterations=6)
+    mock_trainer(toy_emulator, toy_experiment.features, short, TOY_SURVEY).run(
+        [WriteCheckpoint(path)]
+    )
+    with safe_open(str(path), "pt") as file:
+        whole = json.loads(file.metadata()["state"])
+        tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
+    pool = {k: v for k, v in tensors.items() if k != "pool"}
+    for parts, state, words in (
+        (tensors, [], "expected an object"),
+        (tensors, {k: v for k, v in whole.items() if k != "iteration"}, "iteration is missing"),
+        (tensors, whole | {"iteration": 10**30}, "iteration: expected a whole number"),
+        (tensors, whole | {"seconds": math.nan}, "seconds: expected a finite number"),
+        (tensors, whole | {"history": [{"cycle": "x"}]}, r"history\[0\]\.cycle: expected a num"),
+        (tensors, whole | {"training": None}, "training: expected an object"),
+        (tensors, whole | {"best_values": ["x"]}, r"best_values\[0\]: expected a number"),
+        (tensors, whole | {"schema": 9}, "layout version 9"),
+        (pool, whole, "cannot be read as a checkpoint of this training"),
+        (tensors | {"pool": torch.zeros(3)}, whole, "cannot be read as a checkpoint of this"),
+    ):
+        save_file(parts, path, metadata={"state": json.dumps(state)})
+        trainer = mock_trainer(toy_emulator, toy_experiment.features, short, TOY_SURVEY)
+        with pytest.raises(TrainingError, match=words) as caught:
+            trainer.resume(path)
+        assert str(path) in str(caught.value)
+        assert "elete it to start anew" in str(caught.value) or "Update" in str(caught.value)
+    save_file(tensors, path, metadata={"state": "[" * 100_000})
+    with pytest.raises(TrainingError, match="nested more than"):
+        trainer.resume(path)
+
+
 def test_figures_of_the_ensemble_are_medians_of_its_members(
     toy_emulator: Emulator, toy_experiment: Experiment
 ) -> None:

@@ -216,6 +216,32 @@ def test_malformed_contents_are_refused_in_words(copy: Path, change) -> None:
         _ = read_bundle(copy).model
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (_set("name", value=None), r"bundle\.json: name: expected text, found null"),
+        (_set("files", value=[]), r"bundle\.json: files: expected an object"),
+        (_set("files", "features.json", value=7), r"bundle\.json: files\.features\.json: expected"),
+        (_set("reference", "teff", value=float("nan")), r"reference\.teff: expected a finite"),
+        (_set("attached", value="x"), r"bundle\.json: attached: expected an object"),
+        (_set("emulator", "hidden", value="64"), r"emulator\.hidden: expected a list, found text"),
+        (_set("emulator", "n_basis", value=10**30), r"emulator\.n_basis: expected a whole number"),
+        (_set("adaptation", "seeds", value=[0, True]), r"adaptation\.seeds\[1\]: expected a whole"),
+        (_set("adaptation", "shape", "hidden", value=1.5), r"adaptation\.shape\.hidden: expected"),
+        (_set("adaptation", "shape", "new", value=1), r"adaptation\.shape\.new is not known"),
+        (_set("labels", value={}), r"labels: expected a list, found an object"),
+        (_set("grid", "name", value=3), r"grid\.name: expected text"),
+    ],
+)
+def test_what_is_wrong_is_named_with_file_and_key(copy: Path, change, words: str) -> None:
+    data = json.loads((copy / "bundle.json").read_text())
+    change(data)
+    (copy / "bundle.json").write_text(json.dumps(data))
+    with pytest.raises(BundleError, match=words) as caught:
+        _ = read_bundle(copy).model
+    assert str(copy) in str(caught.value)
+
+
 def test_damaged_and_encrypted_zip_files_are_refused(toy_bundle: Bundle, tmp_path: Path) -> None:
     path = tmp_path / "b.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:

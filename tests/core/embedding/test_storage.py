@@ -97,6 +97,12 @@ def test_a_map_of_other_weights_is_refused(giants, small):
         lambda t, h: (t, h | {"recipe": '{"seed": 3, "check": [1, 2, 3]}'}),
         lambda t, h: (t, h | {"info": "[]"}),
         lambda t, h: (t, h | {"info": "{"}),
+        lambda t, h: (t, h | {"recipe": '{"seed": Infinity, "check": [1, 2, 3]}'}),
+        lambda t, h: (t, h | {"recipe": '{"seed": 1e999}'}),
+        lambda t, h: (t, h | {"recipe": '{"seed": 1000000000000000000000000, "check": [1]}'}),
+        lambda t, h: (t, h | {"recipe": '{"seed": -1, "check": [1, 2, 3]}'}),
+        lambda t, h: (t, h | {"recipe": "[" * 50_000}),
+        lambda t, h: (t, h | {"info": '{"a":' * 200 + "1" + "}" * 200}),
         lambda t, h: ({k: v[:2] for k, v in t.items()}, h),
     ],
 )
@@ -105,6 +111,28 @@ def test_damaged_files_are_refused_in_a_sentence(giants, small, harm):
     tensors, header = harm(load(content), headers(content))
     with pytest.raises(EmbeddingError, match=r"The map of apogee-giants .*spectrabridge embed"):
         read_embedding(save({k: v.copy() for k, v in tensors.items()}, header), giants)
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "words"),
+    [
+        (("kl",), None, r"info\.kl: expected an object, found null"),
+        (("kl", "latents"), float("nan"), r"info\.kl\.latents: expected a finite number"),
+        (("mixing", "latents"), 3, r"info\.mixing\.latents: expected an object"),
+        (("fingerprint",), 5, r"info\.fingerprint: expected text"),
+        (("settings",), "x", r"info\.settings: expected an object"),
+    ],
+)
+def test_what_is_wrong_in_the_figures_is_named(giants, small, keys, value, words):
+    content = write_embedding(small)
+    header = headers(content)
+    info = inner = json.loads(header["info"])
+    for key in keys[:-1]:
+        inner = inner[key]
+    inner[keys[-1]] = value
+    tensors = {k: v.copy() for k, v in load(content).items()}
+    with pytest.raises(EmbeddingError, match=words):
+        read_embedding(save(tensors, header | {"info": json.dumps(info)}), giants)
 
 
 @pytest.mark.parametrize("content", [b"", b"junk", b"\xff" * 64, b"PK\x03\x04"])

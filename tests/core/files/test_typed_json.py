@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 import pytest
 
-from spectrabridge.core.files.typed_json import rebuilt
+from spectrabridge.core.errors import BundleError
+from spectrabridge.core.files.typed_json import parsed, rebuilt, require_types, said_of
 
 
 @dataclass(frozen=True)
@@ -72,3 +73,41 @@ def test_what_does_not_fit_is_named(change: dict[str, Any], said: str) -> None:
 def test_other_contents_are_no_object(data: object) -> None:
     with pytest.raises(ValueError, match=r"^table: expected an object"):
         rebuilt(Table, data, "table")
+
+
+def test_json_that_is_none_or_nested_without_end_is_said() -> None:
+    assert parsed(b'{"a": [1, null]}', "x.json") == {"a": [1, None]}
+    assert parsed("[" * 90 + "]" * 90, "x.json")
+    for content in (b"{", b"", b"\xff\xfe\x00", "9" * 5000, b'{"a": 1}x'):
+        with pytest.raises(BundleError, match=r"^x\.json is no JSON and not a list .*Mend it\.$"):
+            parsed(content, "x.json", "a list", BundleError, "Mend it.")
+    for depth in (150, 5_000, 200_000):
+        for content in ("[" * depth + "]" * depth, '{"a":' * depth + "1" + "}" * depth):
+            with pytest.raises(BundleError, match=r"^x\.json is not a list: .*nested more than"):
+                parsed(content, "x.json", "a list", BundleError)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (None, "the content: expected an object, found null"),
+        ({"count": 1}, "name is missing"),
+        ({"name": "x", "count": True}, "count: expected a whole number, found true"),
+        ({"name": "x", "count": 10**30}, "count: expected a whole number of at most 19 digits"),
+        ({"name": "x", "count": float("nan")}, "count: expected a whole number, found a number"),
+        ({"name": "x", "count": 1, "limit": 10**400}, "limit: expected a finite number"),
+        ({"name": "x", "count": 1, "limit": float("nan")}, "limit: expected a finite number"),
+    ],
+)
+def test_types_of_some_keys_are_looked_at(data: object, words: str) -> None:
+    required: dict[str, Any] = {"name": str, "count": int}
+    with (
+        pytest.raises(BundleError, match=rf"^x\.json: {words}\. Get it again\.$"),
+        said_of("x.json", BundleError),
+    ):
+        require_types(data, required, {"limit": float | None})
+
+
+def test_other_keys_stay_as_they_are() -> None:
+    data = {"name": "x", "count": 3, "newer": [float("nan")]}
+    assert require_types(data, {"name": str, "count": int}, {"limit": float}) is data

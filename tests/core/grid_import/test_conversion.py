@@ -351,3 +351,66 @@ def test_a_grid_with_fewer_labels_trains(tmp_path: Path) -> None:
     training = EmulatorTraining(steps=60, n_basis=4, hidden=(8,))
     emulator = train_emulator(grid.on_chips(), training)
     assert emulator.labels.names == grid.label_set.names
+
+
+def test_headers_of_cubes_that_hold_no_numbers_are_said(tmp_path: Path) -> None:
+    hdu = fits.PrimaryHDU(np.ones((2, 2, 400), "f4"))
+    axes = [("LOG10(WAVELENGTH)", 4.179, 1.3e-4), ("TEFF", 4000.0, 250.0), ("LOGG", 1.0, 0.5)]
+    for k, (name, start, step) in enumerate(axes, start=1):
+        hdu.header[f"CTYPE{k}"], hdu.header[f"CRVAL{k}"] = name, start
+        hdu.header[f"CDELT{k}"] = step
+    path = tmp_path / "c.fits"
+    hdu.writeto(path)
+    whole = path.read_bytes()
+    for key, value, words in (
+        ("CRVAL2", "'TABLE'", "Expected a number as CRVAL2 in the header of the cube; found 'TABL"),
+        ("CRVAL2", "", "Expected a number as CRVAL2"),
+        ("CDELT3", "T", "Expected a number as CDELT3"),
+        ("CDELT3", "'unterminated", "c.fits cannot be read as"),
+        ("CTYPE2", "(1,2,", "c.fits cannot be read as"),
+        ("CDELT1", "1E300", "Wavelengths must be"),
+    ):
+        at = whole.index(f"{key:8s}= ".encode()) + 10
+        path.write_bytes(whole[:at] + value.rjust(20).ljust(70).encode() + whole[at + 70 :])
+        with pytest.raises(GridImportError, match=words):
+            import_grid(path, "fits-cube", replace(SETTINGS, constants={"Fe": 0.0}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"wavelength": np.array([b""] * 3)}, "Expected numbers as wavelength of g.npz; found tex"),
+        ({"flux": np.array([["1"] * 3] * 2)}, "Expected numbers as flux of g.npz; found text"),
+        ({"labels": np.ones((2, 3), complex)}, "as labels of g.npz; found complex numbers"),
+        ({"label_names": np.array("teff")}, "Expected a row of names as label_names of g.npz"),
+        ({"label_names": np.array(["teff"])}, "1 names for 3 labels"),
+        ({"wavelength": np.full(3, 16000.0)}, "pixel 1 stays at 16000"),
+        ({"wavelength": np.array([16000.0, 16001.0, 16000.5])}, "pixel 2 turns back at 16000.5"),
+    ],
+)
+def test_arrays_of_other_kinds_are_said(
+    tmp_path: Path, changes: dict[str, Any], words: str
+) -> None:
+    whole = {"flux": np.ones((2, 3)), "labels": np.array([[4500, 2.0, 0.0], [4600, 2.2, 0.1]])}
+    whole |= {"label_names": np.array(["teff", "logg", "Fe"])}
+    np.savez(tmp_path / "g.npz", **(whole | {"wavelength": [16000.0, 16001.0, 16002.0]} | changes))
+    with pytest.raises(GridImportError, match=words):
+        import_grid(tmp_path / "g.npz", "payne", replace(SETTINGS, own_pixels=True))
+
+
+def test_wavelengths_of_an_ecsv_header_are_numbers(tmp_path: Path) -> None:
+    table = Table({"teff": [4500.0], "logg": [2.0], "fe_h": [0.0], "flux": np.ones((1, 3))})
+    for values, found in ((["16000 16001", "1", "2"], "text"), ([[1], [1, 2]], "lists of other")):
+        table.meta["wavelength"] = values
+        table.write(tmp_path / "g.ecsv", format="ascii.ecsv", overwrite=True)
+        with pytest.raises(GridImportError, match=f"as wavelength of g.ecsv; found {found}"):
+            import_grid(tmp_path / "g.ecsv", settings=SETTINGS)
+
+
+def test_whatever_else_a_reader_meets_names_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.savez(tmp_path / "g.npz", flux=np.ones((2, 3)))
+    monkeypatch.setattr("spectrabridge.core.grid_import.npz.open_npz", lambda *a, **k: 1 / 0)
+    with pytest.raises(GridImportError, match=r"g\.npz cannot be read as"):
+        import_grid(tmp_path / "g.npz", "payne")

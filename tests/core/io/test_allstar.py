@@ -290,3 +290,21 @@ def test_released_spectra_are_no_catalogue(data_file):
     assert len(got) == 1 and got.labels[0, 0] == pytest.approx(3788.4, abs=0.1)
     image = data_file("observed/fits/apStar-r6-2M03290406+3117075.fits")
     refuse(image, "Expected an allStar catalogue")
+
+
+def test_words_in_columns_of_numbers_are_said(tmp_path):
+    head = "APOGEE_ID,TEFF,SNR,ASPCAPFLAG\n"
+    (tmp_path / "a.csv").write_text(head + "2M1,4700,SNR,0\n2M2,4500,7,0\n")
+    refuse(tmp_path / "a.csv", "Expected numbers as column SNR of a.csv; found 'SNR'")
+    (tmp_path / "a.csv").write_text(head + "2M1,4700,9,STAR_BAD\n2M2,4500,7,0\n")
+    refuse(tmp_path / "a.csv", "Expected numbers as column ASPCAPFLAG of a.csv; found 'STAR_BAD'")
+    (tmp_path / "a.csv").write_text(head + "2M1,4700,9,1e300\n2M2,4500,,8388608\n")
+    assert read_allstar(tmp_path / "a.csv").columns["bad"].tolist() == [False, True]
+
+
+def test_a_text_catalogue_is_bounded_and_a_pipe_refused(tmp_path, monkeypatch):
+    from spectrabridge.core.files import tables
+
+    (tmp_path / "a.csv").write_text("APOGEE_ID,TEFF\n2M1,4700\n" * 50)
+    monkeypatch.setitem(tables.read_table.__kwdefaults__, "max_bytes", 100)
+    refuse(tmp_path / "a.csv", "is larger than")

@@ -156,3 +156,13 @@ def test_the_grid_of_the_data_pack(data_file):
     assert set(np.unique(grid.columns["kind"])) <= {0, 1}
     assert grid.label_set["teff"].low >= 3800
     assert grid.flux.max() <= 1.02
+
+
+def test_arrays_of_other_kinds_are_said(save):
+    refuse(save(label_names=np.array("teff")), "Expected a row of names as label_names of grid")
+    refuse(save(label_units=np.array(5)), "Expected a row of names as label_units of grid")
+    refuse(save(label_units=np.array(["K"])), "has 1 units for 25 labels", LabelError)
+    refuse(save(labels=np.array(7.0)), "Expected flux of shape")
+    refuse(save(labels=np.full((6, 25), "x")), "Expected numbers as labels of grid.npz; found text")
+    refuse(save(flux=np.full((6, N), b"1")), "Expected numbers as flux of grid.npz; found text")
+    refuse(save(wavelength=np.full(N, "x")), "Expected numbers as wavelength of grid.npz")

@@ -184,3 +184,10 @@ def test_other_units_and_ten_times_too_large(monkeypatch):
     np.testing.assert_array_equal(got.flux, normal())
     monkeypatch.setattr("spectrabridge.core.io.payne.LARGEST_ARRAYS", 1000)
     refuse(content(spectra=normal()), "more than the 1e-06 GB")
+
+
+@pytest.mark.parametrize("level", [1e-200, 1e-300])
+def test_flux_whose_errors_no_number_can_hold_is_said(level):
+    source = content(flux=np.full((1, 300), level), wavelength=np.linspace(15150, 16900, 300))
+    with pytest.raises(SpectrumError, match=r"has an error near .*Give the flux in another unit"):
+        read_payne(source, "a.npz")
