@@ -72,7 +72,13 @@ def _sign_in(
     show_default=True,
     help="Processes that answer (Linux and macOS).",
 )
-@click.option("--max-sessions", type=click.IntRange(1), help="Pages that may be open at a time.")
+@click.option(
+    "--max-sessions",
+    type=click.IntRange(1),
+    default=100,
+    show_default=True,
+    help="Pages that may be open at a time.",
+)
 @click.option(
     "--idle-timeout",
     type=click.FloatRange(0, min_open=True),

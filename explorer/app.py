@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -127,13 +128,12 @@ class Explorer(pn.viewable.Viewer):
             margin=(0, 14, 0, 18),
             stylesheets=[Path(__file__).with_name("header_choice.css").read_text(encoding="utf-8")],
         )
-        self.title = pmui.Typography(
+        # Not a Typography: that reads Markdown, and the title may be anybody's.
+        self.title = pn.pane.HTML(
             "",
-            variant="body2",
-            sx=_HEADER_TITLE,
             margin=(0, 10, 0, 0),
             sizing_mode="stretch_width",
-            styles={"flex": "1 1 0px", "min-width": "0"},
+            styles=_HEADER_TITLE,
             css_classes=["about-bundle"],
         )
         self.navigation = Navigation(
@@ -160,7 +160,7 @@ class Explorer(pn.viewable.Viewer):
         if self._stars is None:
             self._stars = OpenStars(self.state, self.messages.tell)
         self._stars.state = self.state
-        self.title.object = self.bundle.title
+        self.title.object = escape(self.bundle.title)
         first = PAGES[FIRST_PAGE].build(self._context())
         self.pages = {FIRST_PAGE: first}
         self.sidebar[:], self.main[:] = [[part] for part in first.parts]
@@ -381,10 +381,14 @@ def _entry(key: str) -> PageEntry:
 
 
 _HEADER_TITLE = {
+    "flex": "1 1 0px",
+    "min-width": "0",
     "color": "#ffffff",
+    "font-size": "14px",
+    "line-height": "20px",
     "overflow": "hidden",
-    "textOverflow": "ellipsis",
-    "whiteSpace": "nowrap",
+    "text-overflow": "ellipsis",
+    "white-space": "nowrap",
 }
 
 _PAGE = {

@@ -48,7 +48,6 @@ class SecureAnswer(OutputTransform):
 
     def __init__(self, request: HTTPServerRequest) -> None:
         super().__init__(request)
-        self._https = request.protocol == "https"
         self._nonce = secrets.token_urlsafe(16)
         self._is_page = False
 
@@ -60,30 +59,12 @@ class SecureAnswer(OutputTransform):
             headers[name] = value
         headers["Content-Security-Policy"] = content_policy(self._nonce)
         headers.pop("Server", None)
-        cookies = headers.get_list("Set-Cookie")
-        headers.pop("Set-Cookie", None)
-        for cookie in cookies:
-            headers.add("Set-Cookie", safe_cookie(cookie, self._https))
         self._is_page = headers.get("Content-Type", "").startswith("text/html") and finishing
         if self._is_page and chunk:
             chunk = with_nonce(chunk, self._nonce)
             if "Content-Length" in headers:
                 headers["Content-Length"] = str(len(chunk))
         return status_code, headers, chunk
-
-
-def safe_cookie(cookie: str, https: bool) -> str:
-    """Return a cookie that scripts cannot read, nor other sites send; over https only with that.
-
-    Examples
-    --------
-    >>> safe_cookie("user=maria; Path=/", https=True)
-    'user=maria; Path=/; HttpOnly; SameSite=Lax; Secure'
-    """
-    has = {part.split("=")[0].strip().lower() for part in cookie.split(";")[1:]}
-    wanted = {"httponly": "HttpOnly", "samesite": "SameSite=Lax"}
-    wanted |= {"secure": "Secure"} if https else {}
-    return "; ".join([cookie, *(text for name, text in wanted.items() if name not in has)])
 
 
 def with_nonce(page: bytes, nonce: str) -> bytes:

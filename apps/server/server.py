@@ -29,6 +29,7 @@ from ...explorer.widgets.file_drop import FileDrop
 from .log import write_log
 from .workarounds.busy_cleanup import start_busy_cleanup
 from .workarounds.closed_sockets import pass_over_closed_sockets
+from .workarounds.cookie_flags import flag_cookies
 from .workarounds.style_sheets import keep_style_sheets_here
 
 if TYPE_CHECKING:
@@ -183,6 +184,7 @@ def _start(
     """Return a server that listens; in each process if there are several."""
     from .routes import our_routes, server_options
 
+    flag_cookies()
     options = server_options(sessions)
     if group.prefix:
         options["prefix"] = group.prefix

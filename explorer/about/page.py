@@ -52,7 +52,7 @@ class AboutPage(pn.viewable.Viewer):
             pn.Row(
                 button,
                 pn.pane.HTML(
-                    others[key].about,
+                    escape(others[key].about),
                     margin=(4, 0, 0, 0),
                     sizing_mode="stretch_width",
                     styles=_SMALL,
@@ -64,9 +64,13 @@ class AboutPage(pn.viewable.Viewer):
             for key, button in self.links.items()
         ]
         source = "comes with spectrabridge" if shipped else f"opened from {bundle.path}"
-        facts = f"<b>{escape(bundle.name)}</b><br>{escape(source)}"
         self._controls = pn.Column(
-            pn.pane.HTML(facts, margin=(4, 0, 8, 0), sizing_mode="stretch_width", styles=_SMALL),
+            pn.pane.HTML(
+                f"<b>{escape(bundle.name)}</b><br>{escape(source)}",
+                margin=(4, 0, 8, 0),
+                sizing_mode="stretch_width",
+                styles=_SMALL,
+            ),
             *rows,
             sizing_mode="stretch_width",
             margin=0,

@@ -37,11 +37,10 @@ class CandidateSearch(Component, pn.viewable.Viewer):
             "lines",
             self.fail,
         )
-        name = html.escape(bundle.name)
         self.words = pn.pane.HTML(
-            f"<b>{name} has no table of candidate features yet.</b><br>They are found by comparing "
-            "adapted with emulated spectra of many stars, which takes about a minute. The other "
-            "pages can be used meanwhile.",
+            f"<b>{html.escape(bundle.name)} has no table of candidate features yet.</b><br>"
+            "They are found by comparing adapted with emulated spectra of many stars, which takes "
+            "about a minute. The other pages can be used meanwhile.",
             margin=0,
             styles={"font-size": "13.5px", "line-height": "20px", "max-width": "640px"},
         )
@@ -59,7 +58,9 @@ class CandidateSearch(Component, pn.viewable.Viewer):
 
     def _tell(self, done: int, total: int) -> None:
         far = f": {done} of {total} stars looked at" if done else ""
-        self.words.object = f"Looking for features{far}. The other pages can be used meanwhile."
+        self.words.object = html.escape(
+            f"Looking for features{far}. The other pages can be used meanwhile."
+        )
 
     def _publish(self, found: Candidates) -> None:
         self.button.disabled = False

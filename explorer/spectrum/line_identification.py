@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 import panel as pn
@@ -48,9 +49,13 @@ class LineIdentification(pn.viewable.Viewer):
         if found is None:
             return
         words = found.words() or ["no known line strong enough"]
-        first, *rest = (escape(w) for w in words)
-        lines = "".join(f"<br>{w}" for w in rest)
-        self.box.object = f"{escape(place)}<br><b>{first}</b>{lines}"
+        self.box.object = f"{escape(place)}<br>{list_html(words)}"
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self.box
+
+
+def list_html(words: Sequence[str]) -> str:
+    """Return texts as lines, the first of them bold."""
+    first, *rest = map(escape, words)
+    return "<br>".join([f"<b>{first}</b>", *rest])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 from collections.abc import Callable
 from functools import partial
@@ -73,7 +74,9 @@ class MapControls(pn.viewable.Viewer):
         ]
         self.send = plain_button("Send by SAMP", on_send, "to TOPCAT or another program")
         self.mixing = _html()
-        self.column = pn.Column(_html("<b>Map</b><br>No map yet."), margin=0, **_STRETCH)
+        nothing = _html()
+        nothing.object = "<b>Map</b><br>No map yet."
+        self.column = pn.Column(nothing, margin=0, **_STRETCH)
 
     def lay_out(self) -> None:
         """Show all controls: there is a map."""
@@ -105,12 +108,12 @@ class MapControls(pn.viewable.Viewer):
         return self.column
 
 
-def _html(text: str = "", **more: Any) -> pn.pane.HTML:
-    return pn.pane.HTML(text, margin=(3, 0, 0, 0), styles=_SMALL, **(_STRETCH | more))
+def _html(**more: Any) -> pn.pane.HTML:
+    return pn.pane.HTML("", margin=(3, 0, 0, 0), styles=_SMALL, **(_STRETCH | more))
 
 
 def _title(text: str) -> pn.pane.HTML:
-    return pn.pane.HTML(f"<b>{text}</b>", margin=(9, 0, 0, 0))
+    return pn.pane.HTML(f"<b>{html.escape(text)}</b>", margin=(9, 0, 0, 0))
 
 
 _STRETCH: dict[str, Any] = {"sizing_mode": "stretch_width"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 
 import panel as pn
@@ -65,7 +66,7 @@ class MissingMapView(Component, pn.viewable.Viewer):
 
     def _failed(self, problem: Exception) -> None:
         self._made(None)
-        self.progress.object = sentence_of(problem)
+        self.progress.object = html.escape(sentence_of(problem))
 
     def __panel__(self) -> pn.viewable.Viewable:
         return pn.Column(

@@ -333,7 +333,7 @@ class MapPage(Component, pn.viewable.Viewer):
         self._sending.submit(self.selected)
 
     def _say_sent(self, words: str) -> None:
-        self.side.chosen_words.object = words
+        self.side.chosen_words.object = html.escape(words)
 
     def _sent(self, rows: Rows) -> str:
         """Send stars to the programs on this machine; return what became of it."""

@@ -85,8 +85,10 @@ class MapSpectrum(Component, pn.viewable.Viewer):
         if curves.spread is not None:
             about.append("the band is one standard deviation of the observed stars")
         about += [curves.note] if curves.note else []
-        title, about_all = html.escape(curves.title), html.escape("; ".join(about))
-        self.title.object = f'<span title="{about_all}"><b>{title}</b></span>'
+        self.title.object = (
+            f'<span title="{html.escape("; ".join(about))}">'
+            f"<b>{html.escape(curves.title)}</b></span>"
+        )
         self._show_legend()
 
     def _closed(self, mean: Array, off: Array) -> Array:

@@ -10,6 +10,9 @@ import param
 
 from .browser_component import BrowserComponent
 
+MAX_AT_ONCE = 1000
+"""Files that may be on their way at a time; pages send one after the other."""
+
 
 class FileDrop(BrowserComponent):
     """A drop zone that hands over one file after the other.
@@ -34,7 +37,8 @@ class FileDrop(BrowserComponent):
             sentence
         )
         """Called with name and sentence for each such file; tells the sentence if not set."""
-        self._pieces: dict[str, list[bytes]] = {}
+        self._arriving: dict[str, tuple[int, bytearray]] = {}
+        """Number of pieces and content of files that are not whole yet."""
 
     def receive(self, message: dict[str, Any]) -> None:
         """Take a piece of a file, or what the browser says is wrong with one."""
@@ -43,7 +47,7 @@ class FileDrop(BrowserComponent):
         if problem == "large":
             self._refuse(name)
         elif problem:
-            self._pieces.pop(name, None)
+            self._arriving.pop(name, None)
             self.on_refused(
                 name, f"{name} cannot be read by the browser; expected a file, not a folder."
             )
@@ -52,19 +56,27 @@ class FileDrop(BrowserComponent):
 
     def _take(self, name: str, message: dict[str, Any]) -> None:
         """Keep a piece, unless that is more than a file may have; hand over what is whole."""
-        if message["piece"] == 0:
-            self._pieces[name] = []
-        elif name not in self._pieces:
+        piece, whole, data = (message.get(k) for k in ("piece", "pieces", "data"))
+        # The browser should say what is so, but a browser can be made to say anything.
+        if not (isinstance(piece, int) and isinstance(whole, int) and isinstance(data, bytes)):
+            self._arriving.pop(name, None)
+            self.on_refused(name, f"{name} came in pieces that cannot be put together. Try again.")
+            return
+        if piece == 0 and len(self._arriving) < MAX_AT_ONCE:
+            self._arriving[name] = (0, bytearray())
+        elif name not in self._arriving:
             return  # the rest of a file that was refused
-        self._pieces[name].append(bytes(message["data"]))
-        # The browser should have said so, but a browser can be made to say anything.
-        if sum(len(p) for pieces in self._pieces.values() for p in pieces) > self.largest:
+        count, content = self._arriving[name]
+        content += data
+        self._arriving[name] = (count + 1, content)
+        if sum(len(held) for _, held in self._arriving.values()) > self.largest:
             self._refuse(name)
-        elif len(self._pieces[name]) == message["pieces"]:
-            self.on_file(name, b"".join(self._pieces.pop(name)))
+        elif count + 1 == whole:
+            del self._arriving[name]
+            self.on_file(name, bytes(content))
 
     def _refuse(self, name: str) -> None:
-        self._pieces.pop(name, None)
+        self._arriving.pop(name, None)
         self.on_refused(
             name,
             f"{name} is larger than {self.largest // 10**6} MB, the most that is taken here. "

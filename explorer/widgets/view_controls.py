@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any
 
 import panel as pn
@@ -42,7 +43,7 @@ _WRAPPED: dict[str, Any] = {"flexWrap": "wrap", _BUTTON: GROUP["sx"][_BUTTON] | 
 
 def word(text: str, **style: Any) -> pn.pane.HTML:
     """Return a word that stands beside buttons."""
-    return pn.pane.HTML(text, **({"margin": 0, "styles": SMALL} | style))
+    return pn.pane.HTML(html.escape(text), **({"margin": 0, "styles": SMALL} | style))
 
 
 def chip_choice(state: ViewState, grid: WavelengthGrid) -> pmui.RadioButtonGroup:

@@ -2,17 +2,14 @@
 
 from types import SimpleNamespace
 
-import pytest
 from tornado.httputil import HTTPHeaders
 
-from spectrabridge.apps.server.headers import SecureAnswer, safe_cookie
+from spectrabridge.apps.server.headers import SecureAnswer
 
 
-def answer(page: bytes, kind: str = "text/html; charset=utf-8", protocol: str = "http"):
+def answer(page: bytes, kind: str = "text/html; charset=utf-8"):
     headers = HTTPHeaders({"Content-Type": kind, "Content-Length": str(len(page)), "Server": "x"})
-    headers.add("Set-Cookie", "user=a; Path=/")
-    headers.add("Set-Cookie", "id_token=b; HttpOnly; Path=/")
-    transform = SecureAnswer(SimpleNamespace(protocol=protocol))
+    transform = SecureAnswer(SimpleNamespace(protocol="http"))
     return transform.transform_first_chunk(200, headers, page, True)
 
 
@@ -33,19 +30,3 @@ def test_types_are_kept_and_nobody_frames():
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Frame-Options"] == "SAMEORIGIN"
     assert "Server" not in headers
-
-
-@pytest.mark.parametrize(("protocol", "secure"), [("http", False), ("https", True)])
-def test_cookies_stay_here(protocol, secure):
-    _, headers, _ = answer(b"", protocol=protocol)
-    cookies = headers.get_list("Set-Cookie")
-    assert len(cookies) == 2
-    for cookie in cookies:
-        assert cookie.count("HttpOnly") == cookie.count("SameSite=Lax") == 1
-        assert ("Secure" in cookie) is secure
-
-
-def test_a_cookie_keeps_what_it_says_of_itself():
-    assert safe_cookie("a=b; SameSite=Strict; httponly", https=False) == (
-        "a=b; SameSite=Strict; httponly"
-    )

@@ -223,7 +223,36 @@ def test_what_is_too_large_is_not_kept() -> None:
     for piece in range(4):
         drop.take_message({"name": "a", "piece": piece, "pieces": 4, "data": b"1234"})
     assert (files, refused) == ([], ["a"])
-    assert drop._pieces == {}
+    assert drop._arriving == {}
     for piece in range(2):
         drop.take_message({"name": "a", "piece": piece, "pieces": 2, "data": b"1234"})
     assert files == [("a", b"12341234")]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"name": "a"},
+        {"name": "a", "piece": 0, "pieces": 1},
+        {"name": "a", "piece": "0", "pieces": 1, "data": b"12"},
+        {"name": "a", "piece": 0, "pieces": 1, "data": "text"},
+        {"name": "a", "piece": 0, "pieces": None, "data": b"12"},
+    ],
+)
+def test_pieces_that_are_none_are_told_and_forgotten(message: dict[str, Any]) -> None:
+    drop = FileDrop()
+    files, refused = [], []
+    drop.on_file = lambda name, content: files.append(name)
+    drop.on_refused = lambda name, sentence: refused.append(sentence)
+    drop.take_message(message)
+    assert files == [] and refused == ["a came in pieces that cannot be put together. Try again."]
+    assert drop._arriving == {}
+
+
+def test_a_file_of_many_small_pieces_is_put_together() -> None:
+    drop = FileDrop()
+    files: list[bytes] = []
+    drop.on_file = lambda name, content: files.append(content)
+    for piece in range(5000):
+        drop.take_message({"name": "a", "piece": piece, "pieces": 5000, "data": b"ab"})
+    assert files == [b"ab" * 5000]

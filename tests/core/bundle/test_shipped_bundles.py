@@ -9,7 +9,6 @@ from spectrabridge.core.bundle.bundle import DEFAULT
 from spectrabridge.core.domains.registry import experiments
 from spectrabridge.core.evaluation import evaluate_bundle
 
-
 SHIPPED = ("apogee-giants", "mock-lines", "tuned-gf")
 
 
