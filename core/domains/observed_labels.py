@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -16,6 +17,32 @@ from ..emulator.emulator import Emulator
 from ..errors import LabelError, TrainingError
 from ..labels import LabelSet, canonical, draws
 from ..spectra.spectra import Spectra
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """What spectra say of their stars, without the spectra.
+
+    Parameters
+    ----------
+    n_stars : int
+        Number of stars.
+    labels : ndarray, shape ``(n_stars, n_labels)``, optional
+        Labels of `label_set`, NaN where unknown.
+    label_set : LabelSet, optional
+        What they are.
+    columns : mapping
+        Further columns by name, each of length ``n_stars``.
+    """
+
+    n_stars: int
+    labels: NDArray[np.float64] | None
+    label_set: LabelSet | None
+    columns: Mapping[str, NDArray[Any]]
+
+    def __len__(self) -> int:
+        return self.n_stars
+
 
 MIN_LABELLED_STARS = 30
 """With fewer stars with T_eff, log g and metallicity nobody can tell a distribution."""
@@ -37,13 +64,13 @@ _NEIGHBOURS = 8
 
 
 def known_labels(
-    spectra: Spectra, labels: LabelSet, columns: Mapping[str, str] | None = None
+    spectra: Spectra | Labelled, labels: LabelSet, columns: Mapping[str, str] | None = None
 ) -> tuple[NDArray[np.float64] | None, list[str]]:
     """Return the labels of observed spectra that an emulator knows too.
 
     Parameters
     ----------
-    spectra : Spectra
+    spectra : Spectra or Labelled
         With labels of any label set, or none.
     labels : LabelSet
         The emulator's.
@@ -112,7 +139,7 @@ def known_labels(
     return values, notes
 
 
-def _found(spectra: Spectra) -> dict[str, NDArray[Any]]:
+def _found(spectra: Spectra | Labelled) -> dict[str, NDArray[Any]]:
     """Return everything a file says per star: labels first, then columns."""
     found: dict[str, NDArray[Any]] = {}
     if spectra.labels is not None and spectra.label_set is not None:
@@ -137,7 +164,7 @@ def _check_kelvin(values: NDArray[np.float64], labels: LabelSet) -> None:
         )
 
 
-def synthetic_labels(emulator: Emulator, spectra: Spectra) -> draws.Draw:
+def synthetic_labels(emulator: Emulator, spectra: Spectra | Labelled) -> draws.Draw:
     """Return a function that draws synthetic labels like those of the observed stars.
 
     A smoothed bootstrap: a star is drawn at random, labels that are not known of it are

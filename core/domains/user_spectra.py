@@ -14,7 +14,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import h5py
 import numpy as np
 import torch
 
@@ -22,14 +21,11 @@ from ..adaptation.input_checks import check_observed, check_same_grid
 from ..adaptation.settings import AdaptationTraining
 from ..adaptation.training import AdaptationTrainer
 from ..emulator.emulator import Emulator
-from ..errors import SpectrumError, TrainingError
-from ..files import open_regular, understood
-from ..files.hdf5 import open_hdf5
-from ..io.csn import is_csn, read_csn
+from ..errors import TrainingError
 from ..labels import draws
-from ..spectra.continuum import normalise
-from ..spectra.spectra import Spectra, SpectraFile
+from ..spectra.spectra import Spectra
 from .domains import N_SAMPLE, Domains, HeldOut
+from .observed_file import ObservedFile
 from .observed_labels import MIN_LABELLED_STARS, known_labels, main_known, synthetic_labels
 
 MAX_NOISE_OF_CONTINUUM = 0.3
@@ -39,7 +35,8 @@ MIN_NOISE_OF_CONTINUUM = 1e-5
 """Smallest median error, as a part of the continuum, that is taken for real."""
 
 
-_ROWS_AT_ONCE = 512
+MAX_TRAINING_SPECTRA = 12_000
+"""Spectra that training takes of a larger file unless it is told otherwise: 0.7 GB of them."""
 
 
 # ---------------------------------------------------------------------- reading
@@ -92,23 +89,7 @@ def read_observed(
     TrainingError
         If the emulator keeps the simulator's true continuum, which no observation has.
     """
-    path = Path(path)
-    if emulator.continuum != "pseudo":
-        raise TrainingError(
-            "The emulator was trained with the simulator's own continuum, which observed spectra "
-            "do not have. Train it with --continuum pseudo, so that both domains are normalised "
-            "by the same routine."
-        )
-    spectra = _read(path, emulator, limit, seed)
-    if len(spectra) == 0:
-        raise SpectrumError(f"{path.name} holds no spectrum.")
-    if spectra.grid != emulator.grid and spectra.grid.on_chips() != emulator.grid:
-        # Said before the continuum fit, which takes long and may fail on another grid.
-        check_same_grid(emulator.grid, spectra.grid)
-    if "continuum" not in spectra.provenance:
-        spectra = normalise(spectra)
-    if spectra.grid != emulator.grid:
-        spectra = spectra.on_chips()
+    spectra = ObservedFile(Path(path), emulator, limit, seed).read()
     labels, notes = known_labels(spectra, emulator.labels, columns)
     if labels is None or main_known(labels, emulator.labels).sum() < MIN_LABELLED_STARS:
         notes.append(
@@ -122,69 +103,6 @@ def read_observed(
         labels=labels,
         label_set=None if labels is None else emulator.labels,
         provenance={**spectra.provenance, "notes": given + notes},
-    )
-
-
-def _read(path: Path, emulator: Emulator, limit: int | None, seed: int) -> Spectra:
-    if not path.exists():
-        raise SpectrumError(f"There is no file {path}.")
-    if path.is_dir():
-        raise SpectrumError(f"{path} is a folder; expected one HDF5 file of observed spectra.")
-    if not h5py.is_hdf5(path):
-        raise SpectrumError(
-            f"{path} is not HDF5{_looks_like(path)}; expected a file written by Spectra.save, or "
-            "csn_apogee.h5 of O'Briain et al. 2020."
-        )
-    with open_hdf5(path) as file, understood(path, "HDF5"):
-        names = sorted(file)
-        paper = is_csn(file)
-        n_pixels = file["spectra train"].shape[-1] if paper else 0
-    if paper:
-        # The file does not tell its wavelengths: those of the emulator, if the number fits.
-        grid = emulator.grid if n_pixels == emulator.grid.n_pixels else None
-        return read_csn(path, limit=limit, seed=seed, grid=grid)
-    if "flux" not in names and "ivar" not in names:
-        raise SpectrumError(
-            f"{path} is HDF5 but neither a file of spectra written by Spectra.save (datasets flux, "
-            "ivar, ids) nor one of the paper's training sets (spectra train, labels train, ...); "
-            f"found {', '.join(map(repr, names[:6])) or 'nothing'}. Write it with Spectra.save."
-        )
-    with SpectraFile.open(path) as spectra:
-        return spectra[:] if limit is None else _some(spectra, limit, seed)
-
-
-def _looks_like(path: Path) -> str:
-    with open_regular(path, "a file of spectra") as file:
-        start = file.read(8)
-    if start.startswith(b"SIMPLE"):
-        return " but FITS (read the stars with read_apstar and save them as one set)"
-    if start.startswith(b"PK"):
-        return " but a zip or npz file (a synthetic grid belongs to train-emulator)"
-    return ""
-
-
-def _some(file: SpectraFile, limit: int, seed: int) -> Spectra:
-    """Return at most `limit` spectra of a file, drawn at random, in its order."""
-    if limit < 1:
-        raise SpectrumError(f"Expected a limit of at least 1 spectrum; found {limit}.")
-    if limit >= len(file):
-        return file[:]
-    chosen = np.sort(np.random.default_rng(seed).choice(len(file), limit, replace=False))
-    parts = []
-    for start in range(0, len(file), _ROWS_AT_ONCE):
-        rows = chosen[(chosen >= start) & (chosen < start + _ROWS_AT_ONCE)] - start
-        if rows.size:
-            parts.append(file[start : start + _ROWS_AT_ONCE][rows])
-    first = parts[0]
-    return Spectra(
-        first.grid,
-        np.concatenate([p.flux for p in parts]),
-        np.concatenate([p.ivar for p in parts]),
-        tuple(i for p in parts for i in p.ids),
-        None if first.labels is None else np.concatenate([p.labels for p in parts]),
-        first.label_set,
-        {k: np.concatenate([p.columns[k] for p in parts]) for k in first.columns},
-        {**first.provenance, "limit": limit, "seed": seed},
     )
 
 
@@ -283,8 +201,11 @@ def read_own_domains(
 
     Parameters
     ----------
-    path, columns, limit
+    path, columns
         See :func:`read_observed`.
+    limit : int, optional
+        Use at most this many spectra, drawn at random; :data:`MAX_TRAINING_SPECTRA` if not
+        given.
     emulator : Emulator
         Gives the synthetic spectra.
     training : AdaptationTraining
@@ -305,7 +226,15 @@ def read_own_domains(
         If the file cannot be read or trained on.
     """
     path = Path(path)
-    spectra = read_observed(path, emulator, columns=columns, limit=limit, seed=seed)
+    most = MAX_TRAINING_SPECTRA if limit is None else limit
+    spectra = read_observed(path, emulator, columns=columns, limit=most, seed=seed)
+    notes = [str(n) for n in spectra.provenance.get("notes", ())]
+    if limit is None and "n_in_file" in spectra.provenance:
+        notes.append(
+            f"{most:,} of the {spectra.provenance['n_in_file']:,} spectra of {path.name} are used, "
+            f"drawn with seed {seed}: memory does not grow with the file, and networks see each of "
+            "them many times. --limit takes more or fewer."
+        )
     n_basis = training.n_basis if training.backbone == "basis" else 0
     domains = own_domains(emulator, spectra, n_basis, draw_like_labels=draw_like_labels, seed=seed)
     return replace(
@@ -316,7 +245,7 @@ def read_own_domains(
             f"{path.name}. The truth of the observed domain is not known."
         ),
         facts={"file": path.name, "n_stars": len(spectra)},
-        notes=tuple(spectra.provenance.get("notes", ())),
+        notes=tuple(notes),
     )
 
 

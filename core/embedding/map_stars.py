@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,9 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..adaptation.representation import Representation
 from ..adaptation.spectral_basis import SpectralBasis
 from ..bundle.bundle import Bundle
 from ..bundle.model import Model
+from ..domains.observed_file import ObservedFile
+from ..domains.observed_labels import Labelled, known_labels
 from ..emulator.emulator import Emulator, in_batches
 from ..errors import EmbeddingError
 from ..labels.label_set import LabelSet
@@ -25,6 +28,12 @@ SYNTHETIC, OBSERVED = 0, 1
 
 MIN_DOMAIN_STARS = 20
 """With fewer stars of a domain there is no map."""
+
+ENCODED_AT_ONCE = 256
+"""Spectra that are encoded together."""
+
+FEW_STARS = 5000
+"""Up to so many stars every good pixel counts for the typical noise."""
 
 MAX_STARS = 250_000
 """Stars of a map at most, both domains together."""
@@ -243,57 +252,120 @@ def _observed(
     return np.asarray(torch.cat(parts).numpy())
 
 
-def stars_of_spectra(bundle: Bundle, spectra: Spectra, seed: int = 0) -> MapStars:
+def stars_of_spectra(
+    bundle: Bundle, spectra: Spectra | ObservedFile, seed: int = 0
+) -> tuple[MapStars, tuple[str, ...]]:
     """Return stars of a map with observed spectra of one's own.
+
+    Spectra of a file are read, normalised and encoded a few hundred at a time, so that what
+    is kept of each is its coefficients: memory is that of the map, not that of the file.
 
     Parameters
     ----------
     bundle : Bundle
         What they are compared with.
-    spectra : Spectra
+    spectra : Spectra or ObservedFile
         Normalised as the bundle's, on its grid, as
-        :func:`~spectrabridge.core.domains.user_spectra.read_observed` returns them. As many
-        synthetic stars are drawn: like their labels where these are known, else like the
-        synthetic stars that the bundle keeps.
+        :func:`~spectrabridge.core.domains.user_spectra.read_observed` returns them, or a
+        file. As many synthetic stars are drawn: like their labels where these are known, else
+        like the synthetic stars that the bundle keeps.
     seed : int
         Of the synthetic stars.
+
+    Returns
+    -------
+    stars : MapStars
+        The stars.
+    notes : tuple of str
+        Sentences on what of a file was ignored or assumed.
 
     Raises
     ------
     EmbeddingError
-        If there are too few spectra or too many.
-    GridError
-        If they are on another grid.
+        If there are too few spectra or too many, or all pixels are bad.
+    SpectrumError, GridError
+        If a file cannot be read, or they are on another grid.
     """
     model = bundle.model
-    model.grid.require_same(spectra.grid, "the observed spectra")
-    each = _each(2 * len(spectra))
-    known = np.full((each, len(model.labels)), np.nan, np.float32)
-    if spectra.labels is not None and spectra.label_set == model.labels:
-        known = spectra.labels.astype(np.float32)
-    obs = model.adapter.obs
-    parts = []
-    with torch.inference_mode():
-        for start in range(0, each, 256):
-            part = spectra[start : start + 256]
-            parts.append(obs.encode(torch.tensor(part.flux), torch.tensor(part.ivar)))
-    good = spectra.good
-    if not good.any():
+    blocks = spectra.blocks() if isinstance(spectra, ObservedFile) else _runs(spectra)
+    kept = _Encoded()
+    for block in blocks:
+        model.grid.require_same(block.grid, "the observed spectra")
+        kept.add(block, model.adapter.obs)
+    each = _each(2 * len(kept.ids))
+    if not kept.ivar:
         raise EmbeddingError("Every pixel of the observed spectra is bad; there is no map of them.")
-    return MapStars(
+    said = kept.labelled()
+    notes = [str(n) for n in kept.provenance.get("notes", ())]
+    if isinstance(spectra, ObservedFile):
+        values, more = known_labels(said, model.labels)
+        said = replace(said, labels=values, label_set=None if values is None else model.labels)
+        notes += more
+    known = np.full((each, len(model.labels)), np.nan, np.float32)
+    if said.labels is not None and said.label_set == model.labels:
+        known = said.labels.astype(np.float32)
+    stars = MapStars(
         model.labels,
-        _synthetic(bundle, model.complete_emulator, spectra, each, seed),
-        torch.cat(parts).numpy(),
+        _synthetic(bundle, model.complete_emulator, said, each, seed),
+        torch.cat(kept.coefficients).numpy(),
         known,
-        spectra.ids,
-        spectra.snr.astype(np.float32),
-        float(np.median(spectra.ivar[good]) ** -0.5),
+        tuple(kept.ids),
+        np.concatenate(kept.snr),
+        float(np.median(np.concatenate(kept.ivar)) ** -0.5),
         each,
     )
+    return stars, tuple(notes)
+
+
+def _runs(spectra: Spectra) -> Iterator[Spectra]:
+    for start in range(0, len(spectra), ENCODED_AT_ONCE):
+        yield spectra[start : start + ENCODED_AT_ONCE]
+
+
+@dataclass
+class _Encoded:
+    """What a map keeps of observed spectra."""
+
+    coefficients: list[Tensor] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    snr: list[NDArray[np.float32]] = field(default_factory=list)
+    ivar: list[NDArray[np.float32]] = field(default_factory=list)
+    """Of good pixels; of many stars, of some of their pixels."""
+    labels: list[NDArray[np.float64]] = field(default_factory=list)
+    columns: dict[str, list[NDArray[Any]]] = field(default_factory=dict)
+    label_set: LabelSet | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def add(self, block: Spectra, obs: Representation) -> None:
+        """Encode some spectra."""
+        with torch.inference_mode():
+            for part in _runs(block):
+                flux, ivar = torch.tensor(part.flux), torch.tensor(part.ivar)
+                self.coefficients.append(obs.encode(flux, ivar))
+        self.ids += block.ids
+        self.snr.append(block.snr.astype(np.float32))
+        good = block.ivar[block.good]
+        if good.size:
+            # A median of a hundred million pixels is that of some of them.
+            self.ivar.append(good[:: 1 + len(self.ids) // FEW_STARS])
+        if block.labels is not None:
+            self.labels.append(block.labels)
+        for name, column in block.columns.items():
+            self.columns.setdefault(name, []).append(column)
+        self.label_set, self.provenance = block.label_set, block.provenance
+
+    def labelled(self) -> Labelled:
+        """Return what the spectra say of their stars."""
+        return Labelled(
+            len(self.ids),
+            np.concatenate(self.labels) if self.labels else None,
+            self.label_set,
+            {name: np.concatenate(parts) for name, parts in self.columns.items()},
+        )
 
 
 def _synthetic(
-    bundle: Bundle, emulator: Emulator, spectra: Spectra, n: int, seed: int
+    bundle: Bundle, emulator: Emulator, spectra: Labelled, n: int, seed: int
 ) -> NDArray[np.float32]:
     from ..domains.observed_labels import MIN_LABELLED_STARS, main_known, synthetic_labels
 

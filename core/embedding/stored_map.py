@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..atomic_file import write_whole
 from ..bundle.bundle import Bundle
-from ..domains.user_spectra import read_observed
+from ..domains.observed_file import ObservedFile
 from ..errors import EmbeddingError
 from .embedding import Embedding, Report, make_embedding
 from .map_stars import stars_of_bundle, stars_of_spectra
@@ -59,9 +59,8 @@ def embed_bundle(
     n_stars : int
         Stars of the map, half of them synthetic.
     spectra : path, optional
-        Observed spectra; see
-        :func:`~spectrabridge.core.domains.user_spectra.read_observed`. Of more than half of
-        `n_stars` some are drawn.
+        Observed spectra; see :class:`~spectrabridge.core.domains.observed_file.ObservedFile`.
+        Of more than half of `n_stars` some are drawn.
     settings : TsneSettings, optional
         How coordinates are found; its seed also draws the stars.
     store : bool
@@ -95,9 +94,9 @@ def embed_bundle(
             )
     else:
         emulator = bundle.model.complete_emulator
-        given = read_observed(spectra, emulator, limit=n_stars // 2, seed=settings.seed)
-        notes += [str(n) for n in given.provenance.get("notes", [])]
-        stars = stars_of_spectra(bundle, given, settings.seed)
+        given = ObservedFile(Path(spectra), emulator, n_stars // 2, settings.seed)
+        stars, more = stars_of_spectra(bundle, given, settings.seed)
+        notes += more
     embedding = make_embedding(bundle, stars, settings, report, command)
     content = write_embedding(embedding)
     if out is not None:

@@ -122,7 +122,7 @@ def test_own_spectra_keep_their_names_and_labels(giants):
     ivar[:, ::7] = 0
     ids = tuple(f"2M{i:04d}" for i in range(30))
     own = Spectra(model.grid, flux, ivar, ids, labels, model.labels)
-    stars = stars_of_spectra(giants, own, seed=2)
+    stars, _ = stars_of_spectra(giants, own, seed=2)
     assert stars.observed_ids == ids
     assert stars.recipe == {}
     np.testing.assert_allclose(stars.snr, 80, rtol=0.1)
