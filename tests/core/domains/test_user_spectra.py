@@ -14,12 +14,19 @@ import torch
 
 from spectrabridge.core.adaptation.settings import AdaptationTraining
 from spectrabridge.core.bundle import Model
+from spectrabridge.core.domains import observed_file, user_spectra
 from spectrabridge.core.domains.mock_lines import reference_giant
+from spectrabridge.core.domains.observed_file import ObservedFile
 from spectrabridge.core.domains.observed_labels import known_labels, synthetic_labels
-from spectrabridge.core.domains.user_spectra import own_trainer, read_observed
+from spectrabridge.core.domains.user_spectra import (
+    own_trainer,
+    read_observed,
+    read_own_domains,
+)
 from spectrabridge.core.emulator import Emulator
 from spectrabridge.core.emulator.hidden_lines import Experiment, HiddenLines, hidden_pixels
 from spectrabridge.core.errors import GridError, LabelError, SpectrumError, TrainingError
+from spectrabridge.core.io.spectra_store import SpectraStore
 from spectrabridge.core.labels import APOGEE_LABELS, Label, LabelSet, draws
 from spectrabridge.core.spectra import APOGEE_GRID, Chip, Spectra, WavelengthGrid, normalise
 
@@ -108,6 +115,50 @@ def test_our_files_are_normalised_as_the_emulator_s(
     assert read.provenance["notes"] == []
     again = read_observed(save(read), emulator)
     np.testing.assert_array_equal(again.flux, read.flux)
+
+
+@pytest.mark.parametrize("limit", [None, 23])
+@pytest.mark.parametrize("kind", ["h5", "zarr"])
+def test_blocks_are_the_whole_cut_into_pieces(
+    emulator: Emulator,
+    observed: Spectra,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    limit: int | None,
+    kind: str,
+) -> None:
+    path = tmp_path / f"mine.{kind}"
+    if kind == "h5":
+        observed.save(path)
+    else:
+        with SpectraStore.create(path, observed) as store:
+            store.append(observed)
+    whole = ObservedFile(path, emulator, limit, seed=3).read()
+    assert len(whole) == (limit or N)
+    monkeypatch.setattr(observed_file, "ROWS_AT_ONCE", 7)
+    blocks = list(ObservedFile(path, emulator, limit, seed=3).blocks())
+    assert max(map(len, blocks)) <= 7 and len(blocks) > 3
+    np.testing.assert_array_equal(np.concatenate([b.flux for b in blocks]), whole.flux)
+    np.testing.assert_array_equal(np.concatenate([b.ivar for b in blocks]), whole.ivar)
+    assert tuple(i for b in blocks for i in b.ids) == whole.ids
+    again = ObservedFile(path, emulator, limit, seed=3).read()
+    np.testing.assert_array_equal(again.flux, whole.flux)
+    np.testing.assert_array_equal(again.labels, whole.labels)
+    assert ("n_in_file" in again.provenance) is (limit is not None)
+
+
+def test_training_draws_from_a_large_file_and_says_so(
+    emulator: Emulator, observed: Spectra, save: Save, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(user_spectra, "MAX_TRAINING_SPECTRA", 50)
+    training = AdaptationTraining(n_basis=4)
+    domains = read_own_domains(save(observed), emulator, training, seed=1)
+    assert len(domains.observed) + len(domains.held_out.flux) == 50
+    (note,) = [n for n in domains.notes if "are used" in n]
+    assert note.startswith("50 of the 60 spectra of mine.h5 are used, drawn with seed 1")
+    all_ = read_own_domains(save(observed), emulator, training, limit=60)
+    assert len(all_.observed) + len(all_.held_out.flux) == 60
+    assert not [n for n in all_.notes if "are used" in n]
 
 
 def test_a_limit_draws_the_same_stars_for_one_seed(

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from spectrabridge.core.domains import observed_file
+from spectrabridge.core.domains.observed_file import ObservedFile
 from spectrabridge.core.embedding import (
     PANELS,
     make_embedding,
@@ -133,3 +135,21 @@ def test_own_spectra_keep_their_names_and_labels(giants):
         stars_of_spectra(giants, own[:19])
     with pytest.raises(GridError):
         stars_of_spectra(giants, Spectra(APSTAR_GRID, np.ones((30, APSTAR_GRID.n_pixels))))
+
+
+def test_a_file_gives_the_map_that_its_spectra_give(giants, tmp_path, monkeypatch):
+    model = giants.model
+    labels = giants.sample.synthetic_labels[:40].numpy().astype(float)
+    flux = np.asarray(model.adapt(giants.sample.synthetic_labels[:40].numpy()))
+    ivar = np.full(flux.shape, 80.0**2, np.float32)
+    made = {"continuum": {"routine": "none"}}
+    own = Spectra(model.grid, flux, ivar, labels=labels, label_set=model.labels, provenance=made)
+    own.save(tmp_path / "own.h5")
+    monkeypatch.setattr(observed_file, "ROWS_AT_ONCE", 9)
+    file = ObservedFile(tmp_path / "own.h5", model.complete_emulator)
+    (whole, _), (parts, notes) = stars_of_spectra(giants, own), stars_of_spectra(giants, file)
+    np.testing.assert_allclose(parts.coefficients, whole.coefficients, rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(parts.observed_labels, whole.observed_labels)
+    np.testing.assert_array_equal(parts.synthetic_labels, whole.synthetic_labels)
+    assert (parts.observed_ids, parts.noise) == (whole.observed_ids, whole.noise)
+    assert notes == ()
