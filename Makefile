@@ -23,7 +23,7 @@ DOCS_READY := $(VENV)/stamp-docs
 SPREAD = -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help explorer test synthesis quick lint types browser gallery docs docs-linkcheck fuzz wheel clean
+.PHONY: help explorer test synthesis quick lint types browser gallery docs docs-linkcheck fuzz kills wheel clean
 
 help:
 	@echo "make explorer   install into $(VENV), serve the explorer and print its address"
@@ -35,6 +35,7 @@ help:
 	@echo "make docs       build the manual into docs/_build/html, without a network"
 	@echo "make docs-linkcheck  the same, and follow every link inside it and from the README"
 	@echo "make fuzz       damage files of every kind, 20,000 for each reader; ARGS=\"--inputs 500\" for fewer"
+	@echo "make kills      200 kills of programs while they write; ARGS=\"--kills 50\" for fewer"
 	@echo "make wheel      build dist/spectrabridge-*.whl"
 	@echo "make clean      remove $(VENV) and everything else that make leaves behind"
 
@@ -83,6 +84,9 @@ docs-linkcheck: docs
 
 fuzz: $(TEST_READY)
 	$(BIN)/python tools/fuzz.py --workers $(WORKERS) $(ARGS)
+
+kills: $(TEST_READY)
+	$(BIN)/python tools/kills.py $(ARGS)
 
 wheel: $(TEST_READY)
 	rm -rf build

@@ -187,7 +187,11 @@ def open_large_fits(
         If it cannot be read, is no FITS file, or is damaged.
     """
     with open_regular(path, what, error) as file:
-        fits_layout(file, str(path), error=error)
+        layout = fits_layout(file, str(path), error=error)
+        file.seek(layout.end)
+        if file.read(_BLOCK_BYTES).strip(b"\0 "):
+            # Astropy would go on behind the last unit, in what nobody has looked at.
+            raise _truncated(str(path), error)
     with understood(path, what, error):
         return fits.open(path, memmap=True, lazy_load_hdus=False)
 

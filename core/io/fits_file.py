@@ -123,7 +123,9 @@ def read_fits(
             # Blocks of zeros or blanks are padding, which some archives add.
             content = content[:end]
         with understood(name, f"an {product} FITS file"):
-            hdus = fits.open(io.BytesIO(content), memmap=False, lazy_load_hdus=False)
+            # Only what was walked over: astropy would go on behind a damaged header.
+            stream = io.BytesIO(content[:end])
+            hdus = fits.open(stream, memmap=False, lazy_load_hdus=False)
         with hdus:
             try:
                 _require_whole(hdus, content, name)

@@ -9,6 +9,7 @@ object stores can hold. Its arrays and attributes are those of the HDF5 file of
 from __future__ import annotations
 
 import json
+import shutil
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,6 +38,10 @@ def _zarr() -> Any:
             "with: python -m pip install 'spectrabridge[scale]'."
         ) from problem
     return zarr
+
+
+_LENGTH = "n_spectra"
+"""Attribute with the number of spectra, written when all of them are; 0.1 did not have it."""
 
 
 class SpectraStore:
@@ -77,7 +82,10 @@ class SpectraStore:
         zarr, path = _zarr(), Path(path)
         if path.exists():
             raise SpectrumError(f"{path} exists; give another name, or delete it first.")
-        group = zarr.create_group(store=str(path))
+        # Whole or not there: a store is many files.
+        partial = path.with_name(f".{path.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
+        group = zarr.create_group(store=str(partial))
         has_labels = like.label_set is not None
         if isinstance(like, Spectra):
             has_labels = like.labels is not None
@@ -97,7 +105,8 @@ class SpectraStore:
         if label_set is not None:
             _make(group, "labels", (0, len(label_set)), "f8")
         group.create_group("columns")
-        return cls(group, path)
+        partial.replace(path)
+        return cls(zarr.open_group(store=str(path), mode="r+"), path)
 
     @classmethod
     def open(cls, path: str | Path) -> SpectraStore:
@@ -122,6 +131,13 @@ class SpectraStore:
                 f"{path} is a zarr group but not a store of spectra: expected arrays flux, ivar "
                 f"and ids with a schema number; missing {', '.join(missing) or 'that number'}."
             )
+        with understood(path, what):
+            length, rows = group.attrs.get(_LENGTH, 0), group["flux"].shape[0]
+        if type(length) is not int or not 0 <= length <= rows:
+            raise SpectrumError(
+                f"{path}: expected a whole number of at most the {rows} rows of flux as {_LENGTH}; "
+                f"found {str(length)[:20]}. Copy it again."
+            )
         if schema > SCHEMA:
             raise SpectrumError(
                 f"{path} has layout version {schema}; this spectrabridge reads up to {SCHEMA}. "
@@ -141,7 +157,7 @@ class SpectraStore:
         return None
 
     def __len__(self) -> int:
-        return int(self._g["flux"].shape[0])
+        return int(self._g.attrs.get(_LENGTH, self._g["flux"].shape[0]))
 
     def __getitem__(self, rows: slice) -> Spectra:
         """Read a run of stars, ``store[a:b]``; a step other than 1 is refused."""
@@ -210,11 +226,13 @@ class SpectraStore:
             if not n:
                 _make(columns, name, (0, *column.shape[1:]), "U" if text else column.dtype)
             values[f"columns/{name}"] = column.astype(object) if text else column
-        # Flux comes last: its length is that of the store.
+        # The length comes last: rows behind it, of an append that was cut, count as absent.
+        g.attrs[_LENGTH] = n
         for name, rows in (values | {"ivar": spectra.ivar, "flux": spectra.flux}).items():
             array = g[name]
             array.resize((n + len(spectra), *array.shape[1:]))
             array[n:] = rows
+        g.attrs[_LENGTH] = n + len(spectra)
 
 
 def _make(group: Any, name: str, shape: tuple[int, ...], kind: Any) -> None:

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import os
+import re
 import struct
 import zipfile
 from pathlib import Path
@@ -24,6 +25,7 @@ from spectrabridge.core.files.regular import open_regular, read_limited, unpacke
 from spectrabridge.core.files.safetensors_header import read_metadata
 from spectrabridge.core.files.tables import read_table
 from spectrabridge.core.files.understood import understood
+from spectrabridge.core.io.fits_file import read_fits
 
 
 def hdf5(path: Path, fill) -> Path:
@@ -421,3 +423,18 @@ def test_text_of_an_npz_file_that_is_no_unicode_is_refused(code: int, order: str
         assert read_array(file, "good", "g.npz").tolist() == ["Å", ""]
         with pytest.raises(SpectrumError, match=r"^Array names of g\.npz cannot be read as "):
             read_array(file, "names", "g.npz")
+
+
+def test_nothing_is_read_behind_a_damaged_header(tmp_path: Path) -> None:
+    image = fits.ImageHDU(np.ones((2, 400), "f4"))
+    whole = fits_bytes(image, image)
+    second, third = (m.start() for m in re.finditer(rb"XTENSION=", whole))
+    axes = whole.index(b"NAXIS   =", third)
+    # Astropy skips the second unit and counts as many axes as the third one says.
+    damaged = whole[:second] + b"X" * 8 + whole[second + 8 : axes + 10]
+    damaged += b"99999999999".rjust(20) + whole[axes + 30 :]
+    (tmp_path / "a.fits").write_bytes(damaged)
+    with pytest.raises(SpectrumError, match="truncated or damaged"):
+        open_large_fits(tmp_path / "a.fits")
+    with pytest.raises(SpectrumError, match="truncated or damaged"):
+        read_fits(damaged, lambda hdus, name: len(hdus), "a.fits")

@@ -110,3 +110,51 @@ def test_what_does_not_fit_is_refused(store):
     with pytest.raises(SpectrumError, match="exists"):
         SpectraStore.create(store, plain)
     assert len(made) == 170
+
+
+@pytest.mark.parametrize("name", ["ids", "ivar", "flux"])
+def test_an_append_that_is_cut_leaves_what_was_there(tmp_path, monkeypatch, name):
+    import zarr
+
+    some = spectra(5)
+    store = SpectraStore.create(tmp_path / "s.zarr", some, chunk=4)
+    store.append(some)
+    whole = zarr.Array.__setitem__
+
+    def stop(array, rows, values):
+        if array.name == f"/{name}":  # resized already
+            raise KeyboardInterrupt
+        whole(array, rows, values)
+
+    monkeypatch.setattr(zarr.Array, "__setitem__", stop)
+    with pytest.raises(KeyboardInterrupt):
+        store.append(spectra(7, seed=1))
+    monkeypatch.undo()
+    for found in (store, SpectraStore.open(tmp_path / "s.zarr")):
+        assert len(found) == 5
+        np.testing.assert_array_equal(found[:].flux, some.flux)
+        assert found[:].ids == some.ids
+    store.append(spectra(2, seed=2))
+    found = SpectraStore.open(tmp_path / "s.zarr")[:]
+    np.testing.assert_array_equal(found.flux, np.concatenate([some.flux, spectra(2, seed=2).flux]))
+
+
+def test_a_store_is_made_whole_or_not_at_all(tmp_path, monkeypatch):
+    module = "spectrabridge.core.io.spectra_store._make"
+    with monkeypatch.context() as patch:
+        patch.setattr(module, lambda *a: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            SpectraStore.create(tmp_path / "s.zarr", spectra(2))
+    assert not (tmp_path / "s.zarr").exists()
+    SpectraStore.create(tmp_path / "s.zarr", spectra(2))
+    assert [p.name for p in tmp_path.iterdir()] == ["s.zarr"]
+
+
+@pytest.mark.parametrize("value", ["x", -1, 10**6, True, None])
+def test_a_length_that_is_none_is_refused(store, value):
+    import zarr
+
+    group = zarr.open_group(str(store), mode="r+")
+    group.attrs["n_spectra"] = value
+    with pytest.raises(SpectrumError, match="rows of flux as n_spectra"):
+        SpectraStore.open(store)
