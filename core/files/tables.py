@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 MAX_TABLE_BYTES = 2_000_000_000
 """Bytes of a table that is read whole."""
+
+MAX_COLUMNS = 3000
+"""Columns of a table of text: the time that astropy takes grows with their square."""
 
 _DATA_ELSEWHERE = re.compile(rb"<STREAM[^>]*\bhref\s*=|<!ENTITY|<!DOCTYPE", re.IGNORECASE)
 
@@ -62,7 +66,35 @@ def read_table(
             require_data_inside(content, name, error)
             warnings.simplefilter("ignore")
             return Table.read(io.BytesIO(content), format="votable")
-        return Table.read(content.decode("utf-8-sig").splitlines(), format=kind, guess=False)
+        lines = content.decode("utf-8-sig").splitlines()
+        require_narrow(lines, name, error)
+        return Table.read(lines, format=kind, guess=False)
+
+
+def require_narrow(
+    lines: Sequence[str], name: str, error: type[SpectrabridgeError] = SpectrumError
+) -> None:
+    """Raise the error if a table of text has more columns than are read.
+
+    Parameters
+    ----------
+    lines : sequence of str
+        Of the table; the first that is no comment tells.
+    name, error
+        See :func:`read_table`.
+
+    Raises
+    ------
+    SpectrabridgeError
+        If there are more than 3,000.
+    """
+    first = next((line for line in lines if line.strip() and not line.lstrip().startswith("#")), "")
+    n = max(len(first.split()), *(first.count(mark) + 1 for mark in ",;|\t"))
+    if n > MAX_COLUMNS:
+        raise error(
+            f"{name} has {n} columns; tables of text are read up to {MAX_COLUMNS}. Write spectra "
+            "as rows of a FITS or HDF5 file."
+        )
 
 
 def require_data_inside(

@@ -7,6 +7,7 @@ import re
 import numpy as np
 
 from ..errors import SpectrumError
+from ..files.tables import require_narrow
 from .columns import Columns, canonical, role_of
 
 ECSV_START = b"# %ECSV"
@@ -58,6 +59,7 @@ def read_text(content: bytes, name: str) -> Columns:
     from astropy.table import Table
 
     text = _decoded(content, name)
+    require_narrow(text.splitlines(), name)
     comments = [line.lstrip("# ") for line in text.splitlines()[:200] if line.startswith("#")]
     units: list[str] = []
     try:

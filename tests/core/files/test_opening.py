@@ -23,9 +23,10 @@ from spectrabridge.core.files.hdf5 import open_hdf5
 from spectrabridge.core.files.npz import open_npz, open_zip, read_array
 from spectrabridge.core.files.regular import open_regular, read_limited, unpacked
 from spectrabridge.core.files.safetensors_header import read_metadata
-from spectrabridge.core.files.tables import read_table
+from spectrabridge.core.files.tables import read_table, require_narrow
 from spectrabridge.core.files.understood import understood
 from spectrabridge.core.io.fits_file import read_fits
+from spectrabridge.core.io.text_table import read_text
 
 
 def hdf5(path: Path, fill) -> Path:
@@ -438,3 +439,16 @@ def test_nothing_is_read_behind_a_damaged_header(tmp_path: Path) -> None:
         open_large_fits(tmp_path / "a.fits")
     with pytest.raises(SpectrumError, match="truncated or damaged"):
         read_fits(damaged, lambda hdus, name: len(hdus), "a.fits")
+
+
+def test_tables_of_very_many_columns_are_refused(tmp_path: Path) -> None:
+    for mark in (",", ";", "\t", "|", " "):
+        wide = "# a comment\n" + mark.join(f"c{i}" for i in range(3001)) + "\n"
+        with pytest.raises(LineListError, match="a has 3001 columns; tables of text are read up t"):
+            require_narrow(wide.splitlines(), "a", LineListError)
+    (tmp_path / "a.csv").write_text(",".join(f"c{i}" for i in range(3500)) + "\n")
+    with pytest.raises(SpectrumError, match="3500 columns"):
+        read_table(tmp_path / "a.csv", "ascii.csv")
+    with pytest.raises(SpectrumError, match="3500 columns"):
+        read_text((tmp_path / "a.csv").read_bytes(), "a.csv")
+    require_narrow(["", "# x"], "a")
