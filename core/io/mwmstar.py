@@ -2,7 +2,7 @@
 
 The layout is that of the SDSS data model (DR19 and DR20): HDU 1 to 4 are tables of BOSS/APO,
 BOSS/LCO, APOGEE/APO and APOGEE/LCO with a row for each spectrum, or none. APOGEE's are on the
-apStar grid, in vacuum and at rest.
+apStar grid, in vacuum and at rest; visits whose ``in_stack`` is false were not shifted to rest.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from ..errors import SpectrumError
+from ..spectra.resample import resample
 from ..spectra.spectra import Spectra
-from ..spectra.wavelength import APSTAR_GRID
+from ..spectra.wavelength import APSTAR_GRID, SPEED_OF_LIGHT
+from .apvisit import LARGEST_VELOCITY_KMS
 from .fits_file import LARGEST_FILE, columns_of, number, product_of, read_fits
 from .names import star_in, text_of
 from .pixel_mask import usable
@@ -69,7 +71,7 @@ def _read(hdus: fits.HDUList, name: str) -> Spectra:
                 "not read."
             )
             continue
-        flux, ivar = _pixels(hdu, title, name)
+        flux, ivar = _at_rest(hdu, title, *_pixels(hdu, title, name), notes)
         parts.append((flux, ivar, [title] * len(flux), _snr(hdu)))
     if not parts:
         more = " " + " ".join(notes) if notes else ""
@@ -137,6 +139,33 @@ def _pixels(hdu: Any, title: str, name: str) -> tuple[NDArray[Any], NDArray[Any]
     on_chip[APSTAR_GRID.chip_pixels] = True
     good = on_chip & usable(flux, error, mask)
     return np.where(np.isfinite(flux), flux, 1.0), np.where(good, ivar, 0.0)
+
+
+def _at_rest(
+    hdu: Any, title: str, flux: NDArray[Any], ivar: NDArray[Any], notes: list[str]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return spectra at rest: rows left out of the stack are as observed, and are shifted.
+
+    One without a usable velocity stays as it is, and a note says so.
+    """
+    columns = {c.lower() for c in columns_of(hdu)}
+    if "in_stack" not in columns:
+        return flux, ivar
+    flux, ivar = flux.copy(), ivar.copy()
+    for row in np.flatnonzero(~np.ravel(hdu.data["in_stack"]).astype(bool)):
+        which = f"Row {row + 1} of {title} is not in the stack, so not at rest; "
+        velocity = np.nan
+        if "v_rad" in columns:
+            velocity = number({"V_RAD": float(np.ravel(hdu.data["v_rad"])[row])}, "V_RAD")
+        if not abs(velocity) <= LARGEST_VELOCITY_KMS:
+            notes.append(which + "it has no usable v_rad, and a fit has to find its velocity.")
+            continue
+        rest = APSTAR_GRID.wavelength / (1 + velocity / SPEED_OF_LIGHT)
+        new, new_ivar = resample(rest, flux[row], ivar[row], APSTAR_GRID)
+        flux[row] = np.where(np.isfinite(new), new, 1.0)
+        ivar[row] = np.where(np.isfinite(new), new_ivar, 0.0)
+        notes.append(which + f"its v_rad of {velocity:.2f} km/s was taken out.")
+    return flux, ivar
 
 
 def _snr(hdu: Any) -> NDArray[np.float64]:

@@ -77,7 +77,7 @@ def test_padding_after_the_last_hdu_is_no_damage(tail):
 # mwmStar and mwmVisit
 
 
-def mwm(apogee_rows, boss_rows=0, **changes):
+def mwm(apogee_rows, boss_rows=0, scalars=None, **changes):
     def table(name, n):
         grid = APSTAR_GRID
         flags = np.zeros((n, grid.n_pixels))
@@ -89,10 +89,8 @@ def mwm(apogee_rows, boss_rows=0, **changes):
             "wavelength": np.tile(grid.wavelength, (n, 1)),
         } | (changes if n else {})
         return fits.BinTableHDU.from_columns(
-            [
-                fits.Column(k, f"{grid.n_pixels}E", array=v if n else None)
-                for k, v in arrays.items()
-            ],
+            [fits.Column(k, f"{grid.n_pixels}E", array=v if n else None) for k, v in arrays.items()]
+            + [fits.Column(k, f, array=v if n else None) for k, f, v in scalars or []],
             name=name,
             nrows=n,
         )
@@ -113,6 +111,23 @@ def test_mwmstar_with_empty_tables():
         read_star(mwm(0), "a.fits")
     with pytest.raises(SpectrumError, match="Expected the wavelengths of the apStar grid"):
         read_star(mwm(1, wavelength=APSTAR_GRID.wavelength[None] + 1), "a.fits")
+
+
+def test_visits_out_of_the_stack_are_shifted_to_rest():
+    velocity, step = 200.0, np.log(APSTAR_GRID.wavelength)
+    rest = 50 - 20 * np.exp(-0.5 * ((step - np.log(15960.0)) / 4e-5) ** 2)
+    moved = np.interp(step - np.log1p(velocity / 299792.458), step, rest)
+    scalars = [("in_stack", "L", [True, False, False]), ("v_rad", "E", [9.0, velocity, np.nan])]
+    star = read_star(
+        mwm(3, scalars=scalars, flux=np.stack([rest, moved, moved])), "mwmVisit-0.8.1-1.fits"
+    )
+    kept, shifted, unknown = star.spectra.flux
+    near = np.abs(APSTAR_GRID.wavelength - 15960) < 30
+    np.testing.assert_array_equal(kept, rest.astype(np.float32))
+    assert np.abs(shifted - rest)[near].max() < 0.5 < np.abs(moved - rest)[near].max()
+    np.testing.assert_array_equal(unknown, moved.astype(np.float32))
+    assert any("Row 2" in n and "200.00 km/s was taken out" in n for n in star.notes)
+    assert any("Row 3" in n and "no usable v_rad" in n for n in star.notes)
 
 
 # Options that do not apply
