@@ -160,7 +160,10 @@ class Explorer(pn.viewable.Viewer):
         if self._stars is None:
             self._stars = OpenStars(self.state, self.messages.tell)
         self._stars.state = self.state
-        self.title.object = escape(self.bundle.title)
+        self.title.object = (
+            f'<div title="{escape(self.bundle.title)}" style="overflow:hidden;'
+            f'text-overflow:ellipsis">{escape(self.bundle.title)}</div>'
+        )
         first = PAGES[FIRST_PAGE].build(self._context())
         self.pages = {FIRST_PAGE: first}
         self.sidebar[:], self.main[:] = [[part] for part in first.parts]
@@ -386,8 +389,8 @@ _HEADER_TITLE = {
     "color": "#ffffff",
     "font-size": "14px",
     "line-height": "20px",
+    "align-self": "center",
     "overflow": "hidden",
-    "text-overflow": "ellipsis",
     "white-space": "nowrap",
 }
 

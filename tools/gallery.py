@@ -91,6 +91,15 @@ def on_fit(page: Page) -> None:
     page.wait_for_timeout(8000)
 
 
+READY = {
+    "derivatives": "each row",
+    "map": "How well the domains mix",
+    "fit": "Fit again",
+    "lines": " decided",
+    "about": "comes with spectrabridge",
+}
+"""Words that only one page has: those of the page before stay until it is built."""
+
 PREPARE: dict[str, Callable[[Page], None]] = {"fit": on_fit}
 """What a user does on a page before the picture is taken."""
 
@@ -105,6 +114,7 @@ def take_pages(page: Page, url: str, only: str | None) -> None:
     for key in keys:
         if key != "spectrum":
             tab(page, key).click()
+            page.get_by_text(READY[key]).first.wait_for(timeout=120_000)
             shown = still(page, shown)
         if key in PREPARE:
             PREPARE[key](page)
@@ -115,6 +125,8 @@ def take_pages(page: Page, url: str, only: str | None) -> None:
     for key in reversed(keys):
         if key != keys[-1]:
             tab(page, key).click()
+            if key in READY:
+                page.get_by_text(READY[key]).first.wait_for(timeout=120_000)
             shown = still(page, shown)
         save(page.screenshot(), f"{key}-dark")
 

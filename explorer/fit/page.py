@@ -126,14 +126,12 @@ class FitPage(Component, pn.viewable.Viewer):
                 self.example, self.options.open, self.stop, self.again, margin=(6, 0, 0, 0), **row
             ),
             self.options,
-            self.progress,
+            pn.Row(self.progress, self.clear, margin=(5, 0, 0, 0), **row),
             pn.pane.HTML("<b>Labels</b>", margin=(2, 0, 3, 0)),
             pn.Column(self.label_table, sizing_mode="stretch_width", margin=0, styles=_FILL),
             pn.Row(
                 pn.pane.HTML("Save", margin=(4, 2, 0, 0), styles=_SMALL),
                 *self.downloads,
-                pn.HSpacer(),
-                self.clear,
                 margin=(6, 0, 0, 0),
                 **row,
             ),
