@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_type_hints
 
 from ..adaptation.settings import AdaptationTraining
-from .bundle import Bundle
+from ..errors import BundleError
+from ..files.typed_json import mapping_of, require_types, said_of
+from .bundle import MAIN_FILE, Bundle
 
 SIZES = (
     "backbone",
@@ -34,9 +37,21 @@ def first_training(bundle: Bundle) -> AdaptationTraining:
     'basis'
     """
     made: dict[str, Any] = bundle.provenance
+    place = "provenance"
     while "started_from" in made:
-        made = made["started_from"]
-    return AdaptationTraining.of(made.get("training", {}))
+        place += ".started_from"
+        with said_of(f"{bundle.path}: {MAIN_FILE}", BundleError):
+            made = mapping_of(made["started_from"], place)
+    return _recorded(bundle, made, place)
+
+
+def _recorded(bundle: Bundle, made: Mapping[str, Any], place: str) -> AdaptationTraining:
+    """Return the settings in a part of the provenance, which must be of their types."""
+    kinds = {"training": dict[str, Any]}
+    with said_of(f"{bundle.path}: {MAIN_FILE}", BundleError):
+        training = require_types(made, {}, kinds, place).get("training", {})
+        require_types(training, {}, get_type_hints(AdaptationTraining), f"{place}.training")
+        return AdaptationTraining.of(training)
 
 
 def further_training(bundle: Bundle, training: AdaptationTraining) -> AdaptationTraining:
@@ -49,7 +64,7 @@ def further_training(bundle: Bundle, training: AdaptationTraining) -> Adaptation
     training : AdaptationTraining
         All other settings.
     """
-    stored = AdaptationTraining.of(bundle.provenance.get("training", {}))
+    stored = _recorded(bundle, bundle.provenance, "provenance")
     seeds = bundle.model.adapter.network.seeds
     same = {name: getattr(stored, name) for name in SIZES}
     return replace(training, seed=seeds[0], members=len(seeds), **same)

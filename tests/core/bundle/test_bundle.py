@@ -26,6 +26,7 @@ from spectrabridge.core.bundle import (
 )
 from spectrabridge.core.bundle import bundle as bundle_module
 from spectrabridge.core.bundle.sample import log_components
+from spectrabridge.core.bundle.training_record import first_training
 from spectrabridge.core.bundle.writing import attach, store_metrics, write_bundle
 from spectrabridge.core.domains.mock_lines import reference_giant
 from spectrabridge.core.emulator import Emulator
@@ -240,6 +241,34 @@ def test_what_is_wrong_is_named_with_file_and_key(copy: Path, change, words: str
     with pytest.raises(BundleError, match=words) as caught:
         _ = read_bundle(copy).model
     assert str(copy) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        ({"training": []}, r"provenance\.training: expected an object"),
+        ({"training": {"batch": "x"}}, r"provenance\.training\.batch: expected a whole number"),
+        ({"training": {"learning_rate": None}}, r"provenance\.training\.learning_rate: expected"),
+        ({"started_from": 3}, r"provenance\.started_from: expected an object"),
+        (
+            {"started_from": {"training": {"conv": {"strides": 1}}}},
+            r"provenance\.started_from\.training\.conv",
+        ),
+    ],
+)
+def test_a_record_of_training_that_is_none_is_named(copy: Path, record, words: str) -> None:
+    data = json.loads((copy / "bundle.json").read_text())
+    data["provenance"] = record
+    (copy / "bundle.json").write_text(json.dumps(data))
+    with pytest.raises(BundleError, match=words):
+        first_training(read_bundle(copy))
+
+
+def test_settings_that_are_gone_are_left_out(copy: Path) -> None:
+    data = json.loads((copy / "bundle.json").read_text())
+    data["provenance"] = {"training": {"batch": 64, "older": 1}}
+    (copy / "bundle.json").write_text(json.dumps(data))
+    assert first_training(read_bundle(copy)).batch == 64
 
 
 def test_damaged_and_encrypted_zip_files_are_refused(toy_bundle: Bundle, tmp_path: Path) -> None:
