@@ -1,7 +1,7 @@
 """Kill programs while they write, and look whether all they wrote can be read and nothing is lost.
 
 ``python tools/kills.py --kills 200`` spreads that many SIGKILLs over all writers of files and
-prints a table: how many processes were killed, how many ended before, how often a file could not
+prints a table: how many processes were killed, how many ended before it, how often a file could not
 be read afterwards, and how often something was lost that a process had acknowledged: a decision
 that was returned, a part that was counted, a command that ended well. The exit status is 1 where
 the last two are not 0.
@@ -40,6 +40,9 @@ DELAY_SECONDS = 0.006
 
 MAX_SECONDS = 300.0
 """After which a program counts as hung."""
+
+MAX_TRIES = 4
+"""Runs for each kill: some programs end before the kill comes."""
 
 MODULES = "modules.txt"
 """File in which a program that ended leaves the names of what it imported."""
@@ -205,7 +208,9 @@ def campaign(name: str, writer: Writer, kills: int, seed: int) -> Found:
             moments = whole.moments
             folder = Path(place, "1")
             _begin(writer, folder)
-        for number in range(kills):
+        for number in range(MAX_TRIES * kills):
+            if found.killed == kills:
+                break
             moment = rng.randint(1, moments)
             delay = rng.choice((0, rng.uniform(0, DELAY_SECONDS)))
             ended = forked(writer, folder, moment, delay, kept)

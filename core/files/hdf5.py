@@ -7,12 +7,13 @@ import math
 import os
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import h5py
 
 from ..errors import SpectrabridgeError, SpectrumError
 from .budget import ByteBudget
+from .hdf5_texts import longest_text
 from .regular import open_regular
 from .understood import understood
 
@@ -75,7 +76,9 @@ def open_hdf5(
     try:
         with understood(name, what, error):
             budget = None if max_bytes is None else ByteBudget(name, stored, max_bytes, error)
-            _check_objects(file, name, compound, budget, error)
+            found = _check_objects(file, name, compound, budget, error)
+            with io.BytesIO(source) if isinstance(source, bytes) else open_regular(source) as raw:
+                _check_texts(file, found, raw, name, error)
     except BaseException:
         file.close()
         raise
@@ -88,9 +91,11 @@ def _check_objects(
     compound: bool,
     budget: ByteBudget | None,
     error: type[SpectrabridgeError],
-) -> None:
+) -> list[h5py.Group | h5py.Dataset]:
+    """Return all objects of a file, after a look at each."""
     seen: set[Any] = {h5py.h5o.get_info(file["/"].id).addr}
     groups: list[h5py.Group] = [file["/"]]
+    objects: list[h5py.Group | h5py.Dataset] = [file["/"]]
     while groups:
         group = groups.pop()
         for key in islice(group, MAX_OBJECTS + 1):
@@ -106,12 +111,32 @@ def _check_objects(
             seen.add(address)
             if len(seen) > MAX_OBJECTS:
                 raise error(f"{name} has more than {MAX_OBJECTS} groups and datasets.")
+            objects.append(found)
             if isinstance(found, h5py.Group):
                 groups.append(found)
             elif isinstance(found, h5py.Dataset):
                 _check_dataset(found, name, compound, error)
                 if budget is not None and found.shape is not None:
                     budget.spend(key, found.shape, found.dtype.itemsize)
+    return objects
+
+
+def _check_texts(
+    file: h5py.File,
+    objects: list[h5py.Group | h5py.Dataset],
+    raw: BinaryIO,
+    name: str,
+    error: type[SpectrabridgeError],
+) -> None:
+    """Raise the error if a text declares to be longer than the whole file."""
+    stored = raw.seek(0, os.SEEK_END)
+    for found in objects:
+        longest = longest_text(file, found, raw)
+        if longest > stored:
+            raise error(
+                f"{name} is damaged: a text of {found.name!r} in it declares {longest / 1e6:,.0f} "
+                f"MB, more than the file holds. Download or make it again."
+            )
 
 
 def _check_dataset(

@@ -1,0 +1,70 @@
+"""Texts in HDF5 files that declare more bytes than there are do not fill the memory."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from spectrabridge.core.errors import SpectrumError
+from spectrabridge.core.files.hdf5 import open_hdf5
+from spectrabridge.core.files.hdf5_texts import longest_text
+
+LENGTH = 7777
+"""Of the text that is damaged: a number that is nowhere else in the file."""
+
+
+def write(path: Path, where: str, **options: object) -> bytes:
+    """Write a file with a long text as an attribute or in a dataset; return its content."""
+    with h5py.File(path, "w", **options) as file:
+        file.attrs["short"] = "x"
+        group = file.create_group("g")
+        for i in range(20):  # so many that the header goes on elsewhere
+            group.attrs[f"number {i}"] = np.arange(30)
+        file["fixed"] = np.array([b"abc"] * 3)
+        chunks = {"chunks": (2,), "maxshape": (None,)} if where == "chunks" else {}
+        data = file.create_dataset("texts", (5,), h5py.string_dtype(), **chunks)
+        data[:] = "short"
+        if where in ("chunks", "contiguous"):
+            data[3] = "y" * LENGTH
+        else:
+            {"root": file, "group": group, "dataset": data}[where].attrs["long"] = "y" * LENGTH
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("where", ["root", "group", "dataset", "chunks", "contiguous"])
+@pytest.mark.parametrize("options", [{}, {"userblock_size": 1024}])
+def test_a_text_longer_than_the_file_is_refused(
+    tmp_path: Path, where: str, options: dict[str, int]
+) -> None:
+    path = tmp_path / "x.h5"
+    whole = write(path, where, **options)
+    with open_hdf5(path) as file:
+        with path.open("rb") as raw:
+            found = [longest_text(file, o, raw) for o in (file["/"], file["g"], file["texts"])]
+        assert max(found) == LENGTH
+    (place,) = _places(whole)
+    damaged = whole[:place] + struct.pack("<I", 4_000_000_000) + whole[place + 4 :]
+    path.write_bytes(damaged)
+    for source in (path, damaged):
+        with pytest.raises(SpectrumError, match=r"a text of .* in it declares 4,000 MB, more than"):
+            open_hdf5(source)
+
+
+def _places(content: bytes) -> list[int]:
+    """Return where the length stands before the address of a heap."""
+    number = struct.pack("<I", LENGTH)
+    at = [i for i in range(len(content) - 16) if content[i : i + 4] == number]
+    return [i for i in at if 0 < struct.unpack_from("<Q", content, i + 4)[0] < len(content)]
+
+
+@pytest.mark.parametrize("options", [{"libver": "latest"}, {"libver": "earliest"}])
+def test_whole_files_of_any_version_are_opened(tmp_path: Path, options: dict[str, str]) -> None:
+    for where in ("root", "group", "chunks"):
+        write(tmp_path / f"{where}.h5", where, **options)
+        with open_hdf5(tmp_path / f"{where}.h5") as file:
+            assert file.attrs["short"] == "x"
+            assert file["texts"].asstr()[0] == "short"
