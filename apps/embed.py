@@ -7,8 +7,10 @@ from typing import Any
 
 import click
 
+from ..core.io.table_formats import SUFFIXES
 from .options import (
     EXISTING,
+    OUT,
     check_out,
     json_option,
     overwrite_option,
@@ -38,8 +40,8 @@ MAX_STARS = 250_000
 @click.option(
     "--spectra",
     type=EXISTING,
-    help="Your own observed spectra: an HDF5 file written by Spectra.save, on the bundle's grid, "
-    "or csn_apogee.h5 of the paper. Of more than --n / 2 spectra some are drawn.",
+    help="Your own observed spectra: an HDF5 file written by Spectra.save or a zarr store, on the "
+    "bundle's grid, or csn_apogee.h5 of the paper. Of more than --n / 2 spectra some are drawn.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option(
@@ -55,6 +57,12 @@ MAX_STARS = 250_000
     type=click.Path(dir_okay=False, path_type=Path),
     help="File to write the map to (.safetensors).",
 )
+@click.option(
+    "--places",
+    type=OUT,
+    help="With --spectra: table to write of where every spectrum of the file belongs on the map, "
+    f"drawn or not: {', '.join(SUFFIXES)}.",
+)
 @overwrite_option
 @threads_option
 @json_option
@@ -66,6 +74,7 @@ def embed_command(
     perplexity: float,
     store: bool,
     out: Path | None,
+    places: Path | None,
     overwrite: bool,
     threads: int,
     as_json: bool,
@@ -83,6 +92,10 @@ def embed_command(
 
     if out is not None:
         check_out(out, overwrite)
+    if places is not None:
+        if spectra is None:
+            raise click.UsageError("--places needs --spectra, whose spectra it places.")
+        check_out(places, overwrite, SUFFIXES)
     set_up_torch(threads, "cpu")
     with stage_bars() as show:
         made = embed_bundle(
@@ -92,6 +105,7 @@ def embed_command(
             settings=TsneSettings(perplexity=perplexity, seed=seed, threads=threads),
             store=store,
             out=out,
+            places=places,
             report=show,
             command=typed_command(),
         )
@@ -105,6 +119,7 @@ def embed_command(
         "bytes": made.n_bytes,
         "stored": str(made.bundle.path) if store else "",
         "out": "" if out is None else str(out),
+        "places": "" if places is None else str(places),
     }
     if as_json:
         print_figures(figures | {"kl": embedding.kl, "mixing": embedding.mixing}, True)
@@ -118,5 +133,5 @@ def embed_command(
             f"{key:10s} {embedding.kl[key]:6.3f} {m['purity']:7.3f} {m['purity_on_map']:7.3f} "
             f"{m['accuracy']:9.3f} {m['auc']:6.3f}"
         )
-    if not store and out is None:
+    if not store and out is None and places is None:
         click.echo("Nothing was kept: give --store for the explorer, or --out.", err=True)

@@ -5,7 +5,7 @@ What a survey holds does not fit into memory; what a network learns from does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +71,11 @@ class ObservedFile:
         if self.limit is not None and self.limit < 1:
             raise SpectrumError(f"Expected a limit of at least 1 spectrum; found {self.limit}.")
 
+    def __len__(self) -> int:
+        with self._opened() as source:
+            n = len(source)
+        return n if self.limit is None else min(n, self.limit)
+
     def blocks(self) -> Iterator[Spectra]:
         """Yield the spectra in the order of the file, normalised, on the emulator's pixels.
 
@@ -89,14 +94,18 @@ class ObservedFile:
             more: dict[str, Any] = {}
             if rows is not None:
                 more = {"limit": self.limit, "seed": self.seed, "n_in_file": n}
+            done = 0
             for start in range(0, n, ROWS_AT_ONCE):
                 stop = min(start + ROWS_AT_ONCE, n)
                 if rows is None:
-                    yield self._usable(source[start:stop], more)
-                    continue
-                chosen = rows[(rows >= start) & (rows < stop)] - start
-                if chosen.size:
-                    yield self._usable(source[start:stop][chosen], more)
+                    block = source[start:stop]
+                else:
+                    chosen = rows[(rows >= start) & (rows < stop)] - start
+                    if not chosen.size:
+                        continue
+                    block = source[start:stop][chosen]
+                yield self._usable(block, more, done)
+                done += len(block)
 
     def read(self) -> Spectra:
         """Return the spectra together.
@@ -109,13 +118,20 @@ class ObservedFile:
         parts: list[Spectra] = []
         flux: list[NDArray[np.float32]] = []
         ivar: list[NDArray[np.float32]] = []
+        notes: list[str] = []
         for block in self.blocks():
             flux.append(block.flux)
             ivar.append(block.ivar)
+            notes += _continuum_notes(block)
             parts.append(block)
         first = parts[0]
         if len(parts) == 1:
             return first
+        provenance = dict(first.provenance)
+        if notes:
+            # Blocks of what was normalised before all carry the notes on all spectra.
+            every = list(dict.fromkeys(notes))
+            provenance["continuum"] = {**provenance["continuum"], "notes": every}
         return Spectra(
             first.grid,
             np.concatenate(flux),
@@ -124,7 +140,7 @@ class ObservedFile:
             None if first.labels is None else np.concatenate([_labels(p) for p in parts]),
             first.label_set,
             {k: np.concatenate([p.columns[k] for p in parts]) for k in first.columns},
-            first.provenance,
+            provenance,
         )
 
     def _rows(self, n: int) -> NDArray[np.int64] | None:
@@ -133,13 +149,13 @@ class ObservedFile:
             return None
         return np.sort(np.random.default_rng(self.seed).choice(n, self.limit, replace=False))
 
-    def _usable(self, spectra: Spectra, more: dict[str, Any]) -> Spectra:
+    def _usable(self, spectra: Spectra, more: dict[str, Any], first_row: int) -> Spectra:
         grid = self.emulator.grid
         if spectra.grid != grid and spectra.grid.on_chips() != grid:
             # Said before the continuum fit, which takes long and may fail on another grid.
             check_same_grid(grid, spectra.grid)
         if "continuum" not in spectra.provenance:
-            spectra = normalise(spectra)
+            spectra = normalise(spectra, first_row=first_row)
         if spectra.grid != grid:
             spectra = spectra.on_chips()
         if more:
@@ -186,6 +202,11 @@ class ObservedFile:
                 "with Spectra.save."
             )
         return SpectraFile.open(path)
+
+
+def _continuum_notes(spectra: Spectra) -> list[str]:
+    record = spectra.provenance.get("continuum")
+    return list(record.get("notes", ())) if isinstance(record, Mapping) else []
 
 
 def _labels(spectra: Spectra) -> NDArray[np.float64]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from ..atomic_file import write_whole
 from ..bundle.bundle import Bundle
 from ..domains.observed_file import ObservedFile
 from ..errors import EmbeddingError
+from ..io.table_writer import write_table
 from .embedding import Embedding, Report, make_embedding
 from .map_stars import stars_of_bundle, stars_of_spectra
+from .places import place_file
 from .storage import store_embedding, write_embedding
 from .tsne import TsneSettings
 
@@ -45,6 +48,7 @@ def embed_bundle(
     settings: TsneSettings | None = None,
     store: bool = False,
     out: str | Path | None = None,
+    places: str | Path | None = None,
     report: Report | None = None,
     command: str = "",
 ) -> StoredMap:
@@ -67,6 +71,8 @@ def embed_bundle(
         Keep the map in the bundle, in place of an older one.
     out : path, optional
         File to write the map to, in place of an older one.
+    places : path, optional
+        Table to write, in place of an older one, of where all of the spectra belong on the map.
     report : callable, optional
         Told of progress.
     command : str
@@ -101,6 +107,10 @@ def embed_bundle(
     content = write_embedding(embedding)
     if out is not None:
         write_whole(Path(out), content)
+    if places is not None and spectra is not None:
+        every = ObservedFile(Path(spectra), bundle.model.complete_emulator)
+        tell = None if report is None else partial(report, "places")
+        write_table(place_file(bundle, embedding, every, tell), places, overwrite=True)
     if store:
         bundle = store_embedding(bundle, embedding)
     return StoredMap(embedding, bundle, tuple(notes), len(content))

@@ -73,25 +73,27 @@ LEVENBERG_DAMPING = 1e-6
 """Levenberg damping; it slows down only directions that the data leave free."""
 
 STARS_AT_ONCE = 512
+"""Spectra whose continua are fitted together."""
 
 
 def _chip_notes(
-    spectra: Spectra, start: int, known: NDArray[np.bool_], use: NDArray[np.bool_]
+    spectra: Spectra, start: int, known: NDArray[np.bool_], use: NDArray[np.bool_], first_row: int
 ) -> list[str]:
     """Return a sentence on each chip of the rows from `start` that lacks continuum pixels."""
     notes = []
     for chip in spectra.grid.chips:
         for i in np.flatnonzero(~known[:, chip.start]):
             notes.append(
-                f"Spectrum {spectra.ids[start + i]} (row {start + i}) has too few usable "
-                f"pixels on chip {chip.name}; it is left out."
+                f"Spectrum {spectra.ids[start + i]} (row {first_row + start + i}) has too few "
+                f"usable pixels on chip {chip.name}; it is left out."
             )
         good = spectra.ivar[start : start + len(known), chip.pixels] > 0
         borrowed = _borrowing(good, use[chip.pixels]).any(axis=1) & known[:, chip.start]
         for i in np.flatnonzero(borrowed):
             notes.append(
-                f"Spectrum {spectra.ids[start + i]} (row {start + i}) lacks continuum pixels "
-                f"on a part of chip {chip.name}; its brightest pixels there stand in."
+                f"Spectrum {spectra.ids[start + i]} (row {first_row + start + i}) lacks "
+                f"continuum pixels on a part of chip {chip.name}; its brightest pixels there "
+                "stand in."
             )
     return notes
 
@@ -103,6 +105,8 @@ def normalise(
     lower: float = LOWER_SIGMA,
     upper: float = UPPER_SIGMA,
     floor: float = SCATTER_FLOOR,
+    *,
+    first_row: int = 0,
 ) -> Spectra:
     """Divide spectra by their continuum.
 
@@ -115,6 +119,8 @@ def normalise(
         Continuum pixels; :func:`default_continuum_pixels` if not given.
     degree, lower, upper, floor
         As in :func:`fit_continuum`.
+    first_row : int
+        Number by which notes call the first spectrum, where these are a part of a larger set.
 
     Returns
     -------
@@ -155,7 +161,7 @@ def normalise(
         part = np.where(known, part, 1.0)
         flux[rows] = spectra.flux[rows] / part
         ivar[rows] = np.where(known, spectra.ivar[rows] * part**2, 0)
-        notes += _chip_notes(spectra, start, known, use)
+        notes += _chip_notes(spectra, start, known, use, first_row)
     record = {
         "routine": "spectrabridge.core.spectra.continuum.normalise",
         "form": "exp of a Chebyshev polynomial per chip",

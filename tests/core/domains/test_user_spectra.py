@@ -147,6 +147,27 @@ def test_blocks_are_the_whole_cut_into_pieces(
     assert ("n_in_file" in again.provenance) is (limit is not None)
 
 
+@pytest.mark.parametrize("before", [False, True])
+def test_notes_on_continua_are_those_of_all_blocks(
+    emulator: Emulator,
+    observed: Spectra,
+    save: Save,
+    monkeypatch: pytest.MonkeyPatch,
+    before: bool,
+) -> None:
+    ivar = observed.ivar.copy()
+    ivar[[3, 40], :320] = 0
+    holed = dataclasses.replace(observed, ivar=ivar)
+    wanted = normalise(holed)
+    path = save(wanted if before else holed)
+    monkeypatch.setattr(observed_file, "ROWS_AT_ONCE", 7)
+    notes = read_observed(path, emulator).provenance["continuum"]["notes"]
+    assert notes == wanted.provenance["continuum"]["notes"]
+    assert [n.split(" has")[0] for n in notes] == [
+        f"Spectrum star{row} (row {row})" for row in (3, 40)
+    ]
+
+
 def test_training_draws_from_a_large_file_and_says_so(
     emulator: Emulator, observed: Spectra, save: Save, monkeypatch: pytest.MonkeyPatch
 ) -> None:
