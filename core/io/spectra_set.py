@@ -15,7 +15,7 @@ from ..spectra.spectra import Spectra
 from .hdf5_arrays import LARGEST_ARRAYS, is_hdf5, set_layout
 from .names import named_rows
 from .noise import ERROR_FLOOR, PLACEHOLDER_FACTOR, fillers, scatter
-from .resolution import at_resolution
+from .resolution import resolved
 from .spectra_store import SpectraStore, is_store, open_set
 from .star_formats import STAR_FORMATS, OpenFile, ReadingOptions, StarFile, check_options
 from .whole_star import plain_star
@@ -102,11 +102,11 @@ def read_rows(
     check_options(STAR_FORMATS["spectra"], name, options)
     with open_set(path) as file:
         spectra = checked_set(file[first:last], name, first)
-    if options.resolution is None:
+    broad, said = resolved(spectra, options.resolution, name)
+    if not said:
         return spectra
-    broad, note = at_resolution(spectra, options.resolution, name)
-    notes = [*spectra.provenance.get("notes", ()), note]
-    return replace(broad, provenance={**spectra.provenance, "notes": notes})
+    notes = [*spectra.provenance.get("notes", ()), *said]
+    return replace(broad, provenance={**broad.provenance, "notes": notes})
 
 
 def _read(path: Path, name: str) -> Spectra:

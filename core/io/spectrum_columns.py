@@ -19,6 +19,7 @@ from ..spectra.wavelength import APOGEE_GRID, APSTAR_GRID, WavelengthGrid
 from .columns import Column, Columns, star_of
 from .names import row_names, texts_of
 from .noise import inverse_variances, scaled
+from .resolution import stated_resolution
 from .star_formats import ReadingOptions
 from .wavelength_columns import missing_columns, overlaps, same_pixels, vacuum_wavelengths
 
@@ -119,6 +120,7 @@ def read_columns(
             "flux_scale": scale,
             "medium": medium,
             "rv_kms": options.rv_kms or 0.0,
+            "resolution": stated_resolution(table.meta, name, notes),
             "notes": notes,
         },
     )

@@ -17,7 +17,7 @@ from ..errors import SpectrumError
 from . import apstar
 from .fits_file import FITS_START, LARGEST_FILE, product_of, read_bytes, read_fits
 from .hdf5_arrays import HDF5_START, is_hdf5
-from .resolution import at_resolution
+from .resolution import resolved
 from .spectra_store import is_store
 from .star_formats import STAR_FORMATS, OpenFile, ReadingOptions, StarFile, check_options
 from .whole_star import on_apstar
@@ -64,7 +64,7 @@ def read_star(
         file instead of its own. The other formats are at rest already.
     resolution : float, optional
         Resolution of the spectra if it is higher than that of APOGEE, 22,500, to which they are
-        broadened.
+        broadened, and the file does not state it.
 
     Returns
     -------
@@ -128,7 +128,5 @@ def _read(file: OpenFile, options: ReadingOptions) -> StarFile:
         raise SpectrumError(f"{file.name} is none of the files that are read: {kinds}.")
     check_options(found, file.name, options)
     star = found.load(file, options)
-    if options.resolution is None:
-        return star
-    spectra, note = at_resolution(star.spectra, options.resolution, file.name)
-    return replace(star, spectra=spectra, notes=(*star.notes, note))
+    spectra, notes = resolved(star.spectra, options.resolution, file.name)
+    return replace(star, spectra=spectra, notes=(*star.notes, *notes))

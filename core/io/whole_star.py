@@ -48,8 +48,14 @@ def join_spectra(parts: Sequence[Spectra], name: str, notes: Sequence[str] = ())
     Raises
     ------
     SpectrumError
-        If no spectrum has a usable pixel.
+        If no spectrum has a usable pixel, or the parts state different resolutions.
     """
+    stated = {p.provenance.get("resolution") for p in parts}
+    if len(stated) > 1:
+        raise SpectrumError(
+            f"Parts of {name} have different resolutions: {', '.join(map(str, stated))}. Save each "
+            "as a file of its own."
+        )
     said = [n for p in parts for n in p.provenance.get("notes", ())]
     joined = Spectra(
         parts[0].grid,

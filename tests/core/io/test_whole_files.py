@@ -207,3 +207,66 @@ def test_a_higher_resolution_is_brought_to_that_of_the_models(tmp_path):
     assert any("from a resolution of 45,000 to 22,500" in n for n in star.notes)
     with pytest.raises(SpectrumError, match=r"lower one, 10,000 in s\.h5"):
         read_star(path, resolution=10_000.0)
+
+
+def with_header(*hdus, **keys):
+    for key, value in keys.items():
+        hdus[0].header[key] = value
+    return file_of(*hdus)
+
+
+@pytest.mark.parametrize("key", ["RESOLUTI", "SPEC_RES", "SPECRES", "SPEC_RP", "R"])
+def test_a_resolution_in_the_header_is_that_of_the_option(key):
+    asked = read_star(file_of(pixel_rows(flux(), "A")), "s.fits", resolution=45_000.0)
+    content = with_header(pixel_rows(flux(), "A"), **{key: 45_000})
+    stated = read_star(content, "s.fits")
+    np.testing.assert_array_equal(stated.spectra.flux, asked.spectra.flux)
+    assert stated.notes == asked.notes
+    assert stated.spectra.columns["noise_shared"].all()
+    agreed = read_star(content, "s.fits", resolution=45_500.0)
+    assert any("from a resolution of 45,500" in n for n in agreed.notes)
+    with pytest.raises(SpectrumError, match=r"s\.fits says that its resolution is 45,000; 60,000"):
+        read_star(content, "s.fits", resolution=60_000.0)
+
+
+def test_a_resolution_below_that_of_the_models_is_refused_by_the_header_too():
+    content = with_header(pixel_rows(flux(), "A"), RESOLUTI=11_500.0)
+    with pytest.raises(SpectrumError, match=r"lower one, 11,500 in s\.fits"):
+        read_star(content, "s.fits")
+
+
+def test_headers_that_contradict_themselves_on_resolution_are_refused():
+    content = with_header(pixel_rows(flux(), "A"), RESOLUTI=45_000, SPEC_RES=60_000)
+    with pytest.raises(SpectrumError, match=r"RESOLUTI says 45,000, SPEC_RES says 60,000"):
+        read_star(content, "s.fits")
+    content = file_of(pixel_rows(flux(), "A"), pixel_rows(flux(1.0), "B"))
+    hdus = fits.HDUList.fromstring(content)
+    hdus[1].header["RESOLUTI"] = 45_000
+    out = io.BytesIO()
+    hdus.writeto(out)
+    with pytest.raises(SpectrumError, match="different resolutions"):
+        read_star(out.getvalue(), "s.fits")
+
+
+def test_what_is_no_resolution_is_not_taken_for_one():
+    plain = read_star(file_of(pixel_rows(flux(), "A")), "s.fits")
+    content = with_header(pixel_rows(flux(), "A"), SPECRES=0.35, R=8.2)
+    star = read_star(content, "s.fits")
+    np.testing.assert_array_equal(star.spectra.flux, plain.spectra.flux)
+    (note,) = set(star.notes) - set(plain.notes)
+    assert note.startswith("SPECRES of s.fits is 0.35, which is no wavelength over width")
+
+
+def test_a_comment_of_a_table_of_text_states_the_resolution():
+    rows = "".join(f"{w} {f} 0.01\n" for w, f in zip(WAVELENGTH, flux(), strict=True))
+    text = f"# resolution = 45000\nwavelength flux error\n{rows}"
+    star = read_star(text.encode(), "s.txt")
+    assert any("from a resolution of 45,000" in n for n in star.notes)
+
+
+def test_what_was_broadened_is_saved_and_not_broadened_again(tmp_path):
+    content = with_header(pixel_rows(flux(), "A"), RESOLUTI=45_000)
+    star = read_star(content, "s.fits")
+    star.spectra.save(tmp_path / "s.h5")
+    again = read_star(tmp_path / "s.h5")
+    np.testing.assert_array_equal(again.spectra.flux, star.spectra.flux)
