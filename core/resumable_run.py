@@ -157,6 +157,23 @@ class PartsFolder:
                 "same command to go on."
             ) from problem
 
+    def read(self, name: str) -> bytes:
+        """Return the content of a part.
+
+        Raises
+        ------
+        SpectrabridgeError
+            Of the folder's own class: if it is missing, empty or cannot be read.
+        """
+        path = self.path / name
+        return read_limited(path, str(path), f"a part of a {self.what}", error=self.error)[0]
+
+    def damaged(self, name: str) -> SpectrabridgeError:
+        """Return the error for a part that does not hold what it should."""
+        return self.error(
+            f"{self.path / name} is damaged. Delete it and give the same command to go on."
+        )
+
     def remove(self) -> None:
         """Delete the folder, if it is one of parts."""
         if PLAN in self:

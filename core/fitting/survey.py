@@ -20,6 +20,7 @@ from astropy.table import MaskedColumn, Table, vstack
 
 from ..bundle.bundle import Bundle, open_bundle
 from ..errors import FitError, SpectrumError
+from ..files.tables import read_table
 from ..io.cell_text import unescape_columns
 from ..io.names import distinct_names
 from ..io.spectra_set import read_rows
@@ -272,7 +273,7 @@ def run_survey(
         done += len(task)
         if progress is not None:
             progress(done, total)
-    return _joined([parts / task.part for task in tasks], bundle.labels)
+    return _joined(parts, [task.part for task in tasks], bundle.labels)
 
 
 def _parts(out: str | Path) -> PartsFolder:
@@ -305,10 +306,13 @@ def forget_parts(out: str | Path) -> None:
     _parts(out).remove()
 
 
-def _joined(paths: Sequence[Path], labels: LabelSet) -> Table:
+def _joined(folder: PartsFolder, names: Sequence[str], labels: LabelSet) -> Table:
     parts = []
-    for path in paths:
-        part = Table.read(path, format="fits", character_as_bytes=False)
+    for one in names:
+        try:
+            part = read_table(folder.read(one), "fits", error=FitError)
+        except FitError as problem:
+            raise folder.damaged(one) from problem
         part = unescape_columns(part, str(part.meta.get("ESCAPED", "")).split(", "))
         for name in part.colnames:
             column = part[name]

@@ -221,7 +221,12 @@ def _block(
     label_set: LabelSet,
 ) -> Spectra:
     """Return the spectra of some stars, from their parts."""
-    flux = np.stack([np.frombuffer((parts / _flux(i)).read_bytes(), "<f4") for i in stars])
+    flux = np.empty((len(stars), plan.grid.n_pixels), "<f4")
+    for row, i in zip(flux, stars, strict=True):
+        content = parts.read(_flux(i))
+        if len(content) != row.nbytes:
+            raise parts.damaged(_flux(i))
+        row[:] = np.frombuffer(content, "<f4")
     return Spectra(
         plan.grid,
         flux,

@@ -258,3 +258,16 @@ def _gone(pid: int) -> None:
         except OSError:
             return
         time.sleep(0.2)
+
+
+def test_a_damaged_part_is_named(fit_bundle, stars, tmp_path):
+    out = tmp_path / "labels.fits"
+    survey = survey_of(fit_bundle, stars, chunk=45)
+    run_survey(survey, out)
+    part = sorted(parts_folder(out).glob("*.fits"))[0]
+    for content in (b"", b"junk", part.read_bytes()[:3000]):
+        part.write_bytes(content)
+        with pytest.raises(FitError, match=rf"{part.name} is damaged\. Delete it and give the"):
+            run_survey(survey, out)
+    part.unlink()
+    assert len(run_survey(survey, out)) > 0

@@ -307,3 +307,22 @@ def test_the_command_resumes_and_prints_the_rate(
         make_grid_command, ["--out", str(tmp_path / "b.h5"), "--draw", "list"]
     )
     assert "needs --table" in no_table.output
+
+
+def test_a_damaged_part_is_named(fake: Fake, tmp_path: Path) -> None:
+    out = tmp_path / "grid.h5"
+
+    def stop(done: int, *_: int) -> None:
+        if done == 30:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make_grid(PLAN, out, progress=stop)
+    part = sorted(parts_folder(out).glob("*.flux"))[0]
+    whole = part.read_bytes()
+    for content in (whole[:-4], whole + b"1234"):
+        part.write_bytes(content)
+        with pytest.raises(SynthesisError, match=rf"{part.name} is damaged\. Delete it and give"):
+            make_grid(PLAN, out)
+    part.unlink()
+    assert make_grid(PLAN, out).n_made > 0
