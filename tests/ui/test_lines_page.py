@@ -216,7 +216,13 @@ def test_sorting_and_filtering_between_keys_never_mislabels(vetted, lines):
     known = vetted.decisions
     dice = random.Random(5)
     lines.page.evaluate(WATCH)
-    titles = ["Depth in units", "What you have", "Centre", "Your choice", "Adapted minus"]
+    titles = [
+        "Depth in units",
+        "What you have",
+        "Centre",
+        "Your choice",
+        "Adapted minus emulated depth",
+    ]
     for k in range(24):
         if k % 4 == 0:
             lines.page.locator(f"th button[title^='{dice.choice(titles)}']").click()
