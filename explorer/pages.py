@@ -7,6 +7,9 @@ Navigation, links, the share menu, the tour, the About page and the tests go by 
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+
 from . import about, derivatives, fit, lines, spectrum, star_map
 from .session.page import PageEntry
 
@@ -34,6 +37,20 @@ def register(entry: PageEntry) -> None:
                 f"{other.title!r} has the key {other.key!r} and the shortcut {other.shortcut!r}."
             )
     PAGES[entry.key] = entry
+
+
+def import_pages() -> None:
+    """Import the code of all pages, which otherwise happens when each is first opened.
+
+    A server of several processes needs it: the one that is asked for the style sheet of a
+    component need not be the one that has built the page.
+    """
+    for entry in PAGES.values():
+        package = importlib.import_module(entry.build.__module__)
+        for module in pkgutil.iter_modules(
+            getattr(package, "__path__", ()), f"{package.__name__}."
+        ):
+            importlib.import_module(module.name)
 
 
 for folder in (spectrum, derivatives, star_map, fit, lines, about):

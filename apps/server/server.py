@@ -22,6 +22,7 @@ from tornado.ioloop import PeriodicCallback
 from ...core.errors import SpectrabridgeError
 from ...core.io.read_apart import start_reading_apart
 from ...explorer.app import Explorer
+from ...explorer.pages import import_pages
 from ...explorer.session import open_bundles
 from ...explorer.session.messages import handle_exception
 from ...explorer.share.url import make_legible
@@ -255,6 +256,7 @@ def _run(
 ) -> None:
     """Serve in one process or several until interrupted."""
     if group.processes > 1:  # the server forks when it is made; what follows runs in each
+        import_pages()
         print(f"spectrabridge explorer: {url} ({group.processes} processes)", flush=True)
     try:
         server = _start(page, port, host, group, sessions)

@@ -26,6 +26,7 @@ from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, websocket_connect
 
+import spectrabridge.explorer
 from spectrabridge.apps.server.messages import MAX_FRAGMENT_BYTES
 from spectrabridge.apps.server.routes import MAX_BODY_BYTES
 from spectrabridge.apps.server.sign_in import MAX_WRONG_PASSWORDS
@@ -95,21 +96,17 @@ def wait(for_what: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    folder = tmp_path_factory.mktemp("running")
-    people = folder / "people"
-    people.write_text(f"maria:{PASSWORD}\ncecilia:helium\n", "utf-8")
+@contextlib.contextmanager
+def started(folder: Path, *words: str) -> Iterator[Running]:
+    """Start a server of mock-lines in a folder, and end it."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    words = ["serve", "mock-lines", "--port", str(port), "--basic-auth", str(people)]
-    words += ["--max-sessions", str(MAX_SESSIONS)]
     program = "from spectrabridge.apps.cli import main; main()"
     log = folder / "log"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-c", program, *words],
+            [sys.executable, "-c", program, "serve", "mock-lines", "--port", str(port), *words],
             stdout=out,
             stderr=subprocess.STDOUT,
             cwd=folder,
@@ -125,12 +122,24 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             return False
 
     wait(answers)
-    status, found = server.sign_in("maria", PASSWORD)
-    assert status == 302
-    server.cookie = "; ".join(line.split(";")[0] for line in found["set-cookie"].splitlines())
-    yield server
-    process.send_signal(signal.SIGINT)
-    process.wait(60)
+    try:
+        yield server
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("running")
+    people = folder / "people"
+    people.write_text(f"maria:{PASSWORD}\ncecilia:helium\n", "utf-8")
+    words = ["--basic-auth", str(people), "--max-sessions", str(MAX_SESSIONS)]
+    with started(folder, *words) as server:
+        status, found = server.sign_in("maria", PASSWORD)
+        assert status == 302
+        server.cookie = "; ".join(line.split(";")[0] for line in found["set-cookie"].splitlines())
+        yield server
 
 
 async def ends(connection: WebSocketClientConnection) -> int | None:
@@ -338,3 +347,22 @@ def test_cookies_cannot_be_read_by_scripts_nor_sent_by_other_sites(running: Runn
     for cookie in ("; ".join(wrong), made_up):
         status, found, _ = running.ask("/", Cookie=cookie)
         assert status == 302 and "/login" in found["location"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="forks")
+def test_each_of_several_processes_has_the_styles_of_every_component(tmp_path: Path) -> None:
+    explorer = Path(spectrabridge.explorer.__file__).parent
+    sheets = []
+    for script in sorted(explorer.rglob("*.py")):
+        for name in re.findall(r"class (\w+)\(.*BrowserComponent\)", script.read_text("utf-8")):
+            if "notebook" not in script.parts and script.with_suffix(".css").is_file():
+                module = ".".join(script.relative_to(explorer).with_suffix("").parts)
+                sheets.append(
+                    f"/components/spectrabridge.explorer.{module}/{name}/_stylesheets/"
+                    f"{script.stem}.css"
+                )
+    assert len(sheets) > 10
+    # No page was built in either process, and connections go to both.
+    with started(tmp_path, "--processes", "2") as server:
+        answers = {(sheet, server.ask(sheet)[0]) for sheet in sheets for _ in range(8)}
+    assert answers == {(sheet, 200) for sheet in sheets}
