@@ -10,7 +10,8 @@ does not understand:
 :func:`~.understood.understood`                  whatever a library raises becomes a sentence
 :class:`~.budget.ByteBudget`                     counts what is declared before it is allocated
 :func:`~.hdf5.open_hdf5`                         no linked, external, virtual or object data
-:func:`~.hdf5_texts.longest_text`                no text longer than the file
+:func:`~.hdf5_texts.texts_of`                    no text longer than the file, none that
+                                                 never ends
 :func:`~.fits_layout.fits_layout`                one walk over FITS headers, before astropy
 :func:`~.npz.open_npz`, :func:`~.npz.open_zip`   members measured before they are unpacked
 :func:`~.zarr_store.open_zarr`                   only codecs that unpack, no links

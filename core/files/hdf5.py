@@ -13,7 +13,7 @@ import h5py
 
 from ..errors import SpectrabridgeError, SpectrumError
 from .budget import ByteBudget
-from .hdf5_texts import longest_text
+from .hdf5_texts import heap_ends, texts_of
 from .regular import open_regular
 from .understood import understood
 
@@ -128,15 +128,24 @@ def _check_texts(
     name: str,
     error: type[SpectrabridgeError],
 ) -> None:
-    """Raise the error if a text declares to be longer than the whole file."""
+    """Raise the error if a text declares to be longer than the file, or lies in an endless heap."""
     stored = raw.seek(0, os.SEEK_END)
+    heaps: dict[int, bool] = {}
     for found in objects:
-        longest = longest_text(file, found, raw)
-        if longest > stored:
-            raise error(
-                f"{name} is damaged: a text of {found.name!r} in it declares {longest / 1e6:,.0f} "
-                f"MB, more than the file holds. Download or make it again."
-            )
+        for text in texts_of(file, found, raw):
+            if text.length > stored:
+                raise error(
+                    f"{name} is damaged: a text of {found.name!r} in it declares "
+                    f"{text.length / 1e6:,.0f} MB, more than the file holds. Download or make it "
+                    "again."
+                )
+            if text.heap not in heaps:
+                heaps[text.heap] = heap_ends(raw, text.heap + file.userblock_size)
+            if not heaps[text.heap]:
+                raise error(
+                    f"{name} is damaged: the texts of {found.name!r} in it lie where reading "
+                    "would not end. Download or make it again."
+                )
 
 
 def _check_dataset(

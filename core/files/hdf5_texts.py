@@ -1,16 +1,19 @@
-"""Lengths of the texts in an HDF5 file, looked at before the library makes room for them.
+"""Texts in an HDF5 file, looked at before the library makes room for them.
 
-A text of variable length is stored as its length and the place of its bytes. The HDF5 library
-allocates as many bytes as it is told, four gigabytes at most for each text, before it finds that
-there are fewer. Attributes are found in object headers of version 1, which h5py writes unless it
-is asked for another; chunks that are compressed are not looked into. Layouts are those of the
-HDF5 File Format Specification, version 3.0, sections IV.A.1.a, IV.A.2.m and III.E.
+A text of variable length is stored as its length and the place of its bytes in a global heap, a
+row of objects that each say how long they are. The HDF5 library allocates as many bytes as it is
+told, four gigabytes at most for each text, before it finds that there are fewer; and it steps
+through a heap by the lengths, for ever where one is 0. Attributes are found in object headers of
+version 1, which h5py writes unless it is asked for another; chunks that are compressed are not
+looked into. Layouts are those of the HDF5 File Format Specification, version 3.0, sections
+IV.A.1.a, IV.A.2.m and III.E.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import BinaryIO
 
 import h5py
@@ -18,12 +21,31 @@ import numpy as np
 
 _CONTINUATION, _ATTRIBUTE = 0x10, 0x0C
 _VARIABLE_LENGTH = 9
-_REFERENCE_BYTES = 16
+_REFERENCE = np.dtype([("n", "<u4"), ("at", "<u8"), ("index", "<u4")])
+_REFERENCE_BYTES = _REFERENCE.itemsize
+_HEAP_PREFIX = 16
+_OBJECT = struct.Struct("<H6xQ")
 _MAX_BLOCKS = 1000
 
 
-def longest_text(file: h5py.File, found: h5py.Group | h5py.Dataset, raw: BinaryIO) -> int:
-    """Return the greatest length that a text of an object, or of its attributes, declares.
+@dataclass(frozen=True)
+class Text:
+    """Where a text of variable length lies.
+
+    Parameters
+    ----------
+    length : int
+        Its bytes, as the file declares them.
+    heap : int
+        Address of the global heap that holds it; 0 for an empty text.
+    """
+
+    length: int
+    heap: int
+
+
+def texts_of(file: h5py.File, found: h5py.Group | h5py.Dataset, raw: BinaryIO) -> Iterator[Text]:
+    """Yield the texts of variable length of an object, and of its attributes.
 
     Parameters
     ----------
@@ -35,13 +57,43 @@ def longest_text(file: h5py.File, found: h5py.Group | h5py.Dataset, raw: BinaryI
         The same file, to be read as bytes.
     """
     address = h5py.h5o.get_info(found.id).addr + file.userblock_size
-    longest = max(_attribute_lengths(raw, address, file.userblock_size), default=0)
+    yield from _in_attributes(raw, address, file.userblock_size)
     if isinstance(found, h5py.Dataset) and h5py.check_string_dtype(found.dtype) is not None:
         for content in _stored(found, raw):
             whole = len(content) // _REFERENCE_BYTES * _REFERENCE_BYTES
-            lengths = np.frombuffer(content[:whole], "<u4")[:: _REFERENCE_BYTES // 4]
-            longest = max(longest, int(lengths.max(initial=0)))
-    return longest
+            # Texts of a dataset by the thousand share few heaps; each pair once is enough.
+            for length, heap in np.unique(np.frombuffer(content[:whole], _REFERENCE)[["n", "at"]]):
+                yield Text(int(length), int(heap))
+
+
+def heap_ends(raw: BinaryIO, address: int) -> bool:
+    """Tell whether who steps through a global heap by the lengths in it comes to its end.
+
+    Parameters
+    ----------
+    raw : binary file
+        The file.
+    address : int
+        Of the heap in the file, user block included. What is no heap has an end.
+    """
+    raw.seek(address)
+    prefix = raw.read(_HEAP_PREFIX)
+    if len(prefix) < _HEAP_PREFIX or prefix[:4] != b"GCOL":
+        return True  # the library refuses it
+    end = address + struct.unpack_from("<Q", prefix, 8)[0]
+    at = address + _HEAP_PREFIX
+    while at + _OBJECT.size <= end:
+        raw.seek(at)
+        header = raw.read(_OBJECT.size)
+        if len(header) < _OBJECT.size:
+            return True  # the heap is longer than the file, which the library refuses
+        index, length = _OBJECT.unpack(header)
+        # Object 0 is what is free, header and all; the others are padded to eight bytes.
+        step = length if index == 0 else _OBJECT.size + -(-length // 8) * 8
+        if step == 0:
+            return False
+        at += step
+    return True
 
 
 def _stored(data: h5py.Dataset, raw: BinaryIO) -> Iterator[bytes]:
@@ -59,8 +111,8 @@ def _stored(data: h5py.Dataset, raw: BinaryIO) -> Iterator[bytes]:
         yield raw.read(size)
 
 
-def _attribute_lengths(raw: BinaryIO, address: int, base: int) -> Iterator[int]:
-    """Yield the lengths of texts in the attributes of an object whose header lies at an address."""
+def _in_attributes(raw: BinaryIO, address: int, base: int) -> Iterator[Text]:
+    """Yield the texts in the attributes of an object whose header lies at an address."""
     raw.seek(address)
     prefix = raw.read(16)
     if len(prefix) < 16 or prefix[0] != 1:
@@ -81,11 +133,11 @@ def _attribute_lengths(raw: BinaryIO, address: int, base: int) -> Iterator[int]:
                 place, length = struct.unpack_from("<QQ", body)
                 blocks.append((place + base, length))
             elif kind == _ATTRIBUTE and len(body) > 8:
-                yield from _lengths_in(body)
+                yield from _in_attribute(body)
 
 
-def _lengths_in(attribute: bytes) -> Iterator[int]:
-    """Yield the lengths of texts in the message of an attribute."""
+def _in_attribute(attribute: bytes) -> Iterator[Text]:
+    """Yield the texts in the message of an attribute."""
     version, flags, name, kind, space = struct.unpack_from("<BBHHH", attribute)
     if version > 1 and flags & 3:
         return  # its type lies elsewhere
@@ -95,4 +147,4 @@ def _lengths_in(attribute: bytes) -> Iterator[int]:
         return
     at += -(-kind // step) * step + -(-space // step) * step
     for place in range(at, len(attribute) - _REFERENCE_BYTES + 1, _REFERENCE_BYTES):
-        yield struct.unpack_from("<I", attribute, place)[0]
+        yield Text(*struct.unpack_from("<IQ", attribute, place))

@@ -11,7 +11,7 @@ import pytest
 
 from spectrabridge.core.errors import SpectrumError
 from spectrabridge.core.files.hdf5 import open_hdf5
-from spectrabridge.core.files.hdf5_texts import longest_text
+from spectrabridge.core.files.hdf5_texts import texts_of
 
 LENGTH = 7777
 """Of the text that is damaged: a number that is nowhere else in the file."""
@@ -44,13 +44,31 @@ def test_a_text_longer_than_the_file_is_refused(
     whole = write(path, where, **options)
     with open_hdf5(path) as file:
         with path.open("rb") as raw:
-            found = [longest_text(file, o, raw) for o in (file["/"], file["g"], file["texts"])]
+            objects = (file["/"], file["g"], file["texts"])
+            found = [text.length for o in objects for text in texts_of(file, o, raw)]
         assert max(found) == LENGTH
     (place,) = _places(whole)
     damaged = whole[:place] + struct.pack("<I", 4_000_000_000) + whole[place + 4 :]
     path.write_bytes(damaged)
     for source in (path, damaged):
         with pytest.raises(SpectrumError, match=r"a text of .* in it declares 4,000 MB, more than"):
+            open_hdf5(source)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("where", ["root", "dataset", "contiguous"])
+@pytest.mark.parametrize("options", [{}, {"userblock_size": 1024}])
+def test_a_heap_that_would_never_end_is_refused(
+    tmp_path: Path, where: str, options: dict[str, int]
+) -> None:
+    path = tmp_path / "x.h5"
+    whole = bytearray(write(path, where, **options))
+    for start in [at for at in range(0, len(whole), 8) if whole[at : at + 4] == b"GCOL"]:
+        # The first text becomes free space, which says how long it is: now 0, so no step is made.
+        struct.pack_into("<H6xQ", whole, start + 16, 0, 0)
+    path.write_bytes(whole)
+    for source in (path, bytes(whole)):
+        with pytest.raises(SpectrumError, match="lie where reading would not end"):
             open_hdf5(source)
 
 
