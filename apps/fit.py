@@ -120,10 +120,10 @@ if TYPE_CHECKING:
 def fit_command(bundle: str, spectra: tuple[Path, ...], **given: Any) -> None:
     """Fit labels of BUNDLE (a name or a path) to SPECTRA.
 
-    SPECTRA are files of any format that is read: apStar, aspcapStar and apVisit FITS files,
-    tables with wavelength, flux and error, npz and HDF5 files of spectra. A file that cannot be
-    read becomes a flagged row. More than --chunk spectra make a survey: it is cut into tasks,
-    --out is written as they end, and the same command goes on where it was stopped.
+    SPECTRA are files of any format that is read: apStar, aspcapStar, apVisit and mwmStar FITS
+    files, FITS images, tables with wavelength, flux and error, npz and HDF5 files of spectra. A
+    file that cannot be read becomes a flagged row. More than --chunk spectra make a survey: it is
+    cut into tasks, --out is written as they end, and the same command goes on where it was stopped.
     """
     from ..core.bundle import find_bundle
     from ..core.errors import FitError

@@ -181,6 +181,18 @@ def apstar() -> list[tuple[str, bytes]]:
     return [("a.fits", content), ("a.fits.gz", gzip.compress(content, 1))]
 
 
+def fits_images() -> list[tuple[str, bytes]]:
+    """Return a spectrum as a FITS image with errors and flags, in even steps and in logarithms."""
+    module = built_by("io/test_fits_image")
+    even = {"CTYPE1": "AWAV", "CUNIT1": "nm", "CRVAL1": 1510.0, "CDELT1": 0.02, "OBJECT": "star"}
+    log = {"DC-FLAG": 1, "CTYPE1": "LINEAR", "CRVAL1": 4.17898, "CD1_1": 5.5e-6}
+    beside = {"ERRS": np.full(module.N, 0.01, "f4"), "QUAL": np.zeros(module.N, "i2")}
+    return [
+        ("even.fits", module.image(module.STEPS, even, **beside)),
+        ("log.fits", module.image(module.STEPS, log)),
+    ]
+
+
 def tables() -> list[tuple[str, bytes]]:
     """Return a spectrum as text tables."""
     kinds = {"t.ecsv": "ascii.ecsv", "t.csv": "ascii.csv", "t.txt": "ascii.basic"}
@@ -543,6 +555,7 @@ READERS: dict[str, Reader] = {
     "apVisit": Reader(star_of("io/test_apvisit", "arrays"), read_dropped, FITS),
     "aspcapStar": Reader(star_of("io/test_aspcapstar"), read_dropped, FITS),
     "spectrum, FITS table": Reader(fits_tables, read_dropped, FITS),
+    "spectrum, FITS image": Reader(fits_images, read_dropped, FITS),
     "spectrum, text table": Reader(tables, read_dropped, TEXT),
     "spectra, npz": Reader(star_npz, read_dropped, DAMAGE_NPZ),
     "spectra, HDF5, dropped": Reader(spectra_file, read_dropped, damage.damage_hdf5),

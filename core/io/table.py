@@ -23,7 +23,7 @@ from .fits_file import FITS_START, LARGEST_FILE, columns_of, product_of, read_by
 from .spectrum_columns import read_columns
 from .star_formats import STAR_FORMATS, OpenFile, ReadingOptions, StarFile
 from .text_table import is_text_table, read_text
-from .whole_star import join_spectra, plain_star
+from .whole_star import join_spectra, of_hdu, plain_star
 
 _OTHER_PRODUCTS = ("aspcapStar", "apVisit", "allStar", "mwmStar")
 
@@ -137,17 +137,10 @@ def _from_fits(
             problem = problem or one
             notes.append(f"{title} was not read: {one}")
             continue
-        parts.append(_named(found_here, title, first=not parts))
+        parts.append(of_hdu(found_here, title, first=not parts))
     if not parts:
         raise problem or SpectrumError(f"{name} holds no spectrum: its tables are empty.")
     return _labelled(join_spectra(parts, name, notes))
-
-
-def _named(spectra: Spectra, title: str, *, first: bool) -> Spectra:
-    """Return spectra that say of which HDU they are; those of the first keep their ids."""
-    ids = spectra.ids if first else tuple(f"{i} {title}" for i in spectra.ids)
-    hdu = np.full(len(spectra), title)
-    return replace(spectra, ids=ids, columns={**spectra.columns, "hdu": hdu})
 
 
 def fits_columns(hdu: Any, main: Mapping[str, Any] | None = None) -> Columns:

@@ -33,6 +33,23 @@ def on_apstar(spectra: Spectra) -> Spectra:
     return replace(spectra, grid=APSTAR_GRID, flux=flux, ivar=ivar)
 
 
+def of_hdu(spectra: Spectra, title: str, *, first: bool) -> Spectra:
+    """Return spectra that say of which HDU of a FITS file they are.
+
+    Parameters
+    ----------
+    spectra : Spectra
+        Those of the HDU.
+    title : str
+        What to call the HDU: ``HDU 1 (STAR)``.
+    first : bool
+        Whether it is the first of the file that holds spectra; these keep their ids.
+    """
+    ids = spectra.ids if first else tuple(f"{i} {title}" for i in spectra.ids)
+    hdu = np.full(len(spectra), title)
+    return replace(spectra, ids=ids, columns={**spectra.columns, "hdu": hdu})
+
+
 def join_spectra(parts: Sequence[Spectra], name: str, notes: Sequence[str] = ()) -> Spectra:
     """Return the spectra of several parts of a file as one set, with the notes of all.
 
