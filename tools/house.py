@@ -23,7 +23,7 @@ CORE = (
     ("lines", "fitting", "domains"),
     ("bundle", "grid_import"),
     ("synthesis", "emulator"),
-    ("adaptation", "io", "linelist"),
+    ("adaptation", "io", "linelist", "measurement"),
     ("spectra",),
     ("labels", "archive", "atmosphere"),
     ("resumable_run", "listed_files"),

@@ -89,6 +89,7 @@ class CandidateFigure(pn.viewable.Viewer):
         self.axis = ChipAxis(grid)
         self.state = state
         self.star = star
+        self._observed = star.observed
         self.known = known
         self.channel = f"spectrabridge-{uuid4().hex}"
         self.candidate: Candidate | None = None
@@ -350,6 +351,13 @@ class CandidateFigure(pn.viewable.Viewer):
         self.slopes.data = {"x": self.full.data["x"]} | columns
         self.draw(self.candidate)
 
+    def observe(self, flux: NDArray[np.float32] | None) -> None:
+        """Draw the flux of an observed star; None draws that of the reference star, if any."""
+        self._observed = self.star.observed if flux is None else flux
+        spread = self.axis.nothing if self._observed is None else self.axis.spread(self._observed)
+        self.full.data.update({"observed": spread})
+        self.draw(self.candidate)
+
     def hide(self, names: Sequence[str]) -> None:
         """Hide some of the spectra by name."""
         for name, line in self.spectra.items():
@@ -359,13 +367,10 @@ class CandidateFigure(pn.viewable.Viewer):
     def legend(self) -> list[list[Any]]:
         """Names of the spectra with their colours, and whether they are dashed."""
         colours = surface(self.state.dark)
-        out: list[list[Any]] = [
-            ["emulated", colours.emulated, False],
-            ["adapted", ADAPTED, False],
-        ]
+        out: list[list[Any]] = [["emulated", colours.emulated, False], ["adapted", ADAPTED, False]]
         if self.star.truth is not None:
             out.append(["truth", TRUTH, True])
-        if self.star.observed is not None:
+        if self._observed is not None:
             out.append(["observed", colours.observed, False])
         return out
 

@@ -21,6 +21,7 @@ from ..widgets.status_line import StatusLine
 from ..widgets.view_controls import FOLDING, medium_choice, unit_choice
 from .candidate_figure import CandidateFigure
 from .candidate_table import candidate_columns
+from .measured_star import MeasuredStar
 from .reference_star import StarLines, reference_star, window_of
 
 HINT = "Drag or turn the wheel to zoom, p goes back. j and k go on, a accepts, ? shows all keys."
@@ -54,6 +55,8 @@ class CandidateView(Component, pn.viewable.Viewer):
         super().__init__()
         self.state = state
         self.by_id = candidates.by_id()
+        self.observed: MeasuredStar | None = None
+        """The observed star that is drawn, if one is."""
         self._deriving = self.job(
             derivatives.get,
             lambda values, found: self.figure.take(found),
@@ -145,6 +148,12 @@ class CandidateView(Component, pn.viewable.Viewer):
             self.figure.draw(candidate)
         self.table.chosen = candidate.id if candidate is not None else ""
         self.to_spectrum.disabled = candidate is None
+
+    def observe(self, star: MeasuredStar | None) -> None:
+        """Draw an observed star with the model; None draws the mean of the bundle's own again."""
+        self.observed = star
+        self.figure.observe(None if star is None else star.flux)
+        self.legend.curves = self.figure.legend
 
     def _row_chosen(self, event: Any) -> None:
         if event.new in self.by_id:

@@ -17,12 +17,14 @@ from ..computed.derivatives import DerivativeCache
 from ..session.component import Component
 from ..session.document_lock import Execute
 from ..session.messages import sentence_of
+from ..session.open_stars import OpenStars
 from ..session.page import LegendCurve, TableMaker
 from ..state.view_state import ViewState
 from .candidate_search import CandidateSearch
 from .candidate_table import Filters, candidate_rows, filter_options, next_open, status_of
 from .candidate_view import CandidateView
 from .export_buttons import VettingExports
+from .measured_star import MeasuredStar
 from .text import agreement_html, candidate_card, progress_words
 from .vetting_bar import VettingBar
 from .vetting_panel import VettingPanel
@@ -49,6 +51,8 @@ class LinesPage(Component, pn.viewable.Viewer):
         Those attached to the bundle if not given.
     on_error : callable, optional
         ``on_error(exception)`` for what goes wrong in the background.
+    stars : OpenStars, optional
+        Observed stars that are open: the one that the state names is drawn and measured.
     """
 
     def __init__(
@@ -59,8 +63,10 @@ class LinesPage(Component, pn.viewable.Viewer):
         vetting: str | Path | None = None,
         candidates: Candidates | None = None,
         on_error: Callable[[Exception], None] | None = None,
+        stars: OpenStars | None = None,
     ) -> None:
         super().__init__()
+        self.stars = stars
         self.bundle = bundle
         self.state = state
         self.derivatives = derivatives or DerivativeCache(bundle.model)
@@ -78,6 +84,9 @@ class LinesPage(Component, pn.viewable.Viewer):
         self.watch(state, self._show_chosen, "feature")
         self.watch(state, self._show_wavelengths, ["unit", "medium"])
         self.watch(state, self._vetter_changed, "vetter")
+        self.watch(state, self._star_changed, ["star", "row"])
+        if stars is not None:
+            self.watch(stars, self._star_changed, "opened")
         self._begin(candidates)
 
     def _begin(self, candidates: Candidates | None) -> None:
@@ -145,6 +154,7 @@ class LinesPage(Component, pn.viewable.Viewer):
         self._right[:] = [self.view]
         for part in (self.bar, self.panel, self.exports.box):
             part.visible = True
+        self.view.observe(self._observed())
         self._show_all()
         self.own(self.view)
         if self._started:
@@ -329,7 +339,24 @@ class LinesPage(Component, pn.viewable.Viewer):
         candidate = self.chosen
         if self.verdicts is not None:
             decision = self.verdicts.decisions.get(candidate.id) if candidate else None
-            self.panel.candidate = candidate_card(candidate, decision, self.state)
+            star = self.view.observed if self.view is not None else None
+            measured = star.words(candidate) if star is not None and candidate is not None else ""
+            self.panel.candidate = candidate_card(candidate, decision, self.state, measured)
+
+    def _observed(self) -> MeasuredStar | None:
+        """Return the observed star that is chosen, None if there is none on the model's pixels."""
+        if self.stars is None:
+            return None
+        try:
+            spectra = self.stars.laid_over(self.bundle.model.grid)
+        except SpectrabridgeError:  # told on the Spectrum page, where it was chosen
+            return None
+        return None if spectra is None else MeasuredStar(spectra)
+
+    def _star_changed(self, *_: object) -> None:
+        if self.view is not None:
+            self.view.observe(self._observed())
+            self._show_card()
 
     def _show_wavelengths(self, *_: object) -> None:
         self._show_all()

@@ -24,9 +24,12 @@ MAX_NAMED_LINES = 3
 
 
 def candidate_card(
-    candidate: Candidate | None, decision: Decision | None, state: ViewState
+    candidate: Candidate | None, decision: Decision | None, state: ViewState, measured: str = ""
 ) -> dict[str, Any]:
-    """Return what :class:`~.vetting_panel.VettingPanel` shows of a candidate."""
+    """Return what :class:`~.vetting_panel.VettingPanel` shows of a candidate.
+
+    `measured` is what was measured of it on an observed star, in words.
+    """
     if candidate is None:
         return {}
     at = float(convert(candidate.wavelength, state.unit, state.medium))
@@ -36,7 +39,7 @@ def candidate_card(
         "id": candidate.id,
         "title": f"{where}, {candidate.kind}",
         "status": "" if status == OPEN else status,
-        "facts": _facts(candidate),
+        "facts": [*_facts(candidate), *([measured] if measured else [])],
         "answers": [
             [a.name, float(a.probability), [_colour(e) for e in answer_colours(a.name)]]
             for a in candidate.answers[:MAX_ANSWERS]

@@ -1,6 +1,7 @@
 """The Lines page without a browser: decisions, order, words, files."""
 
 import io
+import re
 import zipfile
 from dataclasses import dataclass
 
@@ -10,15 +11,18 @@ from astropy.table import Table
 from fake import FakeBundle
 
 from spectrabridge.core.errors import LinesError
+from spectrabridge.core.fitting.stars import Star
 from spectrabridge.core.io.cell_text import column_texts
 from spectrabridge.core.io.table_formats import FORMATS
 from spectrabridge.core.linelist.shipped import shipped_lines
 from spectrabridge.core.lines import Answer, Candidate, Candidates, NearLine, attached
 from spectrabridge.core.lines.candidate import candidate_id
+from spectrabridge.core.spectra import Spectra
 from spectrabridge.core.vetting import open_vetting
 from spectrabridge.explorer.computed.derivatives import DerivativeCache
 from spectrabridge.explorer.lines import vetting_session
 from spectrabridge.explorer.lines.candidate_table import Filters, candidate_rows, next_open
+from spectrabridge.explorer.lines.measured_star import MeasuredStar
 from spectrabridge.explorer.lines.page import LinesPage
 from spectrabridge.explorer.lines.reference_star import (
     StarLines,
@@ -27,6 +31,7 @@ from spectrabridge.explorer.lines.reference_star import (
     window_of,
 )
 from spectrabridge.explorer.publication.missing_lines import line_figure
+from spectrabridge.explorer.session.open_stars import OpenStars
 from spectrabridge.explorer.widgets.data_table import arranged
 
 PRINT = "0123456789abcdef"
@@ -408,3 +413,51 @@ def test_the_paper_figure_has_four_panels(model, candidates):
         line_figure(LinesBundle(model=model), candidates, low, low + 60, elements=("Xx",))
     with pytest.raises(LinesError, match="No pixel"):
         line_figure(LinesBundle(model=model), candidates, 1000, 1100)
+
+
+# ---------------------------------------------------------------------- observed stars
+
+
+def test_a_candidate_is_measured_on_the_star_that_is_open(model, state, candidates, file):
+    grid = model.grid
+    one = candidates[0]
+    middle = 0.5 * (one.low + one.high)
+    depth, sigma = 0.4, (one.high - one.low) / 8
+    flux = 1 - depth * np.exp(-0.5 * ((grid.wavelength - middle) / sigma) ** 2)
+    spectra = Spectra(
+        grid,
+        flux[None],
+        np.full((1, grid.n_pixels), 100.0**2),
+        ("Arcturus",),
+        provenance={"continuum": {"window": 0}},
+    )
+    stars = OpenStars(state, pytest.fail)
+    page = LinesPage(LinesBundle(model=model), state, None, file, candidates, stars=stars)
+    page.state.feature = one.id
+    shown = page.view.figure
+    assert not np.isfinite(shown.full.data["observed"]).any()
+    assert ["observed"] not in [curve[:1] for curve in page.view.legend.curves]
+    stars.add(Star("Arcturus", "arcturus.fits", spectra, ("S/N 100",)))
+    (said,) = [fact for fact in page.panel.candidate["facts"] if fact.startswith("observed")]
+    found = re.fullmatch(
+        r"observed: depth (\d\.\d+) \u00b1 0\.0\d+, EW (\d+) \u00b1 \d+ m\u00c5",
+        said,
+    )
+    assert found is not None, said
+    assert float(found[1]) == pytest.approx(depth, abs=0.06)
+    assert float(found[2]) == pytest.approx(1000 * depth * sigma * np.sqrt(2 * np.pi), rel=0.1)
+    assert np.nanmin(shown.full.data["observed"]) == pytest.approx(flux.min(), abs=0.01)
+    assert ["observed"] in [curve[:1] for curve in page.view.legend.curves]
+    state.star = ""
+    assert not np.isfinite(shown.full.data["observed"]).any()
+    assert not [fact for fact in page.panel.candidate["facts"] if fact.startswith("observed")]
+    page.close()
+
+
+def test_a_star_with_bad_pixels_there_says_so(model, state, candidates, file):
+    grid, one = model.grid, candidates[0]
+    ivar = np.where((grid.wavelength > one.low) & (grid.wavelength < one.high), 0.0, 1e4)
+    spectra = Spectra(grid, np.ones((1, grid.n_pixels)), ivar[None], ("x",))
+    measured = MeasuredStar(spectra)
+    assert "are bad: nothing can be measured there" in measured.words(one)
+    assert np.isnan(measured.flux[one.pixels][1:-1]).all()
