@@ -13,7 +13,7 @@ import h5py
 
 from ..errors import SpectrabridgeError, SpectrumError
 from .budget import ByteBudget
-from .hdf5_texts import heap_ends, texts_of
+from .hdf5_texts import heap_lengths, texts_of
 from .regular import open_regular
 from .understood import understood
 
@@ -128,9 +128,9 @@ def _check_texts(
     name: str,
     error: type[SpectrabridgeError],
 ) -> None:
-    """Raise the error if a text declares to be longer than the file, or lies in an endless heap."""
+    """Raise the error if a text is longer than the file, or not in a heap that can be read."""
     stored = raw.seek(0, os.SEEK_END)
-    heaps: dict[int, bool] = {}
+    heaps: dict[int, dict[int, int] | None] = {}
     for found in objects:
         for text in texts_of(file, found, raw):
             if text.length > stored:
@@ -139,12 +139,20 @@ def _check_texts(
                     f"{text.length / 1e6:,.0f} MB, more than the file holds. Download or make it "
                     "again."
                 )
+            if text.heap == 0:
+                continue
             if text.heap not in heaps:
-                heaps[text.heap] = heap_ends(raw, text.heap + file.userblock_size)
-            if not heaps[text.heap]:
+                heaps[text.heap] = heap_lengths(raw, text.heap + file.userblock_size)
+            lengths = heaps[text.heap]
+            if lengths is None:
                 raise error(
                     f"{name} is damaged: the texts of {found.name!r} in it lie where reading "
                     "would not end. Download or make it again."
+                )
+            if lengths.get(text.index, -1) < text.length:
+                raise error(
+                    f"{name} is damaged: a text of {found.name!r} in it is not where it should "
+                    "be. Download or make it again."
                 )
 
 

@@ -72,6 +72,33 @@ def test_a_heap_that_would_never_end_is_refused(
             open_hdf5(source)
 
 
+@pytest.mark.parametrize("where", ["root", "dataset", "contiguous"])
+@pytest.mark.parametrize(("change", "length"), [("index", LENGTH), ("length", LENGTH + 1)])
+def test_a_text_that_is_not_in_its_heap_is_refused(
+    tmp_path: Path, where: str, change: str, length: int
+) -> None:
+    whole = bytearray(write(tmp_path / "x.h5", where))
+    (place,) = _places(bytes(whole))
+    struct.pack_into("<I", whole, place, length)
+    if change == "index":
+        struct.pack_into("<I", whole, place + 12, 60_000)
+    with pytest.raises(SpectrumError, match="in it is not where it should be"):
+        open_hdf5(bytes(whole))
+
+
+@pytest.mark.parametrize("where", ["root", "group", "contiguous"])
+def test_a_type_of_variable_length_that_is_none_is_refused(tmp_path: Path, where: str) -> None:
+    whole = write(tmp_path / "x.h5", where)
+    # Version 1, class 9, a text of UTF-8 that ends with a null.
+    kind = b"\x19\x01\x01\x00\x10\x00\x00\x00"
+    places = [i for i in range(len(whole)) if whole[i : i + 8] == kind]
+    assert places
+    for place in places:
+        damaged = whole[: place + 1] + b"\xff\xff" + whole[place + 3 :]
+        with pytest.raises(SpectrumError, match=r"damaged|references or lists"):
+            open_hdf5(damaged)
+
+
 def _places(content: bytes) -> list[int]:
     """Return where the length stands before the address of a heap."""
     number = struct.pack("<I", LENGTH)
