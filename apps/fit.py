@@ -94,6 +94,12 @@ if TYPE_CHECKING:
     help="Of the spectra, if it is higher than that of the models; they are broadened to it.",
 )
 @click.option(
+    "--mask",
+    type=EXISTING,
+    metavar="TABLE",
+    help="Windows to fit or to leave out: columns use (include, exclude), from, to, and medium.",
+)
+@click.option(
     "--out",
     type=OUT,
     help=f"Table to write: {', '.join(SUFFIXES)}.",
@@ -130,6 +136,7 @@ def fit_command(bundle: str, spectra: tuple[Path, ...], **given: Any) -> None:
     from ..core.fitting.settings import FitSettings
     from ..core.fitting.stars import Reading
     from ..core.fitting.survey import Survey, count_stars
+    from ..core.fitting.windows import read_windows
 
     if not spectra and Path(bundle).is_file() and not bundle.lower().endswith(".zip"):
         raise click.UsageError(
@@ -161,6 +168,7 @@ def fit_command(bundle: str, spectra: tuple[Path, ...], **given: Any) -> None:
             split=given["split"],
             starts=given["starts"],
             iterations=given["iterations"],
+            windows=() if given["mask"] is None else read_windows(given["mask"]),
         )
     except FitError as problem:
         raise click.UsageError(str(problem)) from problem
@@ -214,12 +222,22 @@ def _here(survey: Survey, out: Path | None, as_json: bool) -> None:
     with bar("fitting", len(stars) * len(survey.kinds), unit="fit") as show:
         found = fit_stars(ready, stars, lambda done, total: show(done, total, {}))
     if out is not None:
-        write_table(found.table(survey.covariance), out, overwrite=True)
+        table = found.table(survey.covariance)
+        _say_windows(table, survey)
+        write_table(table, out, overwrite=True)
         click.echo(f"Wrote {out}.", err=True)
     if as_json:
         print_figures({"bundle": opened.name, "spectra": found.as_json()}, True)
     elif out is None:
         _print(found)
+
+
+def _say_windows(table: Any, survey: Survey) -> None:
+    """Write into the metadata of a table which windows were fitted, if not all pixels were."""
+    from ..core.fitting.windows import windows_text
+
+    if survey.settings.windows:
+        table.meta["windows"] = windows_text(survey.settings.windows)
 
 
 def _in_tasks(
@@ -253,6 +271,7 @@ def _in_tasks(
             show(done, total, {})
 
         table = run_survey(survey, out, client=client, progress=tell)
+    _say_windows(table, survey)
     write_table(table, out, overwrite=True)
     forget_parts(out)
     flags = [str(f) for f in table["flags" if "flags" in table.colnames else "raw_flags"]]

@@ -30,6 +30,7 @@ from .problem import Problem
 from .result import LabelFits
 from .settings import FitSettings
 from .velocity import MAX_SHIFT_PIXELS, log_step, shift, to_velocity
+from .windows import window_pixels
 
 STARS_PREPARED_AT_ONCE = 512
 """Stars normalised and searched for a velocity at a time."""
@@ -89,6 +90,7 @@ class Fitter:
             )
         if not torch.isfinite(stars).all():
             raise FitError("The labels of the population must be finite.")
+        self._used = window_pixels(s.windows, model.grid)
         self._stars = stars
         self.forward = Forward(model, s.spectrum)
         self.space = LabelSpace.of(model.labels, stars, s.fixed)
@@ -108,7 +110,12 @@ class Fitter:
 
     def prepare(self, spectra: Spectra) -> Prepared:
         """Return spectra as they are fitted; see :func:`~.preparation.prepare`."""
-        return prepare(spectra, self.model, self._templates, self.settings.search)
+        ready = prepare(spectra, self.model, self._templates, self.settings.search)
+        if not self.settings.windows:
+            return ready
+        seen = replace(ready.spectra, ivar=np.where(self._used, ready.spectra.ivar, 0))
+        enough = (seen.ivar > 0).sum(axis=1) > len(self.space.names)
+        return replace(ready, spectra=seen, usable=ready.usable & enough)
 
     def fit(self, spectra: Spectra, progress: Progress | None = None) -> LabelFits:
         """Fit all spectra.
@@ -311,7 +318,7 @@ class Fitter:
         width = space.names.index("vmacro") if "vmacro" in space.names else None
         outside = self.population.outside(x.cpu()).tolist()
         at_edge = (pixels.abs() > 0.99 * MAX_SHIFT_PIXELS).tolist()
-        part = (good.sum(1) / good.shape[1]).tolist()
+        part = (good.sum(1) / int(self._used.sum())).tolist()
         for i, row in enumerate(rows.tolist()):
             bounds = tuple(
                 label.title

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from ..errors import FitError
+from .windows import Window
 
 Kind = Literal["adapted", "emulated"]
 Prior = Literal["population", "none"]
@@ -55,6 +56,9 @@ class FitSettings:
         Stars fitted at a time; bounds the memory.
     seed : int
         Of further starts.
+    windows : tuple of Window
+        Stretches of wavelength that are fitted, or left out; all pixels are if empty. The
+        continuum before the fit and the search for a velocity see the whole spectrum.
 
     Examples
     --------
@@ -77,6 +81,7 @@ class FitSettings:
     iterations: int = 20
     chunk: int = 32
     seed: int = 0
+    windows: tuple[Window, ...] = ()
 
     def __post_init__(self) -> None:
         choices = {"spectrum": Kind, "prior": Prior, "split": Split}

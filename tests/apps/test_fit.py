@@ -59,6 +59,32 @@ def test_a_file_of_any_name_is_saved_in_every_format(tmp_path: Path, name: str, 
     assert column_texts(read_back(out.read_bytes(), name)["file"]) == [star.name]
 
 
+@pytest.mark.parametrize("name", ["t.ecsv", "t.fits", "t.vot"])
+def test_windows_are_fitted_and_written_down(tmp_path: Path, name: str):
+    mask = tmp_path / "windows.csv"
+    rows = [f"exclude,{low},{low + 5},air" for low in range(15700, 15800, 10)]
+    mask.write_text("\n".join(["use,from,to,medium", *rows]) + "\n", "utf-8")
+    out = tmp_path / name
+    words = ["apogee-giants", STAR, "--spectrum", "adapted", *QUICK, "--out", str(out)]
+    assert run(*words, "--mask", str(mask)).exit_code == 0
+    table = Table.read(out, format=format_of(out).astropy)
+    # A VOTable has metadata as INFO, which astropy's tables leave out.
+    said = out.read_text("utf-8") if name == "t.vot" else str(dict(table.meta))
+    assert said.count("exclude") == 10 and "vacuum angstrom" in said
+    assert run(*words, "--overwrite").exit_code == 0
+    whole = Table.read(out, format=format_of(out).astropy)
+    assert 150 < whole["n_pixels"][0] - table["n_pixels"][0] < 300
+    assert "exclude" not in str(dict(whole.meta))
+
+
+def test_a_mask_that_does_not_say_air_or_vacuum_is_refused(tmp_path: Path):
+    mask = tmp_path / "windows.csv"
+    mask.write_text("use,from,to\nexclude,15700,15710\n", "utf-8")
+    result = run("apogee-giants", STAR, "--mask", str(mask))
+    assert result.exit_code == 2
+    assert "air or vacuum" in result.output
+
+
 def test_covariance_and_csv_are_refused_before_the_fit(tmp_path: Path):
     result = run("apogee-giants", STAR, "--out", str(tmp_path / "t.csv"), "--covariance")
     assert result.exit_code == 2 and "one value in a cell" in result.output
