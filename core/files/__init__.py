@@ -15,6 +15,7 @@ does not understand:
 :func:`~.fits_layout.fits_layout`                one walk over FITS headers, before astropy
 :func:`~.npz.open_npz`, :func:`~.npz.open_zip`   members measured before they are unpacked
 :func:`~.zarr_store.open_zarr`                   only codecs that unpack, no links
+:func:`~.zarr_texts.require_texts`               no more texts than a chunk has room for
 :func:`~.safetensors_header.read_metadata`       the header of a safetensors file
 ===============================================  ==============================================
 """

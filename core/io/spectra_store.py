@@ -23,6 +23,7 @@ from ..errors import SpectrumError
 from ..files import understood
 from ..files.typed_json import mapping_of, parsed
 from ..files.zarr_store import open_zarr
+from ..files.zarr_texts import require_texts
 from ..labels.label_set import LabelSet
 from ..spectra.hdf5_layout import SCHEMA
 from ..spectra.spectra import Spectra, SpectraFile
@@ -167,6 +168,7 @@ class SpectraStore:
         stop, g = max(start, stop), self._g
         self._require_chunks(start, stop)
         try:
+            self._require_texts(start, stop)
             return Spectra(
                 self.grid,
                 g["flux"][start:stop],
@@ -184,6 +186,15 @@ class SpectraStore:
                 f"{self._path} is damaged: spectra {start} to {stop - 1} cannot be read. Make it "
                 "again."
             ) from problem
+
+    def _require_texts(self, start: int, stop: int) -> None:
+        """Raise a SpectrumError if names declare more than their chunks can hold."""
+        arrays = {"ids": self._g["ids"]}
+        arrays |= {f"columns/{name}": array for name, array in self._g["columns"].arrays()}
+        for name, array in arrays.items():
+            if array.ndim == 1:
+                size = int(array.chunks[0])
+                require_texts(self._path / name, range(start // size, -(-stop // size)))
 
     def _require_chunks(self, start: int, stop: int) -> None:
         """Raise a SpectrumError if chunks are missing, which zarr would read as zeros."""

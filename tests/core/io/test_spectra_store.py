@@ -158,3 +158,17 @@ def test_a_length_that_is_none_is_refused(store, value):
     group.attrs["n_spectra"] = value
     with pytest.raises(SpectrumError, match="rows of flux as n_spectra"):
         SpectraStore.open(store)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("array", ["ids", "columns/field"])
+def test_more_texts_than_a_chunk_holds_are_refused_before_room_is_made(store, array):
+    numcodecs = pytest.importorskip("numcodecs")
+    (path,) = (store / array / "c").iterdir()
+    zstd = numcodecs.Zstd()
+    texts = bytearray(zstd.decode(path.read_bytes()))
+    assert int.from_bytes(texts[:4], "little") >= 170
+    texts[:4] = (4_000_000_000).to_bytes(4, "little")
+    path.write_bytes(zstd.encode(bytes(texts)))
+    with open_set(store) as found, pytest.raises(SpectrumError, match=r"declares 4,000,000,000 t"):
+        found[0:4]
