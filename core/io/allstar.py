@@ -1,4 +1,9 @@
-"""Read allStar catalogues: the labels of all stars of a release, from DR12 to DR17.
+"""Read allStar catalogues: the labels of all stars of a release, from DR12 to DR20.
+
+Since DR19 the catalogue is called astraAllStarASPCAP: a table of BOSS, which ASPCAP leaves empty,
+and one of APOGEE, with columns in small letters (``teff``, ``fe_h``, ``m_h_atm``, ``flag_bad``).
+Files of one star, astraStarASPCAP, have the same columns and are read, too. Stars are named by
+``obj``, which is the APOGEE id, else by their ``sdss_id``.
 
 A catalogue has one row per star and field, so that a star may be in it more than once; the
 row with the highest signal-to-noise ratio is kept. The tables are large (4 GB in DR17), so
@@ -27,6 +32,7 @@ from ..files.tables import read_table
 from ..labels.label_set import APOGEE_LABELS, LabelSet
 from ..spectra.spectra import Spectra
 from .aspcap_labels import STAR_BAD, calibrated, known
+from .best_rows import best_rows
 from .fits_file import columns_of, read_fits, release_of
 from .text_table import ECSV_START
 
@@ -42,10 +48,11 @@ COLUMNS = {
     "apstar_id": ("APSTAR_ID",),
     "aspcap_id": ("ASPCAP_ID",),
     "visits": ("VISITS",),
-    "n_visits": ("NVISITS",),
+    "sdss_id": ("SDSS_ID",),
+    "n_visits": ("NVISITS", "N_VISITS"),
     "snr": ("SNR",),
-    "vhelio": ("VHELIO_AVG", "VHELIO"),
-    "vscatter": ("VSCATTER",),
+    "vhelio": ("VHELIO_AVG", "VHELIO", "V_RAD"),
+    "vscatter": ("VSCATTER", "STD_V_RAD"),
     "starflag": ("STARFLAG",),
     "aspcapflag": ("ASPCAPFLAG",),
     "ra": ("RA",),
@@ -63,7 +70,8 @@ class Catalogue:
     Parameters
     ----------
     ids : ndarray of str, shape ``(n_stars,)``
-        Names of the stars, as 2M00004994+1621552, each once.
+        Names of the stars, as 2M00004994+1621552, each once; ``sdss_id`` where a catalogue of
+        DR19 or later has none.
     labels : ndarray, shape ``(n_stars, n_labels)``
         The survey's calibrated labels, NaN where unknown.
     label_set : LabelSet
@@ -72,7 +80,8 @@ class Catalogue:
         Other values per star, as far as the file has them: those of :data:`COLUMNS`,
         among them what is needed to find the star's files (``telescope``, ``field``,
         ``location_id``, ``file``), ``bad`` (the survey says not to use the labels:
-        STAR_BAD is set in ``aspcapflag``), ``m_h``, ``alpha_m`` and ``vsini``.
+        STAR_BAD is set in ``aspcapflag``, or ``flag_bad`` since DR19), ``m_h``, ``alpha_m``
+        and ``vsini``.
     release : str
         Data release as guessed from the names of files; empty if unknown.
     notes : tuple of str
@@ -115,7 +124,7 @@ class Catalogue:
 
 def is_allstar(hdus: fits.HDUList) -> bool:
     """Tell whether an open FITS file is laid out as allStar catalogues are."""
-    return _stars(hdus) is not None
+    return _stars(hdus)[0] is not None
 
 
 def read_allstar(
@@ -128,8 +137,8 @@ def read_allstar(
     Parameters
     ----------
     path : path
-        An allStar FITS file of any release from DR12 to DR17, or a CSV or ECSV file with
-        such columns.
+        An allStar FITS file of any release from DR12 to DR17, astraAllStarASPCAP of DR19 or
+        DR20, astraStarASPCAP of one star, or a CSV or ECSV file with such columns.
     ids : iterable of str, optional
         Which stars to read, in this order; all if not given. Those that are not in
         the catalogue are left out and named in `notes`.
@@ -212,10 +221,15 @@ def _read_fits(
     size = path.stat().st_size
 
     def read(hdus: fits.HDUList, name: str) -> Catalogue:
-        stars = _stars(hdus)
+        stars, others = _stars(hdus)
         if stars is None:
             raise _no_catalogue(hdus, name)
-        return _catalogue(_reader(stars), name, wanted, label_set, _symbols(hdus, stars))
+        symbols = _symbols(hdus, stars)
+        found = _catalogue(_reader(stars), name, wanted, label_set, symbols)
+        said = tuple(
+            f"{name} has another table of stars, {hdu.name}, which was not read." for hdu in others
+        )
+        return replace(found, notes=(*found.notes, *said))
 
     if packed:
         if size > LARGEST_PACKED:
@@ -232,13 +246,16 @@ def _read_fits(
             return read(hdus, path.name)
 
 
-def _stars(hdus: fits.HDUList) -> Any:
-    """Return the table of stars; None if there is none."""
+def _stars(hdus: fits.HDUList) -> tuple[Any, list[Any]]:
+    """Return the first table of stars that is not empty, and others; None if there is none."""
+    labels = {"PARAM", "FPARAM", "TEFF", "VHELIO_AVG", "FE_H"}
+    found = []
     for hdu in hdus[1:]:
         names = columns_of(hdu)
-        if "APOGEE_ID" in names and names & {"PARAM", "FPARAM", "TEFF", "VHELIO_AVG", "FE_H"}:
-            return hdu
-    return None
+        if {"APOGEE_ID", "SDSS_ID", "SDSS4_APOGEE_ID", "OBJ"} & names and names & labels:
+            found.append(hdu)
+    full = [hdu for hdu in found if len(hdu.data)] or found[:1]
+    return (full[0], full[1:]) if full else (None, [])
 
 
 def _no_catalogue(hdus: fits.HDUList, name: str) -> SpectrumError:
@@ -283,7 +300,7 @@ def _read_text(path: Path, wanted: list[str] | None, label_set: LabelSet) -> Cat
         ecsv = file.read(len(ECSV_START)) == ECSV_START
     table = read_table(path, "ascii.ecsv" if ecsv else "ascii.csv", name, what)
     spelled = {c.strip().upper(): c for c in table.colnames}
-    if "APOGEE_ID" not in spelled:
+    if not {"APOGEE_ID", "OBJ", "SDSS_ID"} & set(spelled):
         raise SpectrumError(
             f"Expected a column APOGEE_ID in {name}; found {', '.join(table.colnames[:8])[:200]}."
         )
@@ -301,6 +318,21 @@ def _read_text(path: Path, wanted: list[str] | None, label_set: LabelSet) -> Cat
         return _catalogue(column, name, wanted, label_set, ())
 
 
+def _names(column: Column) -> NDArray[Any] | None:
+    """Return the name of each row's star; None if there is no such column."""
+    found = column("APOGEE_ID", slice(None))
+    if found is not None:
+        return found
+    for key in ("OBJ", "SDSS4_APOGEE_ID", "SDSS_ID"):
+        other = column(key, slice(None))
+        if other is None or other.ndim != 1 or other.dtype.kind not in "Uiu":
+            continue
+        text = other.astype(str)
+        text = np.where(np.isin(np.char.lower(text), ("none", "nan", "-1")), "", text)
+        found = text if found is None else np.where(found == "", text, found)
+    return found
+
+
 def _catalogue(
     column: Column,
     name: str,
@@ -308,7 +340,7 @@ def _catalogue(
     label_set: LabelSet,
     symbols: tuple[str, ...],
 ) -> Catalogue:
-    every = column("APOGEE_ID", slice(None))
+    every = _names(column)
     if every is None or every.dtype.kind != "U":
         raise SpectrumError(
             f"Expected names of stars in column APOGEE_ID of {name}; found numbers."
@@ -316,7 +348,7 @@ def _catalogue(
     if not every.size:
         raise SpectrumError(f"{name} holds no star.")
     notes: list[str] = []
-    rows = _rows(every, column("SNR", slice(None)), wanted, name, notes)
+    rows = best_rows(every, column("SNR", slice(None)), wanted, name, notes)
     stars = calibrated(lambda key: column(key, rows), symbols, notes)
     labels = np.full((len(rows), len(label_set)), np.nan)
     found = []
@@ -349,6 +381,13 @@ def _catalogue(
                 f"The survey says not to use the labels of {int(columns['bad'].sum())} stars "
                 "(STAR_BAD)."
             )
+    bad = column("FLAG_BAD", rows)
+    if bad is not None and bad.dtype.kind == "b":
+        columns["bad"] = bad | columns.get("bad", False)
+        if bad.any():
+            notes.append(
+                f"The survey says not to use the labels of {int(bad.sum())} stars (flag_bad)."
+            )
     for key in ("snr", "vhelio", "vscatter"):
         if key in columns and columns[key].dtype.kind == "f":
             columns[key] = known(columns[key])
@@ -357,43 +396,3 @@ def _catalogue(
     return Catalogue(
         every[rows], labels, label_set, columns, release, tuple(dict.fromkeys(notes)), name
     )
-
-
-def _rows(
-    every: NDArray[np.str_],
-    snr: NDArray[Any] | None,
-    wanted: list[str] | None,
-    name: str,
-    notes: list[str],
-) -> NDArray[np.int64]:
-    """Return the rows to keep: one per star, the best, in the order of file or request."""
-    candidates = np.flatnonzero(every != "")
-    if wanted is not None:
-        candidates = candidates[np.isin(every[candidates], np.array(wanted, dtype=str))]
-        if not candidates.size:
-            raise SpectrumError(
-                f"None of the {len(wanted)} stars asked for is in {name}; the first is "
-                f"{wanted[0] if wanted else 'missing'!r}. Names are as {every[0]}."
-            )
-    quality = np.zeros(len(every))
-    if snr is not None:
-        quality = np.nan_to_num(numbers_in_column(snr, "column SNR", name), nan=-1.0)
-    best = candidates[np.argsort(-quality[candidates], kind="stable")]
-    names, first = np.unique(every[best], return_index=True)
-    rows = np.sort(best[first])
-    if len(rows) < len(candidates):
-        kept = "the row with the highest SNR" if snr is not None else "the first row"
-        notes.append(
-            f"{len(candidates) - len(rows)} rows repeat a star; {kept} of each star was kept."
-        )
-    if wanted is None:
-        return rows
-    place = dict(zip(names.tolist(), best[first].tolist(), strict=True))
-    unique = list(dict.fromkeys(wanted))
-    absent = [i for i in unique if i not in place]
-    if absent:
-        notes.append(
-            f"{len(absent)} of {len(unique)} stars are not in {name}: {', '.join(absent[:5])}"
-            f"{' and more' if len(absent) > 5 else ''}."
-        )
-    return np.array([place[i] for i in unique if i in place], dtype=np.int64)

@@ -14,6 +14,8 @@ from release to release:
 * Later releases add columns by name: ``TEFF``, ``LOGG``, ``FE_H``, ``MG_FE``; DR12 has
   ``MG_H``. Those are empty where the survey does not trust its number, so where a column
   exists it is used and the arrays are not.
+* Since DR19 all are columns by name: ``teff``, ``v_micro``, ``m_h_atm``, ``fe_h``; what is
+  not calibrated begins with ``raw_``.
 
 Which element stands where is told by ``ELEM_SYMBOL``, which allStar files have in their
 last HDU, and otherwise by the number of elements, as in the survey's software
@@ -107,12 +109,12 @@ def calibrated(
     for name, spellings in {
         "teff": ("TEFF",),
         "logg": ("LOGG",),
-        "vturb": ("VMICRO",),
-        "M_H": ("M_H", "PARAM_M_H"),
-        "ALPHA_M": ("ALPHA_M", "PARAM_ALPHA_M"),
-        "C_M": ("PARAM_C_M",),
-        "N_M": ("PARAM_N_M",),
-        "VSINI": ("VSINI",),
+        "vturb": ("VMICRO", "V_MICRO"),
+        "M_H": ("M_H", "PARAM_M_H", "M_H_ATM"),
+        "ALPHA_M": ("ALPHA_M", "PARAM_ALPHA_M", "ALPHA_M_ATM"),
+        "C_M": ("PARAM_C_M", "C_M_ATM"),
+        "N_M": ("PARAM_N_M", "N_M_ATM"),
+        "VSINI": ("VSINI", "V_SINI"),
         "vmacro": ("VMACRO",),
     }.items():
         for spelling in spellings:

@@ -39,6 +39,9 @@ RELEASES = {
 }
 """Data release behind the version in a file name."""
 
+ASTRA_RELEASES = {"0.6": "DR19", "0.8": "DR20"}
+"""Data release behind the version of Astra, the software that writes mwm and astra files."""
+
 T = TypeVar("T")
 
 
@@ -169,7 +172,8 @@ def product_of(hdus: fits.HDUList) -> tuple[str, str]:
     Returns
     -------
     kind : str
-        ``aspcapStar``, ``apVisit``, ``allStar``, ``other``; empty if it may be apStar.
+        ``aspcapStar``, ``apVisit``, ``mwmStar``, ``astraStar``, ``allStar``, ``other``; empty
+        if it may be apStar.
     words : str
         The same for a message, with an article; empty if it may be apStar.
     """
@@ -180,8 +184,11 @@ def product_of(hdus: fits.HDUList) -> tuple[str, str]:
         return "aspcapStar", "an aspcapStar file (normalised flux and its best fit)"
     if {"BOSS/APO", "APOGEE/APO", "APOGEE/LCO"} & names:
         if any("MODEL_FLUX" in c for c in columns):
-            return "other", "an SDSS-V astraStar file (models and labels)"
-        return "mwmStar", "an SDSS-V mwmStar or mwmVisit file"
+            return "astraStar", "an SDSS-V astraStar file (models and labels)"
+        if not any({"SDSS_ID", "TEFF"} <= c for c in columns):
+            return "mwmStar", "an SDSS-V mwmStar or mwmVisit file"
+    if any({"SDSS_ID", "TEFF"} <= c for c in columns):
+        return "allStar", "a catalogue of SDSS-V (a table of stars, no spectra)"
     if len(columns) > 1:
         table = columns[1]
         if {"FLUX", "LOGLAM"} <= table:
@@ -294,4 +301,7 @@ def release_of(*names: str) -> str:
         found = re.match(r"(?:ap|as|aspcap)(?:Visit|Star)-(r\d+|v\d+|dr\d+)-", text)
         if found:
             return RELEASES.get(found.group(1), "")
+        found = re.match(r"(?:mwm|astra)[A-Za-z]+-(\d+\.\d+)\.", text)
+        if found:
+            return ASTRA_RELEASES.get(found.group(1), "")
     return ""

@@ -3,6 +3,8 @@
 The layout is that of the SDSS data model (DR19 and DR20): HDU 1 to 4 are tables of BOSS/APO,
 BOSS/LCO, APOGEE/APO and APOGEE/LCO with a row for each spectrum, or none. APOGEE's are on the
 apStar grid, in vacuum and at rest; visits whose ``in_stack`` is false were not shifted to rest.
+Files of DR19 have no such column: their ``filetype`` names the product that the visits are from,
+and those of apStar files are at rest. ``pixel_flags`` is APOGEE's pixel mask, stored as floats.
 """
 
 from __future__ import annotations
@@ -21,11 +23,15 @@ from ..spectra.wavelength import APSTAR_GRID, SPEED_OF_LIGHT
 from .apvisit import LARGEST_VELOCITY_KMS
 from .fits_file import LARGEST_FILE, columns_of, number, product_of, read_fits
 from .names import star_in, text_of
-from .pixel_mask import usable
+from .pixel_mask import bits_of, usable
 from .star_formats import STAR_FORMATS, OpenFile, ReadingOptions, StarFile
 from .whole_star import plain_star
 
-_STAR_KEYS = ("APOGEEID", "APOGEE_ID", "OBJ", "SDSS_ID")
+_STAR_KEYS = ("APOGEEID", "APOGEE_ID", "OBJ")
+
+_OF_VISITS = frozenset(("IN_STACK", "MJD", "VISIT_PK", "RV_VISIT_PK", "V_REL", "DATE_OBS"))
+_OF_COADDS = frozenset(("N_VISITS", "N_GOOD_VISITS", "MIN_MJD", "STD_V_RAD"))
+"""Columns that only tables of visits have, or only tables of combinations."""
 
 
 def is_mwmstar(hdus: fits.HDUList) -> bool:
@@ -47,8 +53,9 @@ def read_mwmstar(source: str | Path | bytes | BinaryIO, name: str = "") -> Spect
     -------
     Spectra
         A row for each that has a usable pixel, by the rules for apStar files. Columns: ``hdu``,
-        ``kind`` (``coadd`` or ``visit``), ``snr``. Spectra of BOSS, another instrument, are
-        named in ``provenance["notes"]``.
+        ``kind`` (``coadd`` or ``visit``, as the columns of its table tell), ``visit`` (0 for
+        combinations, else from 1 in each table), ``snr``. Spectra of BOSS, another instrument,
+        are named in ``provenance["notes"]``.
 
     Raises
     ------
@@ -60,7 +67,8 @@ def read_mwmstar(source: str | Path | bytes | BinaryIO, name: str = "") -> Spect
 
 def _read(hdus: fits.HDUList, name: str) -> Spectra:
     notes: list[str] = []
-    parts: list[tuple[NDArray[Any], NDArray[Any], list[str], NDArray[Any]]] = []
+    parts: list[tuple[NDArray[Any], NDArray[Any], list[str], NDArray[Any], NDArray[Any]]] = []
+    named = ""
     for i, hdu in enumerate(hdus[1:], start=1):
         title = hdu.name.upper()
         if not columns_of(hdu) or not len(hdu.data):
@@ -71,8 +79,12 @@ def _read(hdus: fits.HDUList, name: str) -> Spectra:
                 "not read."
             )
             continue
-        flux, ivar = _at_rest(hdu, title, *_pixels(hdu, title, name), notes)
-        parts.append((flux, ivar, [title] * len(flux), _snr(hdu)))
+        visits = _visits(hdu, title, notes)
+        flux, ivar = _pixels(hdu, title, name)
+        if visits.any():
+            flux, ivar = _at_rest(hdu, title, flux, ivar, notes)
+        parts.append((flux, ivar, [title] * len(flux), visits, _snr(hdu)))
+        named = named or _text(hdu, "obj")
     if not parts:
         more = " " + " ".join(notes) if notes else ""
         raise SpectrumError(
@@ -80,12 +92,9 @@ def _read(hdus: fits.HDUList, name: str) -> Spectra:
             f"APOGEE, all of whose tables are empty.{more}"
         )
     header = hdus[0].header
-    known = next((header[k] for k in _STAR_KEYS if str(header.get(k, "")).strip()), "")
-    star = text_of(known) or star_in(name)
+    star = _star(header) or named or _said(header.get("SDSS_ID")) or star_in(name)
     titles = [t for part in parts for t in part[2]]
-    visits = any("in_stack" in {c.lower() for c in columns_of(hdu)} for hdu in hdus[3:5]) and (
-        len(titles) > 1
-    )
+    visit = np.concatenate([p[3] for p in parts])
     return Spectra(
         APSTAR_GRID,
         np.concatenate([p[0] for p in parts]),
@@ -93,8 +102,9 @@ def _read(hdus: fits.HDUList, name: str) -> Spectra:
         (star,) * len(titles),
         columns={
             "hdu": np.array(titles),
-            "kind": np.array(["visit" if visits else "coadd"] * len(titles)),
-            "snr": np.concatenate([p[3] for p in parts]),
+            "kind": np.where(visit > 0, "visit", "coadd"),
+            "visit": visit,
+            "snr": np.concatenate([p[4] for p in parts]),
         },
         provenance={
             "file": name,
@@ -131,14 +141,46 @@ def _pixels(hdu: Any, title: str, name: str) -> tuple[NDArray[Any], NDArray[Any]
             )
     mask = None
     if "PIXEL_FLAGS" in columns_of(hdu):
-        flags = np.atleast_2d(np.asarray(hdu.data["pixel_flags"], np.float64))
-        mask = np.nan_to_num(flags).astype(np.int64)
+        mask = np.atleast_2d(bits_of(hdu.data["pixel_flags"]))
     with np.errstate(divide="ignore", invalid="ignore"):
         error = np.where(ivar > 0, np.abs(ivar), np.nan) ** -0.5
     on_chip = np.zeros(n_pixels, bool)
     on_chip[APSTAR_GRID.chip_pixels] = True
     good = on_chip & usable(flux, error, mask)
     return np.where(np.isfinite(flux), flux, 1.0), np.where(good, ivar, 0.0)
+
+
+def _star(header: Any) -> str:
+    """Return the name of the star that a header gives; empty if it gives none."""
+    return next((text for k in _STAR_KEYS if (text := _said(header.get(k)))), "")
+
+
+def _said(value: Any) -> str:
+    """Return a header's value as text; empty if it is undefined or stands for none."""
+    text = text_of(value) if isinstance(value, str | int) else ""
+    return "" if text.lower() in ("", "none", "nan", "-1") else text
+
+
+def _text(hdu: Any, column: str) -> str:
+    """Return the first value of a column of texts; empty if there is no such column."""
+    if column.upper() not in columns_of(hdu):
+        return ""
+    return _said(str(np.ravel(hdu.data[column])[0]).strip())
+
+
+def _visits(hdu: Any, title: str, notes: list[str]) -> NDArray[np.int64]:
+    """Return the number of each row's visit, from 1; 0 for combinations."""
+    columns, n = columns_of(hdu), len(hdu.data)
+    if columns & _OF_VISITS:
+        return np.arange(1, n + 1)
+    if columns & _OF_COADDS:
+        return np.zeros(n, np.int64)
+    what = "combined" if n == 1 else "visits"
+    notes.append(
+        f"{title} does not say whether its {n} spectra are combined or single visits; as mwmStar "
+        f"files have one row a table, {'it is' if n == 1 else 'they are'} taken to be {what}."
+    )
+    return np.zeros(n, np.int64) if n == 1 else np.arange(1, n + 1)
 
 
 def _at_rest(
@@ -150,6 +192,12 @@ def _at_rest(
     """
     columns = {c.lower() for c in columns_of(hdu)}
     if "in_stack" not in columns:
+        source = _text(hdu, "filetype")
+        if not source.lower().startswith("apstar"):
+            notes.append(
+                f"{title} does not say which of its visits are at rest; they are taken to be, and "
+                "a fit finds the velocity that is left."
+            )
         return flux, ivar
     flux, ivar = flux.copy(), ivar.copy()
     for row in np.flatnonzero(~np.ravel(hdu.data["in_stack"]).astype(bool)):

@@ -64,6 +64,30 @@ def usable(
     return good if mask is None else good & ((mask & BAD_BITS) == 0)
 
 
+def bits_of(flags: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the bits of a mask that is stored as floats, as SDSS-V stores it.
+
+    Parameters
+    ----------
+    flags : ndarray
+        Single precision holds integers below 2**24 as they are, and so all bits of
+        :data:`PIXEL_MASK`. What is no such number says nothing of its pixel.
+
+    Returns
+    -------
+    ndarray of int
+        The same as integers, all bits of :data:`BAD_BITS` where there was no number.
+
+    Examples
+    --------
+    >>> bits_of(np.array([0.0, 16384.0, np.nan], np.float32)).tolist() == [0, 1 << 14, BAD_BITS]
+    True
+    """
+    values = np.asarray(flags, np.float64)
+    told = (values >= 0) & (values < 1 << 24) & (values == np.floor(values))
+    return np.where(told, np.where(told, values, 0.0).astype(np.int64), BAD_BITS)
+
+
 def inverse_variance(error: NDArray[np.float64], good: NDArray[np.bool_]) -> NDArray[Any]:
     """Return ``1 / error**2`` where a pixel is good, else 0."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):

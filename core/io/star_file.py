@@ -15,6 +15,7 @@ from astropy.io import fits
 
 from ..errors import SpectrumError
 from . import apstar
+from .astrastar import without_observation
 from .fits_file import FITS_START, LARGEST_FILE, product_of, read_bytes, read_fits
 from .hdf5_arrays import HDF5_START, is_hdf5
 from .resolution import resolved
@@ -109,7 +110,9 @@ def read_star(
 def _read_fits(hdus: fits.HDUList, name: str, options: ReadingOptions) -> StarFile:
     file = OpenFile(name, hdus=hdus)
     if STAR_FORMATS.identify(file) is None:
-        words = product_of(hdus)[1]
+        kind, words = product_of(hdus)
+        if kind == "astraStar":
+            raise without_observation(hdus, name)
         if words:
             raise SpectrumError(
                 f"{name} seems to be {words}. Files that are read are {readable()}."
