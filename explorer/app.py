@@ -19,6 +19,7 @@ from .session.document_lock import executor, under_lock
 from .session.messages import Messages
 from .session.open_stars import OpenStars
 from .session.page import NamedSpectrum, Page, PageContext, PageEntry
+from .session.star_fitting import StarFitting
 from .share.share import Sharing
 from .share.url import Arguments, seen
 from .state.view_state import FIRST_PAGE, MAPPED, ViewState
@@ -30,8 +31,9 @@ from .workarounds.page_busy import unfollow_busy
 
 if TYPE_CHECKING:
     from ..core.fitting.stars import Star
-    from .fit.page import FitPage, Handed
+    from .fit.page import FitPage
     from .spectrum.page import SpectrumPage
+    from .star_map.page import MapPage
 
 KEPT = ("unit", "medium", "dark", "with_fe", "page", "vetter", "star", "row")
 """What of a state another bundle keeps in any case."""
@@ -95,10 +97,11 @@ class Explorer(pn.viewable.Viewer):
         """Pages that have been opened."""
         self._started = False
         self._stars: OpenStars | None = None
+        self._fitting: StarFitting | None = None
         self._open(name, **(self._link.settings(name) | state))
         self.choice.param.watch(self._switch, "value")
         for path in files:
-            self.stars.receive(path.name, path)
+            self.stars.receive(path.name, path, batch="given")
         self.sharing.given = frozenset(self.stars.files)
         self.page = pmui.Page(
             title="spectrabridge",
@@ -160,6 +163,12 @@ class Explorer(pn.viewable.Viewer):
         if self._stars is None:
             self._stars = OpenStars(self.state, self.messages.tell)
         self._stars.state = self.state
+        if self._fitting is None:
+            later = executor(pn.state.curdoc) is not None
+            self._fitting = StarFitting(self.bundle, self.state, self._stars, later)
+            self._fitting.param.watch(self._place_star, "changed")
+        else:
+            self._fitting.use(self.bundle, self.state)
         self.title.object = (
             f'<div title="{escape(self.bundle.title)}" style="overflow:hidden;'
             f'text-overflow:ellipsis">{escape(self.bundle.title)}</div>'
@@ -180,6 +189,12 @@ class Explorer(pn.viewable.Viewer):
         """Observed stars that are open."""
         assert self._stars is not None
         return self._stars
+
+    @property
+    def fitting(self) -> StarFitting:
+        """Fits of these stars."""
+        assert self._fitting is not None
+        return self._fitting
 
     @property
     def spectrum(self) -> SpectrumPage:
@@ -253,6 +268,7 @@ class Explorer(pn.viewable.Viewer):
             self.show_star,
             self._fitted_star,
             PAGES,
+            self.fitting,
             self.vetting,
         )
 
@@ -273,15 +289,20 @@ class Explorer(pn.viewable.Viewer):
         if page:
             self.state.page = page
         if labels is not None:
-            self.state.show(labels)
+            self.state.jump(labels, star.id if star is not None else "a star of the map")
         if star is not None:
             self.stars.add(star)
         elif self.state.star == MAPPED:
             self.state.star = ""
 
     def _fitted_star(self) -> NamedSpectrum | None:
-        star = self.fit.star if self.fit is not None else None
+        star = self.fitting.star
         return None if star is None or star.shown is None else (star.star.id, star.shown)
+
+    def _place_star(self, *_: object) -> None:
+        """Let the map place the chosen star anew: a fit finds its velocity."""
+        if self.state.page == "map" and "map" in self.pages:
+            cast("MapPage", self.pages["map"]).placing.look()
 
     # Bundles
 
@@ -330,14 +351,9 @@ class Explorer(pn.viewable.Viewer):
             kept |= {"chip": old.chip, "window": old.window}
         if old.element in model.labels.elements:
             kept["element"] = old.element
-        handed: Handed | None = None
-        if self.fit is not None:
-            handed = self.fit.hand_over()
         for page in self.pages.values():
             page.close()
         self._open(name, labels=values, **kept)
-        if handed is not None:
-            cast("FitPage", self.open_page("fit")).take(handed)
 
     def _dark(self, *_: object) -> None:
         self.state.dark = self.page.dark_theme
@@ -350,6 +366,7 @@ class Explorer(pn.viewable.Viewer):
         if pn.state.curdoc is not None:
             pn.state.curdoc.theme = FIGURES
         self.stars.start()
+        self.fitting.start()
         for page in self.pages.values():
             page.start()
         self.sharing.start()
@@ -363,6 +380,7 @@ class Explorer(pn.viewable.Viewer):
         """Stop all background work."""
         self.sharing.close()
         self.stars.close()
+        self.fitting.close()
         for page in self.pages.values():
             page.close()
 

@@ -6,11 +6,10 @@ from ..session.page import Page, PageContext, PageEntry
 def _build(context: PageContext) -> Page:
     from .page import FitPage
 
-    return FitPage(
-        context.bundle,
-        context.state,
-        lambda labels, star: context.show_star(labels, star, "spectrum"),
-    )
+    def show() -> None:
+        context.state.page = "spectrum"
+
+    return FitPage(context.bundle, context.state, context.fitting, show)
 
 
 PAGE = PageEntry(

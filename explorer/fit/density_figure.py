@@ -13,8 +13,8 @@ from ...core.fitting.settings import Kind
 from ...core.spectra.wavelength import convert
 from ..figures.theme import paint
 from ..figures.wavelength_axis import Wavelengths, wavelength_figure
+from ..session.fitted_star import KINDS, FittedStar
 from ..workarounds.fast_repaint import drop_spare_glyphs
-from .fitted_star import KINDS, FittedStar
 from .residual_counts import MAX_SIGMA, ResidualCounts
 from .residual_figure import (
     Distribution,

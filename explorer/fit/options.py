@@ -6,11 +6,11 @@ import panel as pn
 
 from ...core.fitting.settings import FitSettings
 from ...core.labels import LabelSet
+from ..session.fit_queue import BATCH_STARS
+from ..session.fitted_star import KINDS, FitPlan
 from ..widgets.buttons import plain_button
 from ..widgets.choice import Choice
-from .fitted_star import KINDS, FitPlan
 from .held_labels import HeldLabels
-from .queue import BATCH_STARS
 
 _OPTIONS: dict[str, tuple[str, list[list[str]], str]] = {
     "spectra": (

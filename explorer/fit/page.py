@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,24 +12,21 @@ import panel as pn
 
 from ...core.bundle import Bundle
 from ...core.errors import SpectrabridgeError
-from ...core.fitting.stars import Star
 from ...core.io.table_formats import FORMATS
 from ..session.component import Component
+from ..session.fit_queue import FitQueue
+from ..session.fitted_star import FittedStar, shown_labels
+from ..session.open_stars import OpenStars
 from ..session.page import LegendCurve, TableMaker
-from ..state.label_text import decimals
+from ..session.star_fitting import StarFitting
 from ..state.view_state import ViewState
 from ..widgets.buttons import download_button, plain_button
 from ..widgets.data_table import DataTable
 from ..widgets.file_drop import FileDrop
-from .fitted_star import FitPlan, FittedStar, fit_batch, fitters_of, without_continuum
 from .options import FitOptions
-from .queue import FitQueue
 from .star_view import StarView
 from .tables import fits_bytes, has_survey, label_columns, label_rows, star_columns, star_rows
 from .text import progress_html
-
-Handed = tuple[list[FittedStar], list[tuple[str, bytes | Path]]]
-"""What a page leaves to the next one: its stars, and files that it has not read yet."""
 
 
 class FitPage(Component, pn.viewable.Viewer):
@@ -41,29 +38,41 @@ class FitPage(Component, pn.viewable.Viewer):
         What is fitted.
     state : ViewState, optional
         Unit, medium, chip, theme and the chosen star; own if not given.
+    fitting : StarFitting, optional
+        Fits the open stars of a session; own if not given.
     on_show : callable, optional
-        ``on_show(labels, star)`` when a star is to be shown on the Spectrum page, with its
-        labels and its spectrum divided by the continuum of the fit.
+        Called when the chosen star is to be shown on the Spectrum page, at its labels.
     """
 
     def __init__(
         self,
         bundle: Bundle,
         state: ViewState | None = None,
-        on_show: Callable[[Mapping[str, float], Star], None] | None = None,
+        fitting: StarFitting | None = None,
+        on_show: Callable[[], None] | None = None,
     ) -> None:
         super().__init__()
         self.bundle = bundle
         model = self.model = bundle.model
         self.state = state or ViewState(model.labels, model.reference, bundle=bundle.name)
         self._on_show = on_show
-        self.queue = self.own(FitQueue(self._fit, self._changed))
+        if fitting is None:
+            stars = self.own(OpenStars(self.state, _ignore))
+            fitting = self.own(StarFitting(bundle, self.state, stars))
+        self.fitting = fitting
         self.options = FitOptions(model.labels)
+        fitting.plan = lambda: self.options.plan
         self._build_controls()
         self._build_tables()
         self.view = self.own(StarView(model.grid, self.state, self.to_spectrum))
         self.watch(self.state, self._show_chosen, "fitted")
+        self.watch(fitting, self._changed, "changed")
         self._changed()
+
+    @property
+    def queue(self) -> FitQueue:
+        """The fits."""
+        return self.fitting.queue
 
     # --------------------------------------------------------------------- controls
 
@@ -74,14 +83,14 @@ class FitPage(Component, pn.viewable.Viewer):
             height=34,
             sizing_mode="stretch_width",
         )
-        self.drop.on_file = self.receive
-        self.drop.on_refused = self.queue.refuse
+        self.drop.on_file = self._dropped
+        self.drop.on_refused = lambda name, sentence: self.queue.refuse(name, sentence)
         self.example = plain_button(
             "Example",
             self.open_example,
             "2M19485057+5005279, APOGEE data release 17",
         )
-        self.stop = plain_button("Stop", self.queue.stop)
+        self.stop = plain_button("Stop", lambda: self.queue.stop())
         self.again = plain_button("Fit again", self.fit_again)
         self.clear = plain_button("Clear", self._clear)
         self.to_spectrum = plain_button("Show in Spectrum", self._show_on_spectrum)
@@ -163,37 +172,24 @@ class FitPage(Component, pn.viewable.Viewer):
 
     # ------------------------------------------------------------------------- work
 
-    def hand_over(self) -> Handed:
-        """Return the stars, and the files not read yet, for a page with another bundle."""
-        return self.queue.hand_over()
-
-    def take(self, handed: Handed) -> None:
-        """Fit what another page has left."""
-        stars, files = handed
-        if stars:
-            self.queue.fit_again(self.options.plan, stars, anew=True)
-        for name, content in files:
-            self.receive(name, content)
-
     def receive(self, name: str, content: bytes | Path) -> None:
         """Read one file and fit its stars; an earlier file of the same name is replaced."""
-        self.queue.receive(name, content, self.options.plan)
+        # What cannot be read gets a row that says why.
+        self.fitting.stars.receive(name, content, _ignore)
+
+    def _dropped(self, name: str, content: bytes) -> None:
+        self.fitting.stars.receive(name, content, _ignore, self.drop.batch)
 
     def open_example(self) -> None:
         """Fit the star that comes with the package."""
-        from ...core.io.apstar import example_apstar
-
-        self.receive(example_apstar().name, example_apstar())
+        self.fitting.stars.open_example()
 
     def fit_again(self) -> None:
         """Fit all stars with the options as they are now."""
-        self.queue.fit_again(self.options.plan)
+        self.fitting.fit_again()
 
     def _clear(self) -> None:
-        self.queue.clear()
-
-    def _fit(self, plan: FitPlan, stars: list[FittedStar]) -> list[FittedStar]:
-        return fit_batch(fitters_of(self.bundle, plan), stars)
+        self.fitting.clear()
 
     def _download(self, name: str) -> io.BytesIO:
         return io.BytesIO(self.table_file(name))
@@ -222,19 +218,10 @@ class FitPage(Component, pn.viewable.Viewer):
 
     def _show_on_spectrum(self) -> None:
         star = self.star
-        if star is None or star.best is None or self._on_show is None:
+        if star is None or not star.fitted or self._on_show is None:
             return
-        spectra = without_continuum(star, self.model)
-        if spectra is None:
-            return
-        # Rounded, so that the boxes show all that is shown.
-        labels = {
-            label.name: round(float(value), decimals(label))
-            for label, value in zip(self.model.labels.labels, star.best.labels[0], strict=True)
-        }
-        title = f"fitted, S/N {float(spectra.snr[0]):.0f}"
-        file = f"fit of {star.star.file}"
-        self._on_show(labels, Star(star.star.id, file, spectra, (title,), notes=star.star.notes))
+        self.state.jump(shown_labels(star), f"the fit of {star.star.id}")
+        self._on_show()
 
     # ------------------------------------------------------------------------ shown
 
@@ -247,7 +234,7 @@ class FitPage(Component, pn.viewable.Viewer):
         if event.new in self.queue.stars:
             self.state.fitted = event.new
 
-    def _changed(self) -> None:
+    def _changed(self, *_: object) -> None:
         """Bring the page in line with the queue."""
         stars = self.queue.stars
         labels, survey = self.model.labels, has_survey(stars.values(), self.model.labels)
@@ -289,6 +276,10 @@ class FitPage(Component, pn.viewable.Viewer):
                 columns=label_columns(survey), rows=label_rows(star, self.model.labels, survey)
             )
         self.view.draw(star, list(self.queue.stars.values()))
+
+
+def _ignore(problem: str | BaseException) -> None:
+    """Say nothing: what cannot be read has a row."""
 
 
 _SMALL = {"font-size": "12px", "line-height": "16px"}

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from ..figures.theme import paint, surface
 from ..figures.wavelength_axis import Wavelengths, wavelength_figure
+from ..session.fitted_star import KINDS, FittedStar
 from ..workarounds.fast_repaint import drop_spare_glyphs
-from .fitted_star import KINDS, FittedStar
 from .residual_counts import Spread
 from .residual_figure import (
     Distribution,

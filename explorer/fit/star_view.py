@@ -13,11 +13,11 @@ from ...core.spectra import WavelengthGrid
 from ..figures.theme import ADAPTED, surface
 from ..figures.wavelength_axis import Wavelengths
 from ..session.component import Component
+from ..session.fitted_star import FittedStar
 from ..state.view_state import ViewState
 from ..widgets.curve_legend import CurveLegend
 from ..widgets.view_controls import GROUP, chip_choice
 from .density_figure import DensityFigure
-from .fitted_star import FittedStar
 from .residual_figure import SIDE_WIDTH_PIXELS
 from .star_figure import StarFigure
 from .text import notice_html, summary_html

@@ -7,28 +7,20 @@ from collections.abc import Iterable
 from typing import Any
 
 from ...core.bundle import Model
-from ...core.fitting.flags import FLAGS
 from ...core.fitting.result import LabelFits
 from ...core.io.table_writer import table_bytes
 from ...core.labels import LabelSet
 from ..figures.theme import ADAPTED, EMULATED
+from ..session.fit_words import flag_sentences, flags_of
+from ..session.fitted_star import KINDS, FittedStar, collected
 from ..state.label_text import decimals, number
 from ..widgets.data_table import Column, Row
-from .fitted_star import KINDS, FittedStar, collected
 
 MAIN = ("teff", "logg", "Fe")
 """Labels that stand in the table of stars, where a model has them."""
 
 TITLES = {"emulated": "raw", "adapted": "adapted"}
 COLOURS = {"emulated": EMULATED, "adapted": ADAPTED}
-
-MEANINGS = FLAGS | {
-    "unreadable": "no spectrum could be read from the file",
-    "stopped": "the fit was stopped before this star",
-    "failed": "the star cannot be fitted with this model",
-    "waiting": "the star waits for its fit",
-}
-"""What flags mean, those of the page included."""
 
 
 def error(value: float, digits: int) -> str:
@@ -123,31 +115,9 @@ def star_row(star: FittedStar, labels: LabelSet, survey: bool = True) -> Row:
     return Row(key=star.key, cells=cells, mark=mark)
 
 
-def flags_of(star: FittedStar) -> tuple[str, ...]:
-    """Return the flags of a star: of its adapted fit, else the raw one, or its stage."""
-    if star.stage != "fitted":
-        return (star.stage,)
-    return star.best.flags[0] if star.best is not None else ()
-
-
 def flag_words(star: FittedStar) -> str:
     """Return the flags of a star for a narrow column."""
     return ", ".join(f.replace("_", " ") for f in flags_of(star))
-
-
-def flag_sentences(star: FittedStar) -> list[str]:
-    """Return what is doubtful about a star, its fits and its file."""
-    out = [star.problem] if star.problem else []
-    if star.stage != "fitted":
-        return out or [f"{star.stage}: {MEANINGS[star.stage]}"]
-    for kind in reversed(KINDS):
-        if kind not in star.fits:
-            continue
-        fits = star.fits[kind]
-        out += [f"{TITLES[kind]}, {f.replace('_', ' ')}: {MEANINGS[f]}" for f in fits.flags[0]]
-        if fits.remarks[0]:
-            out.append(f"{TITLES[kind]}: {fits.remarks[0]}")
-    return out + list(star.star.notes)
 
 
 def star_rows(stars: Iterable[FittedStar], labels: LabelSet, survey: bool = True) -> list[Row]:

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 
 from ...core.fitting.settings import Kind
 from ...core.io.star_file import readable
-from .fitted_star import KINDS, FittedStar
-from .queue import Progress
-from .tables import MEANINGS, TITLES, flag_sentences
+from ..session.fit_queue import Progress
+from ..session.fit_words import MEANINGS, flag_sentences
+from ..session.fitted_star import KINDS, FittedStar
+from .tables import TITLES
 
 
 def progress_html(progress: Progress, stars: Mapping[str, FittedStar]) -> str:

@@ -18,6 +18,7 @@ from ..computed.derivatives import DerivativeCache
 from ..state.view_state import ViewState
 from .messages import Messages
 from .open_stars import OpenStars
+from .star_fitting import StarFitting
 
 if TYPE_CHECKING:
     # Readers of files are loaded when the first file comes.
@@ -108,6 +109,8 @@ class PageContext:
         Returns name and spectrum, as it was fitted, of the star chosen on the Fit page, or None.
     pages : mapping
         All pages by key.
+    fitting : StarFitting
+        Fits of these stars.
     vetting : path or None
         File of decisions about candidates.
     """
@@ -120,6 +123,7 @@ class PageContext:
     show_star: ShowStar
     fitted_star: Callable[[], NamedSpectrum | None]
     pages: Mapping[str, PageEntry]
+    fitting: StarFitting
     vetting: Path | None = None
 
 

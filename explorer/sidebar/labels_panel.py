@@ -89,9 +89,21 @@ class LabelsPanel(Component, pn.viewable.Viewer):
                 },
             },
         )
+        self.presets = PresetButtons(
+            PRESETS,
+            self.choose,
+            state.undo,
+            undoable=state.undoable,
+            margin=(0, 0, 6, 0),
+            sizing_mode="stretch_width",
+        )
+        self.watch(state, self._show_undoable, "undoable")
         self.watch(state, self._sync, "labels")
         self.watch(state, self._show_ranges, "settled")
         self._show_ranges()
+
+    def _show_undoable(self, *_: object) -> None:
+        self.presets.undoable = self.state.undoable
 
     def _grouped(self) -> dict[str, list[str]]:
         groups: dict[str, list[str]] = {g: [] for g in GROUPS}
@@ -177,11 +189,12 @@ class LabelsPanel(Component, pn.viewable.Viewer):
         if preset is None:
             self.state.reset()
         else:
-            self.state.show(preset.values(self.state.label_set, self.state.reference))
+            values = preset.values(self.state.label_set, self.state.reference)
+            self.state.jump(values, preset.name)
 
     def __panel__(self) -> pn.viewable.Viewable:
         return pn.Column(
-            PresetButtons(PRESETS, self.choose, margin=(0, 0, 6, 0), sizing_mode="stretch_width"),
+            self.presets,
             self.rows[STELLAR],
             self.with_fe,
             self.tabs,

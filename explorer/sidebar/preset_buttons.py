@@ -24,9 +24,12 @@ class PresetButtons(BrowserComponent):
         A button for each.
     on_choose : callable
         Called with the preset whose button is pressed, and with None for the last button.
+    on_undo : callable, optional
+        Called when the button is pressed that is there while `undoable` says what it undoes.
     """
 
     buttons = param.List(default=[], doc="A list [label, description] for each button.")
+    undoable = param.String(default="", doc="What can be undone, in words; empty for nothing.")
 
     _esm = Path(__file__).with_name("preset_buttons.js")
     _stylesheets: ClassVar[list[Any]] = [Path(__file__).with_name("preset_buttons.css")]
@@ -35,8 +38,10 @@ class PresetButtons(BrowserComponent):
         self,
         presets: Sequence[Preset],
         on_choose: Callable[[Preset | None], None],
+        on_undo: Callable[[], None] = lambda: None,
         **params: Any,
     ) -> None:
+        self._on_undo = on_undo
         self._presets = tuple(presets)
         self._on_choose = on_choose
         shown = [[p.name, p.description] for p in presets]
@@ -49,5 +54,7 @@ class PresetButtons(BrowserComponent):
     def receive(self, message: dict[str, Any]) -> None:
         """Do what the button that was pressed does."""
         number = message.get("pressed")
-        if isinstance(number, int) and 0 <= number <= len(self._presets):
+        if number == "undo":
+            self._on_undo()
+        elif isinstance(number, int) and 0 <= number <= len(self._presets):
             self.press(number)

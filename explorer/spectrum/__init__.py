@@ -7,7 +7,12 @@ def _build(context: PageContext) -> Page:
     from .page import SpectrumPage
 
     return SpectrumPage(
-        context.bundle, context.state, context.derivatives, context.messages, context.stars
+        context.bundle,
+        context.state,
+        context.derivatives,
+        context.messages,
+        context.stars,
+        context.fitting,
     )
 
 

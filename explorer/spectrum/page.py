@@ -14,6 +14,7 @@ from ..session.component import Component
 from ..session.messages import Messages
 from ..session.open_stars import OpenStars
 from ..session.page import LegendCurve, TableMaker
+from ..session.star_fitting import StarFitting
 from ..share.view_table import metadata, spectrum_table
 from ..sidebar.instrument_panel import InstrumentPanel
 from ..sidebar.labels_panel import LabelsPanel
@@ -38,6 +39,8 @@ class SpectrumPage(Component, pn.viewable.Viewer):
         Tells what goes wrong.
     stars : OpenStars
         Observed stars that are open.
+    fitting : StarFitting, optional
+        Fits of these stars; without it they are laid over as they are.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class SpectrumPage(Component, pn.viewable.Viewer):
         derivatives: DerivativeCache,
         messages: Messages,
         stars: OpenStars,
+        fitting: StarFitting | None = None,
     ) -> None:
         super().__init__()
         self.state = state
@@ -70,12 +74,23 @@ class SpectrumPage(Component, pn.viewable.Viewer):
             split = InstrumentPanel(self.instrument, state)
         self.labels = self.own(LabelsPanel(state, messages.tell, split, model.trained_ranges))
         self.observed = self.own(
-            ObservedPanel(state, stars, model.grid, self.view.overlay, messages.tell)
+            ObservedPanel(
+                state,
+                stars,
+                model.grid,
+                self.view.overlay,
+                messages.tell,
+                fitting,
+                self._say,
+            )
         )
         self._controls = pn.Column(
             self.labels, self.observed, messages, sizing_mode="stretch_width", margin=0
         )
         self._view = pn.Column(self.view, sizing_mode="stretch_both", margin=0)
+
+    def _say(self, words: str) -> None:
+        self.view.status.star = words
 
     @property
     def parts(self) -> tuple[pn.viewable.Viewable, pn.viewable.Viewable]:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...core.emulator import Extrapolation
 from ...core.labels import LabelSet
+from .label_history import LabelHistory
 from .label_text import ABUNDANCE_BOUNDS, bounds, decimals
 from .zoom_history import ZoomHistory
 
@@ -53,6 +54,7 @@ class ViewState(param.Parameterized):
     with_fe = param.Boolean(
         default=True, doc="Moving [Fe/H] moves every other [X/H] along, so that [X/Fe] stays."
     )
+    undoable = param.String(default="", doc="What the last jump of all labels led to, or empty.")
     bundle = param.String(default="", doc="Name of the bundle.")
     page = param.String(default=FIRST_PAGE, doc="Key of the page that is open.")
     unit: str = param.Selector(default="angstrom", objects=["angstrom", "nm", "um"])  # type: ignore[assignment]
@@ -99,6 +101,7 @@ class ViewState(param.Parameterized):
         params.setdefault("labels", label_set.mapping(self.reference))
         super().__init__(**params)
         self.zooms = ZoomHistory(self)
+        self._jumps = LabelHistory()
 
     def shows(self, page: str) -> bool:
         """Tell whether what stands on a page is seen, so that it is worth computing."""
@@ -156,7 +159,35 @@ class ViewState(param.Parameterized):
 
     def reset(self) -> None:
         """Return to the reference labels."""
-        self.show(self.reference)
+        self.jump(self.reference, "Reset")
+
+    def jump(self, labels: Mapping[str, float] | ArrayLike, what: str) -> None:
+        """Set all labels at once; :meth:`undo` brings the earlier ones back.
+
+        Parameters
+        ----------
+        labels : mapping or array_like
+            The labels.
+        what : str
+            What they are, in words, for whoever wants them undone.
+
+        Raises
+        ------
+        LabelError
+            If labels are missing, unknown or not finite.
+        """
+        before = dict(self.labels)
+        self.show(labels)
+        if self.labels != before:
+            self._jumps.record(what, before)
+            self.undoable = what
+
+    def undo(self) -> None:
+        """Show the labels before the last jump again; nothing if there was none."""
+        before = self._jumps.back()
+        self.undoable = self._jumps.last
+        if before is not None:
+            self.show(before)
 
     def _beyond_labels(self, values: NDArray[np.float64]) -> list[Extrapolation]:
         return [

@@ -18,7 +18,9 @@ export function render({model}) {
   text.textContent = model.label
   zone.append(text, input)
 
+  let batches = 0
   const send = async (files) => {
+    const batch = ++batches
     for (const file of files) {
       const pieces = Math.max(1, Math.ceil(file.size / PIECE))
       if (file.size > model.largest) {
@@ -28,7 +30,7 @@ export function render({model}) {
       try {
         for (let i = 0; i < pieces; i++) {
           const data = await file.slice(i * PIECE, (i + 1) * PIECE).arrayBuffer()
-          model.send_msg({name: file.name, size: file.size, piece: i, pieces, data})
+          model.send_msg({name: file.name, size: file.size, piece: i, pieces, data, batch})
         }
       } catch (problem) {
         // A folder, or a file that vanished.

@@ -37,6 +37,8 @@ class FileDrop(BrowserComponent):
             sentence
         )
         """Called with name and sentence for each such file; tells the sentence if not set."""
+        self.batch: tuple[int, int] = (id(self), 0)
+        """Names what was dropped or opened together, for the file that is handed over."""
         self._arriving: dict[str, tuple[int, bytearray]] = {}
         """Number of pieces and content of files that are not whole yet."""
 
@@ -73,6 +75,8 @@ class FileDrop(BrowserComponent):
             self._refuse(name)
         elif count + 1 == whole:
             del self._arriving[name]
+            together = message.get("batch")
+            self.batch = (id(self), together if isinstance(together, int) else 0)
             self.on_file(name, bytes(content))
 
     def _refuse(self, name: str) -> None:

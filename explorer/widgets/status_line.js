@@ -19,15 +19,19 @@ export function render({model}) {
   working.setAttribute("role", "status")
   line.append(readout, working, note, latency)
 
+  let away = true // the cursor is elsewhere
   const show_readout = (event) => {
     const {at, unit, values} = event.detail ?? {}
+    away = at === undefined
     readout.replaceChildren()
     if (at === undefined) {
-      readout.textContent = model.hint
-      readout.classList.add("hint")
+      readout.textContent = model.star || model.hint
+      readout.title = model.star
+      readout.className = model.star ? "readout star" : "readout hint"
       return
     }
-    readout.classList.remove("hint")
+    readout.title = ""
+    readout.className = "readout"
     const strong = (text) => {
       const el = document.createElement("b")
       el.textContent = text
@@ -53,6 +57,7 @@ export function render({model}) {
   })
   const show_working = () => { working.textContent = model.working ? `${model.working}\u2026` : "" }
   model.on("working", show_working)
+  model.on(["star", "hint"], () => { if (away) { show_readout({}) } })
   model.on(["note", "extrapolates"], show_note)
   show_readout({})
   show_note()

@@ -19,6 +19,7 @@ class StatusLine(BrowserComponent):
 
     channel = param.String(default="", doc="Prefix of the events, one per view.")
     hint = param.String(default="", doc="Shown while the cursor is elsewhere.")
+    star = param.String(default="", doc="Of the observed star; shown in place of the hint.")
     note = param.String(default="", doc="What the labels are: inside the trained range or not.")
     working = param.String(default="", doc="What is being computed; empty for nothing.")
     extrapolates = param.Boolean(default=False, doc="Whether the note is a warning.")

@@ -275,7 +275,7 @@ def test_bad_files_are_told_and_good_ones_open(observed, state):
     assert list(panel.stars.files) == ["good.fits"]
     assert state.star == "good.fits"
     assert chosen[-1] == "2M19485057+5005279"
-    panel.star.value = ""
+    panel._hide()
     assert state.star == ""
     assert chosen[-1] == ""
 
@@ -285,8 +285,13 @@ def test_stars_of_one_name_can_be_told_apart(observed, state):
     content = example_apstar().read_bytes()
     panel.stars.receive("a.fits", content)
     panel.stars.receive("b.fits", content)
-    assert [key for key, _ in panel.star.options] == ["", "a.fits", "b.fits"]
-    assert len({title for _, title in panel.star.options}) == 3
+    rows = panel.list.table.rows
+    assert [row["key"] for row in rows] == ["a.fits#0", "b.fits#0"]
+    assert [row["cells"][0][0] for row in rows] == [
+        "2M19485057+5005279 (a.fits)",
+        "2M19485057+5005279 (b.fits)",
+    ]
+    assert panel.list.table.chosen == "b.fits#0"
     assert state.star == "b.fits"
     assert told == []
 
@@ -294,7 +299,7 @@ def test_stars_of_one_name_can_be_told_apart(observed, state):
 def test_a_choice_that_is_gone_is_ignored(observed, state):
     panel, _, _ = observed
     panel.stars.receive("a.fits", example_apstar().read_bytes())
-    panel.star.value = "gone.fits"
+    panel.list.table.chosen = "gone.fits#0"
     assert state.star == "a.fits"
     panel.row.value = "7"
     assert panel.row.value == "0"

@@ -210,8 +210,13 @@ class Screen:
 
     @property
     def star(self):
-        """The list of observed stars; its title is the one chosen."""
-        return self.page.get_by_label("star", exact=True)
+        """The row of the star on show, in the list of open stars."""
+        return self.stars.and_(self.page.locator('[aria-selected="true"]'))
+
+    @property
+    def stars(self):
+        """The rows of the list of open stars."""
+        return self.page.locator('table[aria-label="Open stars"] tbody tr')
 
     def pixels(self, figure: int = 0) -> int:
         return self.page.evaluate("(k) => window.deep.pixels(k)", figure)

@@ -23,12 +23,16 @@ def fit(screen):
     return screen
 
 
+def stars(screen):
+    return screen.page.locator('table[aria-label="Fitted stars"] tbody')
+
+
 def row(screen, name):
-    return screen.page.locator("tbody tr").filter(has_text=name)
+    return stars(screen).locator("tr").filter(has_text=name)
 
 
 def chosen(screen):
-    return screen.page.locator('tbody tr[aria-selected="true"] td').first
+    return stars(screen).locator('tr[aria-selected="true"] td').first
 
 
 def fitted(screen, n):
@@ -104,11 +108,11 @@ def test_a_star_goes_to_the_spectrum_page(fit):
     fit.button("Example").click()
     expect(chosen(fit)).to_have_text("2M19485057+5005279")
     expect(fit.button("Show in Spectrum")).to_be_enabled()
-    teff = fit.page.locator("tbody tr td.number").nth(1).inner_text().split(" ")[0]
+    teff = stars(fit).locator("tr td.number").nth(1).inner_text().split(" ")[0]
     fit.button("Show in Spectrum").click()
     expect(fit.box("T_eff")).to_be_visible()
     expect(fit.box("T_eff")).to_have_value(teff)
-    expect(fit.star).to_have_attribute("title", "2M19485057+5005279")
+    expect(fit.star).to_contain_text("2M19485057+5005279")
     expect(fit.button("Stop")).not_to_be_visible()
     before = fit.still(FLUX)
     fit.slider("T_eff").press("Shift+ArrowRight")
@@ -154,7 +158,7 @@ def test_rows_are_sorted_by_their_columns(fit):
     for name in ("b.txt", "a.txt", "c.txt"):
         fit.drop((name, b"no star"))
     expect(row(fit, "c.txt")).to_be_visible()
-    names = fit.page.locator("tbody tr td:first-child")
+    names = stars(fit).locator("tr td:first-child")
     expect(names).to_have_text(["b.txt", "a.txt", "c.txt"])
     title = fit.page.get_by_role("button", name="Sort by star", exact=True)
     title.click()

@@ -13,13 +13,18 @@ from spectrabridge.core.fitting import FitSettings
 from spectrabridge.core.io.apstar import example_apstar
 from spectrabridge.core.io.cell_text import column_texts
 from spectrabridge.core.io.table_formats import FORMATS
-from spectrabridge.explorer.fit import queue as fit_queue
-from spectrabridge.explorer.fit.fitted_star import FitPlan, fit_batch, fitters_of, read_file
 from spectrabridge.explorer.fit.page import FitPage
-from spectrabridge.explorer.fit.queue import FitQueue
 from spectrabridge.explorer.fit.residual_counts import EDGES, ResidualCounts, Spread
 from spectrabridge.explorer.fit.star_view import EVERY, ONE
 from spectrabridge.explorer.fit.tables import error, fits_bytes, label_rows, number, star_columns
+from spectrabridge.explorer.session.fitted_star import (
+    FitPlan,
+    fit_batch,
+    fitters_of,
+    read_file,
+    shown_labels,
+)
+from spectrabridge.explorer.session.star_fitting import StarFitting
 from spectrabridge.explorer.state.view_state import ViewState
 
 NAME = example_apstar().name
@@ -52,7 +57,7 @@ def page(bundle, fitted, monkeypatch):
         kinds = {k: v for k, v in fitted.fits.items() if k in plan.kinds}
         return [replace(s, stage="fitted", fits=kinds, shown=fitted.shown) for s in stars]
 
-    monkeypatch.setattr(FitPage, "_fit", fit)
+    monkeypatch.setattr(StarFitting, "fit", fit)
     page = FitPage(bundle)
     yield page
     page.close()
@@ -187,6 +192,7 @@ def test_all_stars_are_pooled(page, content):
     pooled = density.counts["adapted"].spread
     assert pooled.n == 2 * one.n
     assert (pooled.mean, pooled.std) == pytest.approx((one.mean, one.std))
+    page.state.fitted = "a.fits#0"
     page.receive("a.fits", b"damaged")
     assert density.counts["adapted"].n_stars == 1
     page.view.mode = ONE
@@ -226,18 +232,15 @@ def test_a_table_of_unreadable_files_can_be_saved(bundle):
     assert len(table) == 1
 
 
-def test_a_star_is_laid_over_the_model_without_its_continuum(bundle, fitted, content, page):
-    told = []
-    page._on_show = lambda labels, star: told.append((labels, star))
+def test_show_in_spectrum_shows_the_labels_of_the_star(content, page):
+    shown = []
+    page._on_show = lambda: shown.append(dict(page.state.labels))
     page.receive(NAME, content)
+    page.state.show(page.state.reference)
     page._show_on_spectrum()
-    labels, star = told[0]
-    assert labels["teff"] == round(float(fitted.best.labels[0, 0]))
-    model = bundle.model.adapt(fitted.best.labels[0]).reshape(-1)
-    good = star.spectra.ivar[0] > 0
-    gap = (star.spectra.flux[0] - model)[good]
-    own = (fitted.shown.flux[0] - fitted.best.model[0])[good]
-    assert np.median(np.abs(gap)) < 1.3 * np.median(np.abs(own))
+    assert shown == [shown_labels(page.star)]
+    page.state.undo()
+    assert page.state.labels["teff"] == page.state.reference[0]
 
 
 def test_the_page_follows_unit_theme_and_chip(bundle, content, page):
@@ -256,111 +259,6 @@ def test_files_that_do_not_arrive_get_a_row(page):
     page.drop.take_message({"name": "big.fits", "size": 10**10, "problem": "large"})
     assert texts(page.table.rows[0])[0] == "big.fits"
     assert "larger than 100 MB" in page.queue.stars["big.fits#0"].problem
-
-
-# ------------------------------------------------------------------------------ queue
-
-
-class Later:
-    """Runs what is published when the test says so, as a server's event loop would."""
-
-    def __init__(self):
-        self.functions = []
-
-    def __call__(self, function):
-        self.functions.append(function)
-
-    def run_until(self, condition, seconds=20):
-        import time
-
-        end = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < end, "the queue did not come so far"
-            if self.functions:
-                self.functions.pop(0)()
-            else:
-                time.sleep(0.005)
-
-
-def quick(fitted):
-    from dataclasses import replace
-
-    return lambda plan, stars: [
-        replace(s, stage="fitted", fits=fitted.fits, shown=fitted.shown) for s in stars
-    ]
-
-
-def stages(queue):
-    return [s.stage for s in queue.stars.values()]
-
-
-def test_stop_keeps_what_is_done_and_marks_the_rest(fitted, content, monkeypatch):
-    monkeypatch.setattr(fit_queue, "BATCH_STARS", 2)
-    later, fit = Later(), quick(fitted)
-    queue = FitQueue(fit, lambda: None)
-    queue.start(later)
-    for i in range(5):
-        queue.receive(f"{i}.fits", content, PLAN)
-    later.run_until(lambda: stages(queue).count("fitted") == 2)
-    # The next batch may be under way; it is kept too.
-    queue.stop()
-    later.run_until(lambda: not queue.progress.busy)
-    done = stages(queue).count("fitted")
-    assert done in (2, 4)
-    assert stages(queue).count("stopped") == 5 - done
-    assert all(s.problem for s in queue.stars.values() if s.stage == "stopped")
-    queue.fit_again(PLAN)
-    later.run_until(lambda: stages(queue).count("fitted") == 5)
-    queue.close()
-
-
-def test_a_file_dropped_again_while_it_is_fitted_wins(fitted, content):
-    later = Later()
-    queue = FitQueue(quick(fitted), lambda: None)
-    queue.start(later)
-    queue.receive("a.fits", content, PLAN)
-    later.run_until(lambda: stages(queue) == ["waiting"])
-    queue.receive("a.fits", b"damaged", PLAN)
-    later.run_until(lambda: stages(queue) == ["unreadable"])
-    later.run_until(lambda: not queue.progress.busy)
-    assert stages(queue) == ["unreadable"]
-    queue.close()
-
-
-def test_a_star_that_cannot_be_fitted_leaves_the_others_alone(content):
-    def fit(plan, stars):
-        raise ValueError("no")
-
-    queue = FitQueue(fit, lambda: None)
-    queue.receive("a.fits", content, PLAN)
-    assert stages(queue) == ["failed"]
-    assert "Something went wrong" in queue.stars["a.fits#0"].problem
-    assert not queue.progress.busy
-
-
-def test_too_many_stars_are_told(fitted, content, monkeypatch):
-    monkeypatch.setattr(fit_queue, "MAX_STARS", 1)
-    queue = FitQueue(quick(fitted), lambda: None)
-    queue.receive("a.fits", content, PLAN)
-    queue.receive("b.fits", content, PLAN)
-    assert stages(queue) == ["fitted", "unreadable"]
-    assert "a page keeps 1 stars" in queue.stars["b.fits#1"].problem
-
-
-def test_another_bundle_fits_the_stars_again(fitted, content):
-    old = FitQueue(quick(fitted), lambda: None)
-    old.receive("a.fits", content, PLAN)
-    stars, files = old.hand_over()
-    assert files == []
-    new = FitQueue(quick(fitted), lambda: None)
-    new.fit_again(PLAN, stars, anew=True)
-    assert stages(new) == ["fitted"]
-    later = Later()
-    held = FitQueue(quick(fitted), lambda: None)
-    held.start(later)
-    held.receive("b.fits", content, PLAN)
-    stars, files = held.hand_over()
-    assert [name for name, _ in files] == ["b.fits"] or [s.star.file for s in stars] == ["b.fits"]
 
 
 # ----------------------------------------------------------------------------- numbers

@@ -1,19 +1,18 @@
-"""The queue of the Fit page: files come in, fitted stars come out, in the background."""
+"""The queue of fits: stars that were read come in, fitted stars come out, in the background."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
-from pathlib import Path
 
-from ..session.background import Job
-from ..session.component import Component
-from ..session.messages import sentence_of
-from .fitted_star import FitPlan, FittedStar, read_file, unreadable
+from .background import Job
+from .component import Component
+from .fitted_star import FitPlan, FittedStar, unreadable
+from .messages import sentence_of
 
 BATCH_STARS = 4
 """Stars fitted at a time: a fit can be stopped after each batch."""
@@ -51,7 +50,7 @@ class Progress:
 
 
 class FitQueue(Component):
-    """Reads files and fits the stars in them, a batch at a time.
+    """Fits stars, a batch at a time.
 
     Parameters
     ----------
@@ -62,9 +61,9 @@ class FitQueue(Component):
 
     Notes
     -----
-    Before the start everything is done at once, by whoever calls. After it a job reads and
-    fits, and publishes under the document lock. Stars are only changed there, so components
-    may read :attr:`stars` without a lock.
+    Before the start everything is done at once, by whoever calls. After it a job fits, and
+    publishes under the document lock. Stars are only changed there, so components may read
+    :attr:`stars` without a lock.
     """
 
     def __init__(self, fit: Fit, on_change: Callable[[], None]) -> None:
@@ -74,11 +73,10 @@ class FitQueue(Component):
         self._fit = fit
         self._on_change = on_change
         self._lock = threading.Lock()
-        # A step reads one file or fits one batch, and returns what publishes it.
+        # A step fits one batch, and returns what publishes it.
         self._steps: Job[None, Callable[[], None] | None] = self.job(
             lambda _: self._step(), lambda _, show: self._show(show), "fits"
         )
-        self._files: list[tuple[int, str, bytes | Path, FitPlan]] = []
         self._waiting: list[tuple[FittedStar, FitPlan]] = []
         self._in_flight: set[int] = set()
         self._keep = True
@@ -86,8 +84,6 @@ class FitQueue(Component):
         self._done = self._total = 0
         self._pace: float | None = None
         self._reading = 0
-        self._forgotten = 0
-        self._at: tuple[str, bytes | Path] | None = None  # the file that is being read
 
     # ------------------------------------------------------------- from the page
 
@@ -95,30 +91,47 @@ class FitQueue(Component):
         """End after what is being done; nothing more is published."""
         super().close()
         with self._lock:
-            self._files.clear()
             self._waiting.clear()
 
-    def receive(self, name: str, content: bytes | Path, plan: FitPlan) -> None:
-        """Read a file and fit its stars."""
+    def expect(self) -> None:
+        """Count a file that is being read."""
         with self._lock:
             self._begin()
-            self._files.append((next(self._serial), name, content, plan))
             self._reading += 1
+        self._on_change()
+
+    def arrive(self, found: Sequence[FittedStar], plan: FitPlan) -> None:
+        """Take in the stars of a file that was read, and fit them; none is a file left out.
+
+        Those of an earlier file of its name go. After :meth:`stop` they are kept without fits
+        until another file is expected.
+        """
+        with self._lock:
+            self._reading = max(0, self._reading - 1)
+        if found:
+            self._add(list(found), next(self._serial), plan)
         self._go()
+
+    def add(self, star: FittedStar, plan: FitPlan) -> None:
+        """Fit one more spectrum of a file whose stars have arrived."""
+        with self._lock:
+            self._begin()
+            star = replace(star, stage="waiting", serial=next(self._serial))
+            self.stars[star.key] = star
+            # It has been asked for just now: it is first.
+            self._waiting.insert(0, (star, plan))
+            self._total += 1
+        self._go()
+
+    def first(self, key: str) -> None:
+        """Fit a star before all others that wait."""
+        with self._lock:
+            self._waiting.sort(key=lambda waiting: waiting[0].key != key)
 
     def refuse(self, name: str, sentence: str) -> None:
         """Keep a row for a file that did not arrive."""
         self._add([unreadable(name, sentence)], next(self._serial), None)
         self._on_change()
-
-    def hand_over(self) -> tuple[list[FittedStar], list[tuple[str, bytes | Path]]]:
-        """End, and return the stars and the files that are not read yet."""
-        with self._lock:
-            files = [(name, content) for _, name, content, _ in self._files]
-            if self._at is not None:
-                files.insert(0, self._at)
-        self.close()
-        return list(self.stars.values()), files
 
     def fit_again(
         self, plan: FitPlan, stars: Iterable[FittedStar] | None = None, anew: bool = False
@@ -167,10 +180,8 @@ class FitQueue(Component):
     def clear(self) -> None:
         """Forget all stars."""
         with self._lock:
-            self._files.clear()
             self._waiting.clear()
             self._done = self._total = self._reading = 0
-            self._forgotten = next(self._serial)
         self.stars.clear()
         self._on_change()
 
@@ -188,7 +199,7 @@ class FitQueue(Component):
     def _begin(self) -> None:
         """Count anew when everything before is done; called with the lock held."""
         self._keep = True
-        if not self._files and not self._waiting and not self._in_flight and not self._reading:
+        if not self._waiting and not self._in_flight and not self._reading:
             self._done = self._total = 0
 
     def _go(self) -> None:
@@ -203,19 +214,10 @@ class FitQueue(Component):
             self._steps.submit(None)
 
     def _step(self) -> Callable[[], None] | None:
-        """Read a file, or else fit a batch; return what publishes it, None without either."""
+        """Fit a batch; return what publishes it, None without one."""
         with self._lock:
-            file = self._files.pop(0) if self._files else None
-            batch = [] if file else self._next_batch()
+            batch = self._next_batch()
             self._in_flight = {star.serial for star, _ in batch}
-            self._at = file[1:3] if file else None
-        if file:
-            serial, name, content, plan = file
-            try:
-                found = read_file(name, content)
-            except Exception as problem:  # a row must come of every file
-                found = [unreadable(name, sentence_of(problem))]
-            return partial(self._read, found, serial, plan)
         if not batch:
             return None
         started = time.monotonic()
@@ -239,14 +241,6 @@ class FitQueue(Component):
         return batch
 
     # ------------------------------------------------- where stars may be changed
-
-    def _read(self, found: list[FittedStar], serial: int, plan: FitPlan) -> None:
-        with self._lock:
-            self._at = None
-            self._reading = max(0, self._reading - 1)
-            if serial < self._forgotten:
-                return
-        self._add(found, serial, plan)
 
     def _add(self, found: list[FittedStar], serial: int, plan: FitPlan | None) -> None:
         """Take in the stars of a file; those of an earlier file of its name go."""

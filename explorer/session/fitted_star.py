@@ -1,4 +1,4 @@
-"""Stars on the Fit page: what was read of a file, and what a fit made of it."""
+"""Stars of a session: what was read of a file, and what a fit made of it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,18 @@ from ...core.fitting.settings import FitSettings, Kind
 from ...core.fitting.star_fits import SPECTRA, StarFits, fit_stars, fitters
 from ...core.fitting.stars import Star, first_spectra, read_stars
 from ...core.spectra import Spectra
-from ..session.messages import sentence_of
+from ..state.label_text import decimals
+from .messages import sentence_of
 
 Stage = Literal["waiting", "fitted", "stopped", "failed", "unreadable"]
 """How far a star has come."""
 
 KINDS: tuple[Kind, ...] = tuple(SPECTRA)
 """Fits in the order in which they are shown: raw, adapted."""
+
+
+UNTRUSTED = frozenset({"unreadable", "not_fitted", "not_converged"})
+"""Flags of fits whose labels move no sliders; others say what is doubtful about the labels."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,26 @@ class FittedStar:
         """True if there are labels to show."""
         return self.best is not None and bool(self.best.fitted[0])
 
+    @property
+    def trusted(self) -> bool:
+        """True if its labels are worth showing: there are some, and the fit came to an end."""
+        best = self.best
+        return (
+            self.stage == "fitted"
+            and best is not None
+            and self.fitted
+            and bool(np.isfinite(best.labels[0]).all())
+            and not UNTRUSTED.intersection(best.flags[0])
+        )
+
+
+def arrived(stars: Iterable[Star]) -> list[FittedStar]:
+    """Return stars that were read, as they wait for their fits."""
+    return [
+        FittedStar(star, "unreadable" if star.error else "waiting", problem=star.error)
+        for star in stars
+    ]
+
 
 def read_file(name: str, content: bytes | Path) -> list[FittedStar]:
     """Read the stars of a file; one that cannot be read becomes a star that says why."""
@@ -93,10 +118,7 @@ def read_file(name: str, content: bytes | Path) -> list[FittedStar]:
         stars = read_stars([(name, content)], apart=True)
     except Exception as problem:
         return [unreadable(name, sentence_of(problem))]
-    return [
-        FittedStar(star, "unreadable" if star.error else "waiting", problem=star.error)
-        for star in stars
-    ]
+    return arrived(stars)
 
 
 def unreadable(name: str, sentence: str, row: int = 0) -> FittedStar:
@@ -185,6 +207,17 @@ def collected(stars: Iterable[FittedStar], model: Model) -> StarFits:
         ),
         {kind: _joined([of(s, kind) for s in every]) for kind in kinds},
     )
+
+
+def shown_labels(star: FittedStar) -> dict[str, float]:
+    """Return the labels of a fitted star, rounded as they are shown."""
+    best = star.best
+    if best is None:
+        return {}
+    return {
+        label.name: round(float(value), decimals(label))
+        for label, value in zip(best.label_set.labels, best.labels[0], strict=True)
+    }
 
 
 def without_continuum(star: FittedStar, model: Model) -> Spectra | None:
