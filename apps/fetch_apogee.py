@@ -60,7 +60,7 @@ def _list(
 @click.argument("ids", nargs=-1)
 @click.option(
     "--release",
-    type=click.Choice(["dr17", "dr14"]),
+    type=click.Choice(["dr20", "dr19", "dr17", "dr14"]),
     help="Data release.  [default: that of the catalogue, else dr17]",
 )
 @click.option("--catalogue", type=_FILE, help="Local allStar file, which tells where stars are.")
@@ -83,10 +83,10 @@ def _list(
 )
 @click.option(
     "--product",
-    type=click.Choice(["apStar", "aspcapStar"]),
-    default="apStar",
-    show_default=True,
-    help="apStar: combined and single visits; aspcapStar: normalised, with the survey's fit.",
+    type=click.Choice(["apStar", "aspcapStar", "mwmStar", "mwmVisit", "astraStarASPCAP"]),
+    help="apStar: combined and single visits; aspcapStar: normalised, with the survey's fit (both "
+    "dr14, dr17); mwmStar: combined; mwmVisit: single visits; astraStarASPCAP: labels and model.  "
+    "[default: apStar, since dr19 mwmStar]",
 )
 @click.option(
     "--out", type=FOLDER, default=Path("apogee"), show_default=True, help="Folder for the files."
@@ -127,7 +127,7 @@ def fetch_apogee_command(
     field: str,
     location: int | None,
     telescope: str | None,
-    product: str,
+    product: str | None,
     out: Path,
     workers: int,
     retries: int,
@@ -139,14 +139,16 @@ def fetch_apogee_command(
 ) -> None:
     """Fetch spectra of stars from SDSS's public archive.
 
-    IDS are APOGEE ids such as 2M00004994+1621552. A catalogue tells where they are; without
-    one say it by --field and --telescope (dr17) or --location (dr14). With --query and no
-    IDS, all stars of the catalogue that match are fetched.
+    IDS are APOGEE ids such as 2M00004994+1621552, or numbers of SDSS-V such as 60000001, which
+    alone tell where dr19 and dr20 keep a star. For APOGEE ids a catalogue tells it; without one
+    say it by --field and --telescope (dr17) or --location (dr14). With --query and no IDS, all
+    stars of the catalogue that match are fetched.
 
     What is complete in the folder is not fetched again, and an interrupted file goes on where
     it stopped: give the same command again. Exit code 1 means that some files failed.
     """
     from ..core.archive.address import require_safe_url
+    from ..core.archive.apogee import default_product
     from ..core.archive.download import download
     from ..core.archive.remote_file import UnreachableError
 
@@ -168,8 +170,9 @@ def fetch_apogee_command(
         catalogue = _catalogue(release or "dr17", out, server, dry_run, settings)
 
     files, lost, release = _files(
-        ids, catalogue, release, query, limit, seed, field, location, telescope, product
+        ids, catalogue, release, query, limit, seed, field, location, telescope, product or ""
     )
+    product = product or default_product(release)
     head: dict[str, Any] = {"release": release, "product": product, "out": str(out)}
     if dry_run:
         _list(head, files, lost, server, as_json)
@@ -216,6 +219,13 @@ def _require_usage(
             if query
             else "Say which stars: give IDS, or --catalogue with --query."
         )
+    if release in ("dr19", "dr20"):
+        if field or location is not None or telescope:
+            raise click.UsageError(
+                f"{release} finds a star by its sdss_id alone; leave --field, --location and "
+                "--telescope away."
+            )
+        return
     if release == "dr17" and not (field and telescope):
         raise click.UsageError(
             "Without a catalogue, dr17 needs --field and --telescope of the stars."

@@ -1,4 +1,4 @@
-"""Where SDSS's public archive keeps the APOGEE spectra of data releases 14 and 17.
+"""Where SDSS's public archive keeps the APOGEE spectra of data releases 14, 17, 19 and 20.
 
 Paths are those of the Science Archive Server (SAS), https://data.sdss.org/sas, and were
 compared with the path tables that SDSS and others publish:
@@ -22,7 +22,10 @@ compared with the path tables that SDSS and others publish:
 - Catalogues: ``allStarLite-dr17-synspec_rev1.fits`` beside the aspcapStar folders, and
   ``allStar-l31c.2.fits``, from the same downloader.
 
-An APOGEE id alone names no file: field and telescope come from an allStar catalogue.
+- DR19 and DR20: see :mod:`.astra`.
+
+An APOGEE id alone names no file: field and telescope come from an allStar catalogue, and since
+DR19 the star's number, ``sdss_id``.
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from ..errors import ArchiveError
+from . import astra
 from .remote_file import RemoteFile
 
 SERVER = "https://data.sdss.org/sas"
@@ -45,6 +49,9 @@ _CATALOGUES = {
     "dr14": "dr14/apogee/spectro/redux/r8/stars/l31c/l31c.2/allStar-l31c.2.fits",
     "dr17": "dr17/apogee/spectro/aspcap/dr17/synspec_rev1/allStarLite-dr17-synspec_rev1.fits",
 }
+RELEASES = (*_CATALOGUES, *astra.VERSIONS)
+"""Releases whose paths are known."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+()\-]*")  # of a star or field, so of a folder
 _STAR_FILE = re.compile(r"a[ps]Star(C?)-(r\d+|dr\d+)-.+\.fits")
 
@@ -56,7 +63,7 @@ class ArchiveStar:
     Parameters
     ----------
     id : str
-        APOGEE_ID, such as 2M00004994+1621552.
+        APOGEE_ID, such as 2M00004994+1621552; or ``sdss_id``, such as 60000001.
     telescope : str
         One of :data:`TELESCOPES`.
     field : str, optional
@@ -65,6 +72,10 @@ class ArchiveStar:
         Number of the field, LOCATION_ID; needed for DR14 except for apo1m.
     file : str, optional
         Name of the apStar file, if the catalogue gives it.
+    sdss_id : int, optional
+        Number of the star in SDSS-V; needed since DR19, unless `id` is that number.
+    v_astra : str, optional
+        Version of Astra that the catalogue is from, if it is of DR19 or later.
     """
 
     id: str
@@ -72,10 +83,16 @@ class ArchiveStar:
     field: str = ""
     location: int | None = None
     file: str = ""
+    sdss_id: int | None = None
+    v_astra: str = ""
 
     @property
     def release(self) -> str:
-        """The release that `file` is from: dr14, dr17, or empty if unknown or another."""
+        """The release that the catalogue is of; empty if that is unknown or another."""
+        for release, version in astra.VERSIONS.items():
+            # The last digit counts repairs of one release.
+            if self.v_astra.rpartition(".")[0] == version.rpartition(".")[0]:
+                return release
         found = _STAR_FILE.fullmatch(self.file)
         return _VERSIONS.get(found.group(2), "") if found else ""
 
@@ -115,7 +132,12 @@ class ArchiveFile:
         return RemoteFile(self.url(server), self.name)
 
 
-def star_file(star: ArchiveStar, release: str = "dr17", product: str = "apStar") -> ArchiveFile:
+def default_product(release: str) -> str:
+    """Return the product of a release that holds the combined spectrum."""
+    return "mwmStar" if release in astra.VERSIONS else "apStar"
+
+
+def star_file(star: ArchiveStar, release: str = "dr17", product: str = "") -> ArchiveFile:
     """Return where the archive keeps a spectrum of a star.
 
     Parameters
@@ -123,10 +145,12 @@ def star_file(star: ArchiveStar, release: str = "dr17", product: str = "apStar")
     star : ArchiveStar
         The star.
     release : str, optional
-        ``dr17`` or ``dr14``.
+        One of :data:`RELEASES`.
     product : str, optional
-        ``apStar`` (flux, combined and single visits; asStar for lco25m) or
-        ``aspcapStar`` (normalised flux and the survey's own fit).
+        DR14 and DR17: ``apStar`` (flux, combined and single visits; asStar for lco25m) or
+        ``aspcapStar`` (normalised flux and the survey's own fit). DR19 and DR20: ``mwmStar``
+        (combined), ``mwmVisit`` (single visits) or ``astraStarASPCAP`` (labels and model).
+        The first of them if not given.
 
     Returns
     -------
@@ -139,6 +163,20 @@ def star_file(star: ArchiveStar, release: str = "dr17", product: str = "apStar")
         If the star lacks what the path needs, or is of another release.
     """
     _require_release(release)
+    product = product or default_product(release)
+    if star.v_astra and star.release != release:
+        raise ArchiveError(
+            f"Expected a star of {release}; the catalogue is of Astra {star.v_astra} for "
+            f"{star.id}. Take the catalogue of the release that is asked for."
+        )
+    if release in astra.VERSIONS:
+        number = astra.sdss_id_of(star.id) if star.sdss_id is None else star.sdss_id
+        if number is None:
+            raise ArchiveError(
+                f"{star.id}: {release.upper()} sorts stars by number; give its sdss_id, such as "
+                "60000001, or the astraAllStarASPCAP catalogue of the release."
+            )
+        return ArchiveFile(astra.star_path(release, product, number), star.id)
     if product not in ("apStar", "aspcapStar"):
         raise ArchiveError(f"Expected product apStar or aspcapStar; found {product}.")
     _require_name(star.id, "an APOGEE id such as 2M00004994+1621552")
@@ -162,9 +200,12 @@ def catalogue_file(release: str = "dr17") -> ArchiveFile:
     Parameters
     ----------
     release : str, optional
-        ``dr17`` (allStarLite, a table of 1 GB and more) or ``dr14`` (allStar).
+        ``dr17`` (allStarLite, a table of 1 GB and more), ``dr14`` (allStar), ``dr19`` or
+        ``dr20`` (astraAllStarASPCAP; that of DR19 is compressed).
     """
     _require_release(release)
+    if release in astra.VERSIONS:
+        return ArchiveFile(astra.catalogue_path(release))
     return ArchiveFile(_CATALOGUES[release])
 
 
@@ -220,5 +261,7 @@ def _require_name(name: str, what: str) -> str:
 
 
 def _require_release(release: str) -> None:
-    if release not in _CATALOGUES:
-        raise ArchiveError(f"Expected release dr14 or dr17; found {release}.")
+    if release not in RELEASES:
+        raise ArchiveError(
+            f"Expected release {', '.join(RELEASES[:-1])} or {RELEASES[-1]}; found {release}."
+        )

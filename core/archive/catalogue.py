@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from ..errors import ArchiveError
 from ..files import understood
 from ..files.fits_layout import open_large_fits
+from ..files.regular import GZIP_START
 from .apogee import ArchiveStar
+from .astra import sdss_id_of
 from .fits_check import check_fits
 
 FILLER = -9990.0
@@ -109,9 +111,11 @@ def find_stars(
     Parameters
     ----------
     catalogue : path
-        An allStar or allStarLite FITS file of data release 14 or 17.
+        An allStar or allStarLite FITS file of data release 14 or 17, or astraAllStarASPCAP of
+        19 or 20, not compressed.
     ids : iterable of str, optional
-        APOGEE ids; all stars if not given. Those not in the catalogue are left out.
+        APOGEE ids, or numbers of stars (``sdss_id``) since DR19; all stars if not given. Those
+        not in the catalogue are left out.
     query : str, optional
         See :func:`parse_query`; names are columns of the catalogue in any case, and
         ``Fe`` stands for FE_H. Stars without a value (NaN, -9999) never match.
@@ -134,11 +138,10 @@ def find_stars(
     """
     comparisons = parse_query(query) if query.strip() else ()
     with _opened(Path(catalogue)) as table:
-        star_ids = table.text("APOGEE_ID")
+        wanted = None if ids is None else list(dict.fromkeys(i.strip() for i in ids))
+        star_ids = table.star_ids(wanted or ())
         keep = star_ids != ""
-        wanted = None
-        if ids is not None:
-            wanted = list(dict.fromkeys(i.strip() for i in ids))
+        if wanted is not None:
             keep &= np.isin(star_ids, wanted)
         for comparison in comparisons:
             keep &= table.matches(comparison)
@@ -190,6 +193,21 @@ class _Catalogue:
             raise ArchiveError(f"{self._name} has no column {name}; {text}{more}.")
         return np.asarray(self._data.field(self.names[key]))
 
+    def star_ids(self, wanted: Iterable[str] = ()) -> NDArray[np.str_]:
+        """Return the name of each row's star; empty where it has none.
+
+        Since DR19 that is ``obj``, the APOGEE id, else the number of the star; of stars that are
+        asked for by their number it is the number.
+        """
+        if "APOGEE_ID" in self.names:
+            return self.text("APOGEE_ID")
+        numbers = self.column("SDSS_ID").astype(np.int64)
+        texts = np.where(numbers > 0, numbers.astype(str), "")
+        named = self.text("OBJ") if "OBJ" in self.names else texts
+        asked = np.isin(texts, [w for w in wanted if sdss_id_of(w) is not None])
+        out: NDArray[np.str_] = np.where((named == "") | asked, texts, named)
+        return out
+
     def text(self, name: str, rows: NDArray[np.int64] | None = None) -> NDArray[np.str_]:
         """Return a column of text without spaces at the ends."""
         values = self.column(name)
@@ -235,10 +253,10 @@ class _Catalogue:
 
     def stars(self, star_ids: NDArray[np.str_], rows: NDArray[np.int64]) -> list[ArchiveStar]:
         """Return rows as stars."""
-        if not ({"FIELD", "LOCATION_ID"} & set(self.names)):
+        if not ({"FIELD", "LOCATION_ID", "SDSS_ID"} & set(self.names)):
             raise ArchiveError(
                 f"{self._name} has neither FIELD nor LOCATION_ID, which tell where spectra are. "
-                "Take an allStar catalogue of DR14 or DR17 as released."
+                "Take an allStar catalogue as released."
             )
         n = len(rows)
         empty = np.full(n, "")
@@ -252,10 +270,24 @@ class _Catalogue:
         else:
             # Before DR13 the catalogue had no such column; the 1 m has location 1 there.
             telescopes = np.array(["apo1m" if v == 1 else "apo25m" for v in locations])
+        numbers: list[int | None] = [None] * n
+        versions = empty
+        if "SDSS_ID" in self.names:
+            numbers = [int(v) for v in self.column("SDSS_ID")[rows]]
+            versions = self._versions(rows)
         return [
-            ArchiveStar(str(star_ids[r]), str(t), str(f), v, str(name))
-            for r, t, f, v, name in zip(rows, telescopes, fields, locations, files, strict=True)
+            ArchiveStar(str(star_ids[r]), str(t), str(f), v, str(name), number, str(version))
+            for r, t, f, v, name, number, version in zip(
+                rows, telescopes, fields, locations, files, numbers, versions, strict=True
+            )
         ]
+
+    def _versions(self, rows: NDArray[np.int64]) -> NDArray[np.str_]:
+        """Return the version of Astra of some rows: the file's name tells it, else a column."""
+        found = re.match(r"astraAllStar[A-Za-z]+-(\d+\.\d+\.\d+)", self._name)
+        if found:
+            return np.full(len(rows), found.group(1))
+        return self.text("V_ASTRA", rows) if "V_ASTRA" in self.names else np.full(len(rows), "")
 
 
 @contextmanager
@@ -267,6 +299,12 @@ def _opened(path: Path) -> Iterator[_Catalogue]:
         raise ArchiveError(f"There is no catalogue {path}.")
     if path.is_dir():
         raise ArchiveError(f"Expected an allStar FITS file; {path} is a folder.")
+    with path.open("rb") as start:
+        if start.read(2) == GZIP_START:
+            raise ArchiveError(
+                f"{path.name} is compressed, and only some columns of it are read. Unpack it with "
+                "gunzip and give the unpacked file."
+            )
     check_fits(path)  # a map of a file that ends early would fail anywhere
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -275,10 +313,11 @@ def _opened(path: Path) -> Iterator[_Catalogue]:
         with hdus, understood(path.name, "an allStar catalogue", ArchiveError, "Fetch it again."):
             for hdu in hdus:
                 columns = hdu.columns.names if isinstance(hdu, fits.BinTableHDU) else []
-                if "APOGEE_ID" in {c.upper() for c in columns}:
+                # ASPCAP leaves the table of BOSS empty.
+                if {"APOGEE_ID", "SDSS_ID"} & {c.upper() for c in columns} and len(hdu.data):
                     yield _Catalogue(hdu.data, path.name)
                     return
             raise ArchiveError(
                 f"Expected an allStar catalogue, a table with the column APOGEE_ID; {path.name} "
-                "has none."
+                "has none with a star."
             )

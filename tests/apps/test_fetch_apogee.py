@@ -279,3 +279,19 @@ def test_help_is_quick() -> None:
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
     assert "Usage" in CliRunner().invoke(PROGRAM, ["fetch-apogee", "--help"]).output
+
+
+def test_sdss_v_by_number(server: Any) -> None:
+    star = "dr19/spectro/astra/0.6.0/spectra/star/00/01/mwmStar-0.6.0-60000001.fits"
+    visit = "dr20/spectro/astra/0.8.1/spectra/visit/00/01/mwmVisit-0.8.1-60000001.fits"
+    server.files |= {star: archive_server.fits_bytes(), visit: archive_server.fits_bytes()}
+    result = run(server, "60000001", "--release", "dr19", "--json")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["product"] == "mwmStar"
+    visits = ["--release", "dr20", "--product", "mwmVisit"]
+    assert run(server, "60000001", *visits).exit_code == 0
+    assert server.paths() == [star, visit]
+    wrong = run(server, IDS[0], "--release", "dr19")
+    assert "give its sdss_id" in line_of(wrong)
+    needless = run(server, "60000001", "--release", "dr20", "--field", "N7789")
+    assert needless.exit_code == 2 and "sdss_id alone" in needless.stderr

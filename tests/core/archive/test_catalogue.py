@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -206,3 +207,39 @@ def test_damaged_headers_are_said_in_a_sentence(tmp_path: Path, card: str, value
     path.write_bytes(content[: at + 10] + value.rjust(20).encode() + content[at + 30 :])
     with pytest.raises((ArchiveError, DownloadError), match=r"allStar\.fits"):
         find_stars(path, query="teff<5000")
+
+
+# SDSS-V
+
+
+def astra_catalogue(path: Path) -> Path:
+    """An astraAllStarASPCAP table; the first table, of BOSS, is empty."""
+    columns = [
+        fits.Column("sdss_id", "K", array=[60000001, 60000002, 60000003, 60000003]),
+        fits.Column("obj", "19A", array=["2M01", "", "2M03", "2M03"]),
+        fits.Column("telescope", "6A", array=["apo25m", "lco25m", "apo25m", "lco25m"]),
+        fits.Column("teff", "E", array=[4500.0, 5200.0, 4100.0, np.nan]),
+        fits.Column("snr", "E", array=[100.0, 50.0, 60.0, 80.0]),
+    ]
+    boss = fits.BinTableHDU.from_columns([fits.Column(c.name, c.format) for c in columns], nrows=0)
+    table = fits.BinTableHDU.from_columns(columns)
+    fits.HDUList([fits.PrimaryHDU(), boss, table]).writeto(path)
+    return path
+
+
+def test_stars_of_sdss_v_by_either_name(tmp_path: Path) -> None:
+    path = astra_catalogue(tmp_path / "astraAllStarASPCAP-0.6.0.fits")
+    assert found(path) == ["2M01", "60000002", "2M03"]
+    assert found(path, query="teff<5000") == ["2M01", "2M03"]
+    one, other, third = find_stars(path, ["60000003", "2M01", "60000002"])
+    assert (one.id, one.sdss_id, other.id, third.id) == ("60000003", 60000003, "2M01", "60000002")
+    assert one.release == "dr19"
+    assert star_file(other, "dr19").name == "mwmStar-0.6.0-60000001.fits"
+
+
+def test_a_compressed_catalogue_is_to_be_unpacked(tmp_path: Path) -> None:
+    plain = astra_catalogue(tmp_path / "astraAllStarASPCAP-0.6.0.fits")
+    packed = tmp_path / "astraAllStarASPCAP-0.6.0.fits.gz"
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    with pytest.raises(ArchiveError, match="Unpack it with gunzip"):
+        find_stars(packed)
