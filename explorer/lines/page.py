@@ -25,7 +25,7 @@ from .candidate_table import Filters, candidate_rows, filter_options, next_open,
 from .candidate_view import CandidateView
 from .export_buttons import VettingExports
 from .measured_star import MeasuredStar
-from .text import agreement_html, candidate_card, progress_words
+from .text import agreement_html, candidate_card, progress_words, undone_words
 from .vetting_bar import VettingBar
 from .vetting_panel import VettingPanel
 from .vetting_session import VettingSession, user_name
@@ -105,7 +105,7 @@ class LinesPage(Component, pn.viewable.Viewer):
             vetter=self.state.vetter, visible=False, sizing_mode="stretch_width", margin=0
         )
         self.bar.param.watch(self._vetter_typed, "vetter")
-        self.bar.param.watch(self._show_all, ["element", "kind", "status", "least"])
+        self.bar.param.watch(self._filtered, ["element", "kind", "status", "least"])
         self.panel = VettingPanel(visible=False, sizing_mode="stretch_width", margin=(8, 0, 0, 0))
         self.panel.on_message = self.receive
         self.exports = self.own(VettingExports(self.bundle))
@@ -233,6 +233,8 @@ class LinesPage(Component, pn.viewable.Viewer):
             self.panel.problem = sentence_of(problem)
         else:
             self.panel.problem = ""
+            if do != "undo":
+                self.panel.said = ""
             self._show_all()
 
     def _decide(
@@ -259,11 +261,12 @@ class LinesPage(Component, pn.viewable.Viewer):
                 self._show_card()
 
     def _undo(self, verdicts: VettingSession) -> None:
+        before = dict(verdicts.decisions)
         undone = verdicts.undo()
-        if undone is None:
-            raise LinesError(f"There is nothing to undo for {verdicts.vetter}.")
-        if undone.candidate in verdicts.by_id:
-            self.state.feature = undone.candidate
+        candidate = verdicts.by_id.get(undone.candidate)
+        if candidate is not None:
+            self.state.feature = candidate.id
+            self.panel.said = undone_words(before.get(candidate.id), undone, candidate, self.state)
         self._show_card()
 
     def _written(self, candidate: Candidate) -> None:
@@ -323,6 +326,13 @@ class LinesPage(Component, pn.viewable.Viewer):
         self.exports.use(verdicts)
         if verdicts.problem:
             self.panel.problem = verdicts.problem
+
+    def _filtered(self, *_: object) -> None:
+        """Show the candidates that are wanted, and go to the first of them."""
+        self._show_all()
+        order = self.order
+        if order and self.state.feature not in order:
+            self.state.feature = order[0]
 
     def _remember_place(self) -> None:
         order = self.order

@@ -49,6 +49,18 @@ def candidate_card(
     }
 
 
+def undone_words(
+    before: Decision | None, after: Decision, candidate: Candidate, state: ViewState
+) -> str:
+    """Return what was taken back of a candidate, and what counts again."""
+    at = float(convert(candidate.wavelength, state.unit, state.medium))
+    where = f"{at:.{DIGITS[state.unit]}f} {UNIT_SYMBOLS[state.unit]}"
+    was, now = status_of(before), status_of(after)
+    if was != now:
+        return f"Undone: {was} at {where}, now {now}."
+    return f"Undone: words about {where}."
+
+
 def _colour(name: str) -> str:
     return element_colour(name) or OTHER_ELEMENT
 

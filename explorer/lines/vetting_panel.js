@@ -185,6 +185,8 @@ export function render({model}) {
   const take_back = button("Undo", "Z", undo, "Take back your last change: key z")
   const trouble = make("div", "trouble")
   trouble.setAttribute("role", "alert")
+  const done = make("div", "note")
+  done.setAttribute("role", "status")
   const note = make("div", "note")
   const help = button("Keys", "?", () => open_help(), "Show the keys: ?")
   help.classList.add("plain")
@@ -211,7 +213,7 @@ export function render({model}) {
 
   box.append(
     make("div", "head", title, badge), facts, answers, words,
-    make("div", "verdicts", ...verdicts, take_back), trouble,
+    make("div", "verdicts", ...verdicts, take_back), trouble, done,
     make("div", "foot", note, help), dialog)
 
   // ---------------------------------------------------------------------- filling
@@ -280,6 +282,10 @@ export function render({model}) {
     }
     fill()
   }
+  const report = () => {
+    done.textContent = model.said
+    done.hidden = !model.said
+  }
   const remark = () => { note.innerHTML = model.note }
 
   // ------------------------------------------------------------------------- keys
@@ -336,8 +342,10 @@ export function render({model}) {
   model.on("stored", told)
   model.on("answered", answered)
   model.on("note", remark)
+  model.on("said", report)
   draw()
   tell()
+  report()
   remark()
   return box
 }

@@ -23,6 +23,7 @@ class VettingPanel(BrowserComponent):
         default={}, doc="What is shown: id, title, status, facts, answers, element, comment."
     )
     problem = param.String(default="", doc="Why something was not kept, empty if all was.")
+    said = param.String(default="", doc="What was done, such as what was taken back.")
     stored = param.List(
         default=[], doc="Id of the candidate last written about, and a number that grows."
     )

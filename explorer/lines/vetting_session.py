@@ -6,7 +6,7 @@ import getpass
 from pathlib import Path
 from typing import Any
 
-from ...core.errors import SpectrabridgeError
+from ...core.errors import LinesError, SpectrabridgeError
 from ...core.lines import Candidate, Candidates
 from ...core.vetting import Decision, Vetting, default_vetting_path, open_vetting
 from ...core.vetting.agreement import Agreement, compare
@@ -53,6 +53,8 @@ class VettingSession:
         self._given = path is not None
         self._file: Vetting | None = None
         self._version = -1
+        self._changes = 0  # that were made here and are not taken back
+        self._warned = False
         self.problem = ""
         self.decisions: dict[str, Decision] = {}
         self._open(begin=self._given)
@@ -101,20 +103,33 @@ class VettingSession:
             If it cannot be kept; nothing has changed then.
         """
         decision = self._writable().decide(candidate, self.vetter, **said)
+        self._changes += 1
+        self._warned = False
         self.refresh()
         return decision
 
-    def undo(self) -> Decision | None:
-        """Take back the vetter's last change; return what counts again, None if there is none.
+    def undo(self) -> Decision:
+        """Take back the vetter's last change; return what counts again.
+
+        Changes from before this session are taken back when it is asked for a second time.
 
         Raises
         ------
         LinesError
-            If that cannot be kept.
+            If there is nothing to take back, nothing of this session, or that cannot be kept.
         """
         if self._file is None and not self.path.exists():
-            return None
+            raise LinesError(f"There is nothing to undo for {self.vetter}.")
+        if not self._changes and not self._warned:
+            self._warned = True
+            raise LinesError(
+                "Nothing that was said on this page is left to undo. Undo once more takes back "
+                f"what {self.vetter} said before."
+            )
         decision = self._writable().undo(self.vetter)
+        if decision is None:
+            raise LinesError(f"There is nothing to undo for {self.vetter}.")
+        self._changes = max(0, self._changes - 1)
         self.refresh()
         return decision
 
@@ -122,6 +137,7 @@ class VettingSession:
         """Let somebody else decide from now on."""
         self.vetter = name
         self._version = -1
+        self._changes, self._warned = 0, False
         self.refresh()
 
     # ------------------------------------------------------------------- reading

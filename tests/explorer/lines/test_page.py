@@ -169,9 +169,50 @@ def test_undo_goes_back_to_what_was_undone(page, candidates, file):
     page.receive({"do": "undo"})
     assert page.state.feature == candidates[1].id
     assert list(stored(file, candidates)) == [candidates[0].id]
+    assert page.panel.said.startswith("Undone: unsure at 1")
+    assert page.panel.said.endswith(", now open.")
     page.receive({"do": "undo"})
+    assert page.panel.said.startswith("Undone: rejected at 1")
+    page.receive({"do": "undo"})
+    assert "Nothing that was said on this page is left to undo" in page.panel.problem
     page.receive({"do": "undo"})
     assert "nothing to undo for ann" in page.panel.problem
+
+
+def test_what_was_said_before_is_undone_when_asked_twice(model, state, candidates, file):
+    state.vetter = "ann"
+    for status in ("accepted", "unsure"):
+        page = LinesPage(LinesBundle(model=model), state, None, file, candidates)
+        decide(page, candidates[0], status, comment="a blend")
+        page.close()
+    page = LinesPage(LinesBundle(model=model), state, None, file, candidates)
+    page.receive({"do": "undo"})
+    assert "Undo once more takes back what ann said before" in page.panel.problem
+    assert stored(file, candidates)[candidates[0].id].status == "unsure"
+    page.receive({"do": "undo"})
+    assert page.panel.problem == ""
+    assert page.panel.said.startswith("Undone: unsure at 1")
+    assert page.panel.said.endswith(", now accepted.")
+    assert stored(file, candidates)[candidates[0].id].status == "accepted"
+    # Something new comes first again.
+    decide(page, candidates[1], "rejected")
+    assert page.panel.said == ""
+    page.receive({"do": "undo"})
+    page.receive({"do": "undo"})
+    assert "left to undo" in page.panel.problem
+    assert list(stored(file, candidates)) == [candidates[0].id]
+    page.close()
+
+
+def test_a_filter_goes_to_its_first_match(page, candidates):
+    page.state.feature = candidates[0].id
+    other = next(c for c in candidates if c.kind != candidates[0].kind)
+    page.bar.kind = other.kind
+    assert page.state.feature == other.id == page.panel.candidate["id"]
+    page.bar.kind = ""
+    assert page.state.feature == other.id, "it stays where it is in the table"
+    page.bar.least = 1e9
+    assert page.order == [] and page.state.feature == other.id
 
 
 @pytest.mark.parametrize("message", [{"do": "decide", "status": "accepted"}, {"do": "dance"}])
