@@ -100,6 +100,12 @@ if TYPE_CHECKING:
     help="Windows to fit or to leave out: columns use (include, exclude), from, to, and medium.",
 )
 @click.option(
+    "--bad-bits",
+    metavar="LIST",
+    help="Bits of APOGEE's pixel mask that are bad, by number or name, or none.  "
+    "[default: 0-7, 12, 14]",
+)
+@click.option(
     "--out",
     type=OUT,
     help=f"Table to write: {', '.join(SUFFIXES)}.",
@@ -183,6 +189,7 @@ def fit_command(bundle: str, spectra: tuple[Path, ...], **given: Any) -> None:
         given["rv_kms"],
         given["every_row"],
         given["resolution"],
+        _bad_bits(given["bad_bits"]),
     )
     # Workers may run in other folders.
     survey = Survey(
@@ -223,7 +230,7 @@ def _here(survey: Survey, out: Path | None, as_json: bool) -> None:
         found = fit_stars(ready, stars, lambda done, total: show(done, total, {}))
     if out is not None:
         table = found.table(survey.covariance)
-        _say_windows(table, survey)
+        _say_pixels(table, survey)
         write_table(table, out, overwrite=True)
         click.echo(f"Wrote {out}.", err=True)
     if as_json:
@@ -232,10 +239,24 @@ def _here(survey: Survey, out: Path | None, as_json: bool) -> None:
         _print(found)
 
 
-def _say_windows(table: Any, survey: Survey) -> None:
-    """Write into the metadata of a table which windows were fitted, if not all pixels were."""
-    from ..core.fitting.windows import windows_text
+def _bad_bits(text: str | None) -> int | None:
+    """Return the bits that a person calls bad, or raise a click.UsageError."""
+    from ..core.errors import SpectrumError
+    from ..core.io.pixel_mask import parse_bits
 
+    try:
+        return None if text is None else parse_bits(text)
+    except SpectrumError as problem:
+        raise click.UsageError(f"--bad-bits: {problem}") from problem
+
+
+def _say_pixels(table: Any, survey: Survey) -> None:
+    """Write into the metadata of a table which pixels were fitted, if a person chose them."""
+    from ..core.fitting.windows import windows_text
+    from ..core.io.pixel_mask import bits_text
+
+    if survey.reading.bad_bits is not None:
+        table.meta["bad_bits"] = bits_text(survey.reading.bad_bits)
     if survey.settings.windows:
         table.meta["windows"] = windows_text(survey.settings.windows)
 
@@ -271,7 +292,7 @@ def _in_tasks(
             show(done, total, {})
 
         table = run_survey(survey, out, client=client, progress=tell)
-    _say_windows(table, survey)
+    _say_pixels(table, survey)
     write_table(table, out, overwrite=True)
     forget_parts(out)
     flags = [str(f) for f in table["flags" if "flags" in table.colnames else "raw_flags"]]

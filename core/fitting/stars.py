@@ -40,6 +40,8 @@ class Reading:
         Make a star of every spectrum of a file, visits included.
     resolution : float, optional
         Of the spectra, if it is higher than that of the models.
+    bad_bits : int, optional
+        Bits of APOGEE's pixel mask that make a pixel unusable, as one integer.
     """
 
     unit: str | None = None
@@ -47,10 +49,11 @@ class Reading:
     rv_kms: float | None = None
     every_row: bool = False
     resolution: float | None = None
+    bad_bits: int | None = None
 
     def options(self) -> ReadingOptions:
         """Return what readers are told."""
-        return ReadingOptions(self.unit, self.medium, self.rv_kms, self.resolution)
+        return ReadingOptions(self.unit, self.medium, self.rv_kms, self.resolution, self.bad_bits)
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,6 +214,7 @@ def read_stars(
                 "medium": reading.medium,
                 "rv_kms": reading.rv_kms,
                 "resolution": reading.resolution,
+                "bad_bits": reading.bad_bits,
             }
             if apart and isinstance(source, bytes):
                 found = read_star_apart(source, name, **options)

@@ -152,12 +152,12 @@ def is_apstar(hdus: fits.HDUList) -> bool:
     return len(set(shapes)) == 1 and shapes[0][-1:] == (APSTAR_GRID.n_pixels,)
 
 
-def _read(hdus: fits.HDUList, name: str) -> ApStar:
+def _read(hdus: fits.HDUList, name: str, bad_bits: int | None = None) -> ApStar:
     require_apstar(hdus, name)
     header = hdus[0].header
     flux, error, mask = (rows(hdus[i].data) for i in (1, 2, 3))
     n_rows = len(flux)
-    good = _good(flux, error, mask)
+    good = _good(flux, error, mask, bad_bits)
 
     notes = []
     kinds = (["coadd", "coadd_global"] + ["visit"] * n_rows)[:n_rows]
@@ -221,11 +221,14 @@ def _read(hdus: fits.HDUList, name: str) -> ApStar:
 
 
 def _good(
-    flux: NDArray[np.float64], error: NDArray[np.float64], mask: NDArray[np.int64]
+    flux: NDArray[np.float64],
+    error: NDArray[np.float64],
+    mask: NDArray[np.int64],
+    bad_bits: int | None,
 ) -> NDArray[np.bool_]:
     on_chip = np.zeros(APSTAR_GRID.n_pixels, bool)
     on_chip[APSTAR_GRID.chip_pixels] = True
-    return on_chip & usable(flux, error, mask)
+    return on_chip & usable(flux, error, mask, bad_bits)
 
 
 def _integer(header: fits.Header, key: str, default: int) -> int:
@@ -282,10 +285,10 @@ def require_apstar(hdus: fits.HDUList, name: str) -> None:
     "apStar",
     "apStar FITS files of APOGEE",
     lambda file: file.hdus is not None and is_apstar(file.hdus),
-    options=("resolution",),
+    options=("resolution", "bad_bits"),
     stated={"unit": "angstrom", "medium": "vacuum"},
 )
 def _load(file: OpenFile, options: ReadingOptions) -> StarFile:
     assert file.hdus is not None
-    star = _read(file.hdus, file.name)
+    star = _read(file.hdus, file.name, options.bad_bits)
     return StarFile(file.name, star.star, "apStar", star.spectra, notes=star.notes)

@@ -140,14 +140,16 @@ def read_apvisit(
     return read_fits(source, partial(_read, rv_kms=rv_kms), name, "apVisit", LARGEST_FILE)
 
 
-def _read(hdus: fits.HDUList, name: str, rv_kms: float | None) -> ApVisit:
+def _read(
+    hdus: fits.HDUList, name: str, rv_kms: float | None, bad_bits: int | None = None
+) -> ApVisit:
     _require_apvisit(hdus, name)
     header = hdus[0].header
     flux, error, mask, wavelength = (rows(hdus[i].data) for i in (1, 2, 3, 4))
     _require_wavelengths(wavelength, name)
     notes: list[str] = []
     velocity = rv_kms if rv_kms is not None else _velocity(hdus, name, notes)
-    good = usable(flux, error, mask)
+    good = usable(flux, error, mask, bad_bits)
     if not good.any():
         raise SpectrumError(
             f"{name} has no usable pixel: all of its three detectors are masked, zero or not "
@@ -292,10 +294,10 @@ def _require_wavelengths(wavelength: NDArray[np.float64], name: str) -> None:
     "apVisit",
     "apVisit FITS files of APOGEE",
     lambda file: file.hdus is not None and is_apvisit(file.hdus),
-    options=("rv_kms", "resolution"),
+    options=("rv_kms", "resolution", "bad_bits"),
     stated={"unit": "angstrom", "medium": "vacuum"},
 )
 def _load(file: OpenFile, options: ReadingOptions) -> StarFile:
     assert file.hdus is not None
-    visit = _read(file.hdus, file.name, options.rv_kms)
+    visit = _read(file.hdus, file.name, options.rv_kms, options.bad_bits)
     return StarFile(file.name, visit.star, "apVisit", visit.spectra, notes=visit.notes)

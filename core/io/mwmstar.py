@@ -65,7 +65,7 @@ def read_mwmstar(source: str | Path | bytes | BinaryIO, name: str = "") -> Spect
     return read_fits(source, _read, name, "mwmStar", LARGEST_FILE)
 
 
-def _read(hdus: fits.HDUList, name: str) -> Spectra:
+def _read(hdus: fits.HDUList, name: str, bad_bits: int | None = None) -> Spectra:
     notes: list[str] = []
     parts: list[tuple[NDArray[Any], NDArray[Any], list[str], NDArray[Any], NDArray[Any]]] = []
     named = ""
@@ -80,7 +80,7 @@ def _read(hdus: fits.HDUList, name: str) -> Spectra:
             )
             continue
         visits = _visits(hdu, title, notes)
-        flux, ivar = _pixels(hdu, title, name)
+        flux, ivar = _pixels(hdu, title, name, bad_bits)
         if visits.any():
             flux, ivar = _at_rest(hdu, title, flux, ivar, notes)
         parts.append((flux, ivar, [title] * len(flux), visits, _snr(hdu)))
@@ -115,7 +115,9 @@ def _read(hdus: fits.HDUList, name: str) -> Spectra:
     )
 
 
-def _pixels(hdu: Any, title: str, name: str) -> tuple[NDArray[Any], NDArray[Any]]:
+def _pixels(
+    hdu: Any, title: str, name: str, bad_bits: int | None
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return flux and inverse variance, 0 where a pixel must not be used."""
     missing = {"FLUX", "IVAR"} - columns_of(hdu)
     if missing:
@@ -146,7 +148,7 @@ def _pixels(hdu: Any, title: str, name: str) -> tuple[NDArray[Any], NDArray[Any]
         error = np.where(ivar > 0, np.abs(ivar), np.nan) ** -0.5
     on_chip = np.zeros(n_pixels, bool)
     on_chip[APSTAR_GRID.chip_pixels] = True
-    good = on_chip & usable(flux, error, mask)
+    good = on_chip & usable(flux, error, mask, bad_bits)
     return np.where(np.isfinite(flux), flux, 1.0), np.where(good, ivar, 0.0)
 
 
@@ -226,9 +228,10 @@ def _snr(hdu: Any) -> NDArray[np.float64]:
     "mwmStar",
     "mwmStar and mwmVisit files of SDSS-V",
     lambda file: file.hdus is not None and is_mwmstar(file.hdus),
-    options=("resolution",),
+    options=("resolution", "bad_bits"),
     stated={"unit": "angstrom", "medium": "vacuum"},
 )
 def _load(file: OpenFile, options: ReadingOptions) -> StarFile:
     assert file.hdus is not None
-    return plain_star("mwmStar", file.name, _read(file.hdus, file.name))
+    spectra = _read(file.hdus, file.name, options.bad_bits)
+    return plain_star("mwmStar", file.name, spectra)

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import SpectrumError
+
 PIXEL_MASK: dict[int, tuple[str, bool, str]] = {
     0: ("BADPIX", True, "in the bad pixel map of the detector"),
     1: ("CRPIX", True, "hit by a cosmic ray"),
@@ -33,6 +35,9 @@ are set on large parts of a detector and only warn (8 to 11, 13) leave a pixel u
 BAD_BITS = sum(1 << bit for bit, (_, bad, _) in PIXEL_MASK.items() if bad)
 """The unusable bits of :data:`PIXEL_MASK` as one integer."""
 
+_N_BITS = 31
+"""Masks have integers of 2, 4 or 8 bytes; no release uses a bit of the upper half."""
+
 HUGE_ERROR = 1e9
 """Errors from here on mean "no information"; the pipelines write 1e10 and above."""
 
@@ -41,6 +46,7 @@ def usable(
     flux: NDArray[np.float64],
     error: NDArray[np.float64],
     mask: NDArray[np.int64] | None = None,
+    bad_bits: int | None = None,
 ) -> NDArray[np.bool_]:
     """Tell which pixels of a spectrum may be used.
 
@@ -51,17 +57,68 @@ def usable(
         never gives it, and the pipelines write it where a detector ends.
     mask : ndarray of int, optional
         Pixel mask of the same shape; without it only flux and error decide.
+    bad_bits : int, optional
+        Bits that make a pixel unusable, as one integer; :data:`BAD_BITS` if not given.
 
     Returns
     -------
     ndarray of bool
         True where flux and error are finite, the flux is not 0, the error is between 0
-        and :data:`HUGE_ERROR`, and no bit of :data:`BAD_BITS` is set.
+        and :data:`HUGE_ERROR`, and no bad bit is set.
     """
     good: NDArray[np.bool_] = (
         np.isfinite(flux) & (flux != 0) & np.isfinite(error) & (error > 0) & (error < HUGE_ERROR)
     )
-    return good if mask is None else good & ((mask & BAD_BITS) == 0)
+    bad = BAD_BITS if bad_bits is None else bad_bits
+    return good if mask is None else good & ((mask & bad) == 0)
+
+
+def parse_bits(text: str) -> int:
+    """Return a list of bits of the pixel mask as one integer.
+
+    Parameters
+    ----------
+    text : str
+        Numbers or names of :data:`PIXEL_MASK`, separated by commas; ``none`` for no bit.
+
+    Raises
+    ------
+    SpectrumError
+        If one of them is neither.
+
+    Examples
+    --------
+    >>> parse_bits("0, SIG_SKYLINE"), parse_bits("none")
+    (4097, 0)
+    """
+    if text.strip().lower() == "none":
+        return 0
+    numbers = {name: bit for bit, (name, _, _) in PIXEL_MASK.items()}
+    out = 0
+    for word in text.split(","):
+        plain = word.strip().upper()
+        bit = numbers.get(plain, -1)
+        if plain.isascii() and plain.isdigit() and len(plain) <= 2:
+            bit = int(plain)
+        if not 0 <= bit < _N_BITS:
+            raise SpectrumError(
+                f"Expected bits of the pixel mask, 0 to {_N_BITS - 1}, or names such as "
+                f"SIG_SKYLINE, separated by commas, or none; found {word.strip()!r}."
+            )
+        out |= 1 << bit
+    return out
+
+
+def bits_text(bits: int) -> str:
+    """Return bits of the pixel mask in words.
+
+    Examples
+    --------
+    >>> bits_text(4097), bits_text(0)
+    ('0 BADPIX, 12 SIG_SKYLINE', 'none')
+    """
+    there = [bit for bit in range(_N_BITS) if bits >> bit & 1]
+    return ", ".join(f"{b} {PIXEL_MASK.get(b, ('',))[0]}".strip() for b in there) or "none"
 
 
 def bits_of(flags: NDArray[Any]) -> NDArray[np.int64]:
@@ -76,16 +133,16 @@ def bits_of(flags: NDArray[Any]) -> NDArray[np.int64]:
     Returns
     -------
     ndarray of int
-        The same as integers, all bits of :data:`BAD_BITS` where there was no number.
+        The same as integers, with all bits where there was no number.
 
     Examples
     --------
-    >>> bits_of(np.array([0.0, 16384.0, np.nan], np.float32)).tolist() == [0, 1 << 14, BAD_BITS]
-    True
+    >>> bits_of(np.array([0.0, 16384.0, np.nan], np.float32)).tolist()
+    [0, 16384, -1]
     """
     values = np.asarray(flags, np.float64)
     told = (values >= 0) & (values < 1 << 24) & (values == np.floor(values))
-    return np.where(told, np.where(told, values, 0.0).astype(np.int64), BAD_BITS)
+    return np.where(told, np.where(told, values, 0.0).astype(np.int64), -1)
 
 
 def inverse_variance(error: NDArray[np.float64], good: NDArray[np.bool_]) -> NDArray[Any]:

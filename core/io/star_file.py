@@ -46,6 +46,7 @@ def read_star(
     medium: str | None = None,
     rv_kms: float | None = None,
     resolution: float | None = None,
+    bad_bits: int | None = None,
 ) -> StarFile:
     """Read a star from a file, whatever its format.
 
@@ -66,6 +67,9 @@ def read_star(
     resolution : float, optional
         Resolution of the spectra if it is higher than that of APOGEE, 22,500, to which they are
         broadened, and the file does not state it.
+    bad_bits : int, optional
+        Bits of the pixel mask that make a pixel unusable, as one integer, for apStar, apVisit and
+        mwmStar files; :data:`~spectrabridge.core.io.pixel_mask.BAD_BITS` if not given.
 
     Returns
     -------
@@ -85,7 +89,7 @@ def read_star(
     >>> star.format, star.star
     ('apStar', '2M19485057+5005279')
     """
-    options = ReadingOptions(unit, medium, rv_kms, resolution)
+    options = ReadingOptions(unit, medium, rv_kms, resolution, bad_bits)
     if isinstance(source, str | Path):
         path = Path(source)
         if is_store(path) or is_hdf5(path):

@@ -30,6 +30,8 @@ class ReadingOptions:
         Velocity in km/s to take out of the wavelengths.
     resolution : float, optional
         Resolution of the spectra, wavelength over full width at half maximum.
+    bad_bits : int, optional
+        Bits of APOGEE's pixel mask that make a pixel unusable, as one integer.
 
     Raises
     ------
@@ -41,6 +43,7 @@ class ReadingOptions:
     medium: str | None = None
     rv_kms: float | None = None
     resolution: float | None = None
+    bad_bits: int | None = None
 
     def __post_init__(self) -> None:
         if self.unit is not None and self.unit not in UNITS:
@@ -130,6 +133,11 @@ def check_options(found: Format[OpenFile, StarFile], name: str, options: Reading
             continue
         if str(found.stated.get(option.name)) == str(value):
             continue
+        if option.name == "bad_bits":
+            raise SpectrumError(
+                f"{name} is of the format {found.name}, which has no pixel mask of APOGEE; bits of "
+                "it cannot be given. Leave that option away, or read this file apart."
+            )
         what = {"rv_kms": "a velocity"}.get(option.name, f"the {option.name} {value}")
         stated = ", ".join(f"{k} {v}" for k, v in found.stated.items())
         raise SpectrumError(

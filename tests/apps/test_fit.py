@@ -85,6 +85,20 @@ def test_a_mask_that_does_not_say_air_or_vacuum_is_refused(tmp_path: Path):
     assert "air or vacuum" in result.output
 
 
+def test_bits_are_chosen_and_written_down(tmp_path: Path):
+    out = tmp_path / "t.ecsv"
+    words = ["apogee-giants", STAR, "--spectrum", "adapted", *QUICK, "--out", str(out)]
+    counts = {}
+    for bits in ("none", "0, 1, 2, SIG_SKYLINE"):
+        assert run(*words, "--bad-bits", bits, "--overwrite").exit_code == 0
+        table = Table.read(out, format="ascii.ecsv")
+        counts[table.meta["bad_bits"]] = int(table["n_pixels"][0])
+    assert list(counts) == ["none", "0 BADPIX, 1 CRPIX, 2 SATPIX, 12 SIG_SKYLINE"]
+    assert counts["none"] > counts["0 BADPIX, 1 CRPIX, 2 SATPIX, 12 SIG_SKYLINE"]
+    wrong = run(*words, "--bad-bits", "SKY", "--overwrite")
+    assert wrong.exit_code == 2 and "Expected bits of the pixel mask" in wrong.output
+
+
 def test_covariance_and_csv_are_refused_before_the_fit(tmp_path: Path):
     result = run("apogee-giants", STAR, "--out", str(tmp_path / "t.csv"), "--covariance")
     assert result.exit_code == 2 and "one value in a cell" in result.output

@@ -15,7 +15,7 @@ from spectrabridge.core.fitting.star_fits import fit_stars, fitters
 from spectrabridge.core.fitting.stars import Star
 from spectrabridge.core.io import read_star
 from spectrabridge.core.io.allstar import read_allstar
-from spectrabridge.core.io.pixel_mask import BAD_BITS, PIXEL_MASK, bits_of
+from spectrabridge.core.io.pixel_mask import BAD_BITS, PIXEL_MASK, bits_of, parse_bits
 from spectrabridge.core.spectra import APSTAR_GRID
 
 APSTAR = "sdssv/apStar-1.3-apo25m-2M00004994+1621552-59702.fits.gz"
@@ -129,7 +129,7 @@ def test_flags_stored_as_floats_are_the_bits_of_apogee():
         assert stored[0] == 1 << bit
         assert bool(stored[0] & BAD_BITS) is bad, name
     unknown = bits_of(np.array([np.nan, np.inf, -1.0, 0.5, 2.0**30], np.float32))
-    assert (unknown == BAD_BITS).all()
+    assert (unknown & BAD_BITS == BAD_BITS).all() and (unknown & (1 << 20) != 0).all()
 
 
 def test_a_pixel_whose_flag_is_no_number_is_not_used():
@@ -138,6 +138,37 @@ def test_a_pixel_whose_flag_is_no_number_is_not_used():
     hdu = table("APOGEE/APO", 1, [("n_visits", "J", [3])], pixel_flags=flags)
     good = read_star(content(hdu), "a.fits").spectra.good[0]
     assert good[3999:4004].tolist() == [True, False, True, False, True]
+
+
+def test_bits_that_a_person_calls_bad(data_file):
+    default, mine = BAD_BITS, parse_bits("0, 7, sig_telluric")
+    files = [data_file(APSTAR), sdssv(data_file, "mwmStar-0.8.1")]
+    with fits.open(files[0]) as hdus:
+        mask = hdus[3].data[0].astype(np.int64)
+    used = {bits: read_star(files[0], bad_bits=bits).spectra.good[0] for bits in (0, default, mine)}
+    np.testing.assert_array_equal(read_star(files[0]).spectra.good[0], used[default])
+    for bits, good in used.items():
+        np.testing.assert_array_equal(good, used[0] & (mask & bits == 0))
+        np.testing.assert_array_equal(read_star(files[1], bad_bits=bits).spectra.good[0], good)
+    assert used[0].sum() > used[default].sum() > 6000
+    visit = data_file("observed/fits/apVisit-r13-9518-57729-104.fits")
+    counts = [read_star(visit, bad_bits=bits).spectra.good.sum() for bits in (0, default)]
+    assert counts[0] > counts[1] > 5000
+
+
+def test_bits_are_for_files_that_have_them(data_file, tmp_path):
+    aspcap = data_file("observed/fits/aspcapStar-r6-l30e.2-2M17334253-1654573.fits")
+    plain = tmp_path / "a.csv"
+    plain.write_text("wavelength,flux\n15200,1\n", "utf-8")
+    for path in (aspcap, plain):
+        with pytest.raises(SpectrumError, match="has no pixel mask of APOGEE"):
+            read_star(path, bad_bits=1)
+
+
+@pytest.mark.parametrize("text", ["", "1,", "-1", "31", "99", "NOBIT", "1.5", "0 1", "\u0663"])
+def test_what_is_no_bit_is_refused(text):
+    with pytest.raises(SpectrumError, match="Expected bits of the pixel mask"):
+        parse_bits(text)
 
 
 def test_the_manual_has_every_bit(root):
