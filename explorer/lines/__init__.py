@@ -12,7 +12,7 @@ def _build(context: PageContext) -> Page:
         context.derivatives,
         context.vetting,
         on_error=context.messages.tell,
-        stars=context.stars,
+        fitting=context.fitting,
     )
 
 

@@ -13,7 +13,7 @@ from ...core.measurement import measure_line
 from ...core.spectra import Spectra
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MeasuredStar:
     """An observed star on which candidates are measured.
 

@@ -17,8 +17,8 @@ from ..computed.derivatives import DerivativeCache
 from ..session.component import Component
 from ..session.document_lock import Execute
 from ..session.messages import sentence_of
-from ..session.open_stars import OpenStars
 from ..session.page import LegendCurve, TableMaker
+from ..session.star_fitting import StarFitting
 from ..state.view_state import ViewState
 from .candidate_search import CandidateSearch
 from .candidate_table import Filters, candidate_rows, filter_options, next_open, status_of
@@ -51,8 +51,9 @@ class LinesPage(Component, pn.viewable.Viewer):
         Those attached to the bundle if not given.
     on_error : callable, optional
         ``on_error(exception)`` for what goes wrong in the background.
-    stars : OpenStars, optional
-        Observed stars that are open: the one that the state names is drawn and measured.
+    fitting : StarFitting, optional
+        Observed stars that are open: the one that the state names is drawn and measured, at rest
+        and divided by the continuum of its fit once it has one.
     """
 
     def __init__(
@@ -63,10 +64,10 @@ class LinesPage(Component, pn.viewable.Viewer):
         vetting: str | Path | None = None,
         candidates: Candidates | None = None,
         on_error: Callable[[Exception], None] | None = None,
-        stars: OpenStars | None = None,
+        fitting: StarFitting | None = None,
     ) -> None:
         super().__init__()
-        self.stars = stars
+        self.fitting = fitting
         self.bundle = bundle
         self.state = state
         self.derivatives = derivatives or DerivativeCache(bundle.model)
@@ -85,8 +86,8 @@ class LinesPage(Component, pn.viewable.Viewer):
         self.watch(state, self._show_wavelengths, ["unit", "medium"])
         self.watch(state, self._vetter_changed, "vetter")
         self.watch(state, self._star_changed, ["star", "row"])
-        if stars is not None:
-            self.watch(stars, self._star_changed, "opened")
+        if fitting is not None:
+            self.watch(fitting, self._star_changed, "changed")
         self._begin(candidates)
 
     def _begin(self, candidates: Candidates | None) -> None:
@@ -355,17 +356,20 @@ class LinesPage(Component, pn.viewable.Viewer):
 
     def _observed(self) -> MeasuredStar | None:
         """Return the observed star that is chosen, None if there is none on the model's pixels."""
-        if self.stars is None:
+        if self.fitting is None:
             return None
         try:
-            spectra = self.stars.laid_over(self.bundle.model.grid)
+            spectra = self.fitting.laid_over(self.bundle.model.grid)
         except SpectrabridgeError:  # told on the Spectrum page, where it was chosen
             return None
         return None if spectra is None else MeasuredStar(spectra)
 
     def _star_changed(self, *_: object) -> None:
-        if self.view is not None:
-            self.view.observe(self._observed())
+        if self.view is None:
+            return
+        star, before = self._observed(), self.view.observed
+        if (star and star.spectra) is not (before and before.spectra):
+            self.view.observe(star)
             self._show_card()
 
     def _show_wavelengths(self, *_: object) -> None:

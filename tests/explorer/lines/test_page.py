@@ -32,6 +32,7 @@ from spectrabridge.explorer.lines.reference_star import (
 )
 from spectrabridge.explorer.publication.missing_lines import line_figure
 from spectrabridge.explorer.session.open_stars import OpenStars
+from spectrabridge.explorer.session.star_fitting import StarFitting
 from spectrabridge.explorer.widgets.data_table import arranged
 
 PRINT = "0123456789abcdef"
@@ -473,7 +474,9 @@ def test_a_candidate_is_measured_on_the_star_that_is_open(model, state, candidat
         provenance={"continuum": {"window": 0}},
     )
     stars = OpenStars(state, pytest.fail)
-    page = LinesPage(LinesBundle(model=model), state, None, file, candidates, stars=stars)
+    bundle = LinesBundle(model=model)
+    fitting = StarFitting(bundle, state, stars, later=True)  # nothing is fitted before the start
+    page = LinesPage(bundle, state, None, file, candidates, fitting=fitting)
     page.state.feature = one.id
     shown = page.view.figure
     assert not np.isfinite(shown.full.data["observed"]).any()
@@ -489,6 +492,9 @@ def test_a_candidate_is_measured_on_the_star_that_is_open(model, state, candidat
     assert float(found[2]) == pytest.approx(1000 * depth * sigma * np.sqrt(2 * np.pi), rel=0.1)
     assert np.nanmin(shown.full.data["observed"]) == pytest.approx(flux.min(), abs=0.01)
     assert ["observed"] in [curve[:1] for curve in page.view.legend.curves]
+    drawn = shown.full.data["observed"]
+    fitting.changed += 1
+    assert shown.full.data["observed"] is drawn, "the same star is not drawn again"
     state.star = ""
     assert not np.isfinite(shown.full.data["observed"]).any()
     assert not [fact for fact in page.panel.candidate["facts"] if fact.startswith("observed")]
