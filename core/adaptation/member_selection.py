@@ -73,7 +73,7 @@ def merge_members(network: Network, own: Tensor, others: Mapping[str, Tensor]) -
             chosen = own.to(value.device).view(-1, *[1] * (value.dim() - 1))
         else:
             # Members of the convolutions are modules of their own: "members.2.weight".
-            parts = [int(p) for p in name.split(".") if p.isdigit()]
+            parts = [int(p) for p in name.split(".") if p.isdecimal()]
             chosen = own[parts[0] if parts and len(own) > 1 else 0].to(value.device)
         out[name] = torch.where(chosen, value, others[name]).clone()
     return out

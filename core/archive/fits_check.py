@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import zlib
 from pathlib import Path
 from typing import IO
@@ -19,6 +20,7 @@ MAX_AXES = 999
 _FITS = b"SIMPLE  ="
 _GZIP = b"\x1f\x8b"
 _START_BYTES = 64
+_WHOLE_NUMBER = re.compile(rb"[+-]?\d{1,18}")
 
 
 def check_fits(path: Path) -> None:
@@ -138,7 +140,7 @@ def _read_block(block: bytes, values: dict[bytes, int]) -> bool:
         if key == b"END":
             return True
         number = block[i + 10 : i + 30].partition(b"/")[0].strip()
-        if number.lstrip(b"-").isdigit():
+        if _WHOLE_NUMBER.fullmatch(number):
             values.setdefault(key, int(number))
     return False
 

@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 def retry_after(headers: Message) -> float:
     """Return the seconds of a Retry-After header, which may hold a date; 0 without one."""
     text = str(headers.get("Retry-After", "")).strip()
-    if text.isdigit():
+    if text.isdecimal():
         return float(text)
     return max(0.0, _date(text) - time.time())
 
@@ -23,7 +23,7 @@ def modified(headers: Message) -> float:
 def length(headers: Message) -> int | None:
     """Return the bytes that the answer announces, if it does."""
     text = str(headers.get("Content-Length", "")).strip()
-    return int(text) if text.isdigit() else None
+    return int(text) if text.isdecimal() else None
 
 
 def content_range(headers: Message) -> tuple[int, int | None]:
@@ -33,7 +33,7 @@ def content_range(headers: Message) -> tuple[int, int | None]:
     first = span.partition("-")[0]
     if unit.lower() != "bytes":
         return -1, None
-    return int(first) if first.isdigit() else -1, int(total) if total.isdigit() else None
+    return int(first) if first.isdecimal() else -1, int(total) if total.isdecimal() else None
 
 
 def _date(text: str) -> float:

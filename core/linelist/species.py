@@ -360,7 +360,7 @@ def _parse(text: str) -> Species:
     formula, stage, charge = found.groups()
     if stage is None:
         ion = 1 + len(charge or "")
-    elif stage.isdigit():
+    elif stage.isdecimal():
         ion = int(stage)
     elif stage in ROMAN:
         ion = ROMAN.index(stage) + 1

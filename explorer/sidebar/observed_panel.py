@@ -93,7 +93,7 @@ class ObservedPanel(Component, pn.viewable.Viewer):
         self.state.param.update(star="", row=0)
 
     def _row_chosen(self, event: Any) -> None:
-        if event.new.isdigit():
+        if event.new.isdecimal():
             self.state.row = int(event.new)
 
     def _show(self, *_: object) -> None:

@@ -93,7 +93,7 @@ class StarList(Component, pn.viewable.Viewer):
     def _row_chosen(self, event: Any) -> None:
         name, _, row = event.new.rpartition("#")
         file = self.stars.files.get(name)
-        if file is None or not row.isdigit():
+        if file is None or not row.isdecimal():
             return
         now, _ = file.spectra[min(self.state.row, len(file.spectra) - 1)]
         if name != self.state.star or now.row != int(row):

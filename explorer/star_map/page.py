@@ -261,7 +261,7 @@ class MapPage(Component, pn.viewable.Viewer):
 
     def _row_chosen(self) -> None:
         chosen = self.table.chosen
-        if chosen.isdigit() and int(chosen) != self.row:
+        if chosen.isdecimal() and int(chosen) != self.row:
             self.choose(int(chosen))
 
     # -------------------------------------------------------------------- selection

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from astropy.io import fits
 
 from spectrabridge.core.archive.fits_check import FITS_BLOCK, check_fits
 from spectrabridge.core.errors import DownloadError
@@ -50,3 +52,13 @@ def test_sizes_that_lead_backwards_end(tmp_path: Path, values: dict[str, int]) -
     path.write_bytes(header(SIMPLE="T", **values) + b"\0" * 100)
     with pytest.raises(DownloadError, match="no multiple of 2880"):
         check_fits(path)
+
+
+@pytest.mark.parametrize("text", [b"--5", b"-", b"5-", b"+-5", b"\xb2"])
+def test_sizes_that_are_no_numbers_are_no_sizes(tmp_path: Path, text: bytes) -> None:
+    path = tmp_path / "x.fits"
+    fits.PrimaryHDU(np.zeros(10, "f4")).writeto(path)
+    content = path.read_bytes()
+    at = content.index(b"NAXIS1  =") + 10
+    path.write_bytes(content[:at] + text.rjust(20) + content[at + 20 :])
+    check_fits(path)  # the data that are there are taken for what follows the last HDU
