@@ -100,6 +100,13 @@ if TYPE_CHECKING:
     help="Windows to fit or to leave out: columns use (include, exclude), from, to, and medium.",
 )
 @click.option(
+    "--clip",
+    type=click.FloatRange(0),
+    default=0.0,
+    show_default=True,
+    help="Leave out pixels this many errors above a first fit: emission, cosmic rays; 0 for none.",
+)
+@click.option(
     "--bad-bits",
     metavar="LIST",
     help="Bits of APOGEE's pixel mask that are bad, by number or name, or none.  "
@@ -174,6 +181,7 @@ def fit_command(bundle: str, spectra: tuple[Path, ...], **given: Any) -> None:
             split=given["split"],
             starts=given["starts"],
             iterations=given["iterations"],
+            clip=given["clip"],
             windows=() if given["mask"] is None else read_windows(given["mask"]),
         )
     except FitError as problem:
@@ -255,6 +263,8 @@ def _say_pixels(table: Any, survey: Survey) -> None:
     from ..core.fitting.windows import windows_text
     from ..core.io.pixel_mask import bits_text
 
+    if survey.settings.clip:
+        table.meta["clip"] = survey.settings.clip
     if survey.reading.bad_bits is not None:
         table.meta["bad_bits"] = bits_text(survey.reading.bad_bits)
     if survey.settings.windows:

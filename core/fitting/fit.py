@@ -20,6 +20,7 @@ from ..bundle.model import Model
 from ..errors import FitError
 from ..spectra.spectra import Spectra
 from ..spectra.wavelength import SPEED_OF_LIGHT
+from .clipping import far_above
 from .flags import Evidence, NoiseEvidence, flags_of, noise_evidence
 from .forward_model import Forward
 from .initial_labels import StartReader, draw_like
@@ -176,6 +177,12 @@ class Fitter:
             variance = self.forward.spread(labels, latents).square()
             problem = self._problem(flux, _add_variance(ivar, variance), split)
             best = minimise(problem, best.x, s.iterations)
+        if s.clip:
+            residual = problem.residual(best.x, torch.arange(len(rows), device=device))[2]
+            far = far_above(residual, problem.ivar > 0, s.clip)
+            if far.any():
+                problem = self._problem(flux, problem.ivar.masked_fill(far, 0.0), split)
+                best = minimise(problem, best.x, s.iterations)
         self._write(ready, rows, first, problem, best, out)
 
     def _encoded_split(self, flux: Tensor, ivar: Tensor) -> Tensor | None:

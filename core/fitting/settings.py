@@ -13,6 +13,9 @@ Kind = Literal["adapted", "emulated"]
 Prior = Literal["population", "none"]
 Split = Literal["typical", "encoded", "fitted"]
 
+LEAST_CLIP = 3.0
+"""Fewer errors would leave out noise, and bias what is left."""
+
 
 @dataclass(frozen=True)
 class FitSettings:
@@ -56,6 +59,9 @@ class FitSettings:
         Stars fitted at a time; bounds the memory.
     seed : int
         Of further starts.
+    clip : float
+        Errors above a first fit beyond which pixels, and those beside them, are left out of a
+        second one; 0 for none. See :mod:`.clipping`.
     windows : tuple of Window
         Stretches of wavelength that are fitted, or left out; all pixels are if empty. The
         continuum before the fit and the search for a velocity see the whole spectrum.
@@ -81,6 +87,7 @@ class FitSettings:
     iterations: int = 20
     chunk: int = 32
     seed: int = 0
+    clip: float = 0.0
     windows: tuple[Window, ...] = ()
 
     def __post_init__(self) -> None:
@@ -95,6 +102,11 @@ class FitSettings:
         for name, low in least.items():
             if not getattr(self, name) >= low:
                 raise FitError(f"{name} must be {low} or more; found {getattr(self, name)!r}.")
+        if not (self.clip == 0 or self.clip >= LEAST_CLIP):
+            raise FitError(
+                f"clip must be 0 for none, or {LEAST_CLIP:g} errors or more, as noise reaches that "
+                f"far; found {self.clip!r}."
+            )
         if not self.widening > 0:
             raise FitError(f"widening must be positive; found {self.widening!r}.")
         object.__setattr__(self, "fixed", {k: float(v) for k, v in self.fixed.items()})
