@@ -22,6 +22,7 @@ from .session.page import NamedSpectrum, Page, PageContext, PageEntry
 from .session.star_fitting import StarFitting
 from .share.share import Sharing
 from .share.url import Arguments, seen
+from .sidebar.stars_beside import StarsBeside
 from .state.view_state import FIRST_PAGE, MAPPED, ViewState
 from .widgets.choice import Choice
 from .widgets.navigation import Navigation
@@ -175,9 +176,12 @@ class Explorer(pn.viewable.Viewer):
         )
         first = PAGES[FIRST_PAGE].build(self._context())
         self.pages = {FIRST_PAGE: first}
-        self.sidebar[:], self.main[:] = [[part] for part in first.parts]
+        self.beside = StarsBeside(self.state, self._stars, self._fitting, self.messages.tell)
+        self.sidebar[:] = [first.parts[0], self.beside.view]
+        self.main[:] = [first.parts[1]]
         if self._started:
             first.start()
+            self.beside.start()
         self.state.param.watch(self._show_page, "page")
         self._show_page()
         self.sharing.follow(self.state)
@@ -236,6 +240,9 @@ class Explorer(pn.viewable.Viewer):
             view.visible = other == key
             if own is not None:
                 own.visible = other == (key if controls is not None else FIRST_PAGE)
+        # Pages without controls of their own have those of the first page.
+        own_controls = controls is not None and key != FIRST_PAGE
+        self.beside.view.visible = own_controls and not PAGES[key].lists_stars
         self.navigation.param.update(value=key, opened=self.navigation.opened + 1)
 
     def open_page(self, key: str) -> Page:
@@ -251,7 +258,7 @@ class Explorer(pn.viewable.Viewer):
             controls, view = page.parts
             if controls is not None:
                 controls.visible = False
-                self.sidebar.append(controls)
+                self.sidebar.insert(len(self.sidebar) - 1, controls)
             view.visible = False
             self.main.append(view)
             if self._started:
@@ -353,6 +360,7 @@ class Explorer(pn.viewable.Viewer):
             kept["element"] = old.element
         for page in self.pages.values():
             page.close()
+        self.beside.close()
         self._open(name, labels=values, **kept)
 
     def _dark(self, *_: object) -> None:
@@ -366,7 +374,9 @@ class Explorer(pn.viewable.Viewer):
         if pn.state.curdoc is not None:
             pn.state.curdoc.theme = FIGURES
         self.stars.start()
+        self._link.hold(self.fitting)
         self.fitting.start()
+        self.beside.start()
         for page in self.pages.values():
             page.start()
         self.sharing.start()
@@ -381,6 +391,7 @@ class Explorer(pn.viewable.Viewer):
         self.sharing.close()
         self.stars.close()
         self.fitting.close()
+        self.beside.close()
         for page in self.pages.values():
             page.close()
 

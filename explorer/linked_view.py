@@ -11,6 +11,7 @@ from .computed.split_directions import SplitLatents
 from .pages import PAGES
 from .session import open_bundles
 from .session.open_stars import OpenStars
+from .session.star_fitting import StarFitting
 from .share import url
 from .state.view_state import ViewState
 
@@ -70,6 +71,12 @@ class LinkedView:
         self._problems += problems
         return {k: v for k, v in self._asked.items() if k not in ("star", "row")}
 
+    def hold(self, fitting: StarFitting) -> None:
+        """Keep the labels of the link where they are when its star is opened and fitted."""
+        star = str(self._asked.get("star", ""))
+        if star and "labels" in self._asked:
+            fitting.hold(_example() if star == url.EXAMPLE else star)
+
     def restore(self, bundle: Bundle, state: ViewState, stars: OpenStars) -> str:
         """Lay over the star that is asked for; return what was not understood, in words."""
         star, row = str(self._asked.get("star", "")), int(self._asked.get("row", 0))
@@ -82,7 +89,11 @@ class LinkedView:
         elif star in stars.files or star == url.NO_STAR:
             state.param.update(star="" if star == url.NO_STAR else star, row=row)
         elif star:
-            problems.append(f"The star {url.seen(star)} is not here; drop its file on the page.")
+            stars.wait_for(star, row)
+            problems.append(
+                f"The star {url.seen(star)} is not open here: drop the file of that name on the "
+                "page."
+            )
         if feature and feature not in _candidate_ids(bundle):
             problems.append(f"There is no candidate feature {url.seen(feature)}.")
         if mapped and star != url.ON_MAP and not _is_mapped(bundle, mapped):
@@ -91,6 +102,13 @@ class LinkedView:
 
 
 # What links name is looked up in modules that the first screen can do without.
+
+
+def _example() -> str:
+    """Return the name of the file of the star that comes with the package."""
+    from ..core.io.apstar import example_apstar
+
+    return example_apstar().name
 
 
 def _candidate_ids(bundle: Bundle) -> Collection[str]:

@@ -19,4 +19,5 @@ PAGE = PageEntry(
     shortcut="f",
     build=_build,
     table="the fitted stars",
+    lists_stars=True,
 )

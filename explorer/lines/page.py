@@ -117,7 +117,8 @@ class LinesPage(Component, pn.viewable.Viewer):
             self.exports,
             sizing_mode="stretch_width",
             margin=0,
-            styles={"height": "calc(100vh - 62px)", "min-height": "420px"},
+            # Below it the open stars have room.
+            styles={"height": "calc(100vh - 168px)", "min-height": "420px"},
         )
         self._right = pn.Column(self.search, sizing_mode="stretch_both", margin=0)
 

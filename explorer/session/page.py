@@ -149,6 +149,8 @@ class PageEntry:
         Whether it shows the model at the labels of the sliders.
     has_figures : bool
         Whether there are pictures to save.
+    lists_stars : bool
+        Whether its own controls take files and list the stars that are open.
     """
 
     key: str
@@ -159,3 +161,4 @@ class PageEntry:
     table: str = ""
     at_labels: bool = False
     has_figures: bool = True
+    lists_stars: bool = False

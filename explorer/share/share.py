@@ -140,7 +140,7 @@ class Sharing(Component):
     def query(self) -> str:
         """The query of the link to what is shown."""
         state = self.shown.state
-        star = star_of(state, _example() if state.star else "", self.given.__contains__)
+        star = star_of(state, _example() if state.star else "")
         if not state.star and self.given:
             star = "none"
         return write(state, self.shown.bundle.name, star, self.tour)

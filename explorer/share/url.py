@@ -7,7 +7,7 @@ chosen on the page. What is not understood is left out and said in words.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs, quote
 
@@ -89,6 +89,10 @@ def write(state: ViewState, bundle: str, star: str = "", tour: bool = True) -> s
         for label, start in zip(state.label_set, state.reference, strict=True)
         if _short(state.labels[label.name], label) != _short(float(start), label)
     ]
+    if star not in ("", NO_STAR, ON_MAP) and not moved:
+        # Else the sliders would go to the labels of the star's fit.
+        label = state.label_set.labels[0]
+        moved = [f"{label.name}:{_short(state.labels[label.name], label)}"]
     if moved:
         parts["labels"] = ",".join(moved)
     if not state.with_fe:
@@ -344,7 +348,7 @@ def told(sentences: Sequence[str]) -> str:
     return f"Not all of the link was understood. {' '.join(sentences[:MAX_NAMED_PROBLEMS])}{rest}"
 
 
-def star_of(state: ViewState, example: str, given: Callable[[str], bool]) -> str:
+def star_of(state: ViewState, example: str) -> str:
     """Return what stands in a link for the observed star that is laid over.
 
     Parameters
@@ -353,11 +357,10 @@ def star_of(state: ViewState, example: str, given: Callable[[str], bool]) -> str
         Names the star.
     example : str
         Key of the star that comes with the package.
-    given : callable
-        Tells whether a star was opened by the server for every session.
     """
     if state.star == MAPPED:
         return ON_MAP if state.mapped else ""
     if state.star and state.star == example:
         return EXAMPLE
-    return state.star if state.star and given(state.star) else ""
+    # Of a file that somebody dropped only the name: who opens the link is told to drop it, too.
+    return state.star if _NAME.fullmatch(state.star) else ""

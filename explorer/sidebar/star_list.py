@@ -36,13 +36,19 @@ class StarList(Component, pn.viewable.Viewer):
         What is open.
     fitting : StarFitting, optional
         Fits of these stars; without it the list says nothing of fits.
+    seen : int
+        Rows that are seen at a time.
     """
 
     def __init__(
-        self, state: ViewState, stars: OpenStars, fitting: StarFitting | None = None
+        self,
+        state: ViewState,
+        stars: OpenStars,
+        fitting: StarFitting | None = None,
+        seen: int = SEEN_ROWS,
     ) -> None:
         super().__init__()
-        self.state, self.stars, self.fitting = state, stars, fitting
+        self.state, self.stars, self.fitting, self._seen = state, stars, fitting, seen
         self.table = DataTable(
             label="Open stars",
             columns=_COLUMNS if fitting is not None else _COLUMNS[:1],
@@ -69,7 +75,7 @@ class StarList(Component, pn.viewable.Viewer):
             for star in file.stars
         ]
         self.table.show_rows(rows)
-        height = _HEAD_PIXELS + _ROW_PIXELS * max(1, min(SEEN_ROWS, len(rows)))
+        height = _HEAD_PIXELS + _ROW_PIXELS * max(1, min(self._seen, len(rows)))
         if (bool(rows), height) != (self.table.visible, self.table.height):
             self.table.param.update(visible=bool(rows), height=height)
         self._mark()
@@ -86,18 +92,18 @@ class StarList(Component, pn.viewable.Viewer):
         """Mark the star of which a spectrum is on show."""
         file, key = self.stars.files.get(self.state.star), ""
         if file is not None:
-            star, _ = file.spectra[min(self.state.row, len(file.spectra) - 1)]
+            star, _at = file.spectra[min(self.state.row, len(file.spectra) - 1)]
             key = f"{file.name}#{star.row}"
         self.table.chosen = key
 
     def _row_chosen(self, event: Any) -> None:
-        name, _, row = event.new.rpartition("#")
+        name, _sep, row = event.new.rpartition("#")
         file = self.stars.files.get(name)
         if file is None or not row.isdecimal():
             return
-        now, _ = file.spectra[min(self.state.row, len(file.spectra) - 1)]
+        now, _at = file.spectra[min(self.state.row, len(file.spectra) - 1)]
         if name != self.state.star or now.row != int(row):
-            place = next((i for i, (s, _) in enumerate(file.spectra) if s.row == int(row)), 0)
+            place = next((i for i, (s, _at) in enumerate(file.spectra) if s.row == int(row)), 0)
             self.state.param.update(star=name, row=place)
 
     def __panel__(self) -> pn.viewable.Viewable:

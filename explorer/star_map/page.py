@@ -110,6 +110,7 @@ class MapPage(Component, pn.viewable.Viewer):
             self.receive,
             self._on_error,
         )
+        side.drop.visible = stars is None  # else files are taken beside the page's controls
         side.colour.param.watch(self.locked(self._recolour), "value")
         side.search.param.watch(self.locked(self._search), "enter_pressed")
         self.spectrum = self.own(MapSpectrum(model.grid, self.state))

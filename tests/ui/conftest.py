@@ -215,8 +215,8 @@ class Screen:
 
     @property
     def stars(self):
-        """The rows of the list of open stars."""
-        return self.page.locator('table[aria-label="Open stars"] tbody tr')
+        """The rows of the list of open stars that the page shows."""
+        return self.page.get_by_role("grid", name="Open stars", exact=True).locator("tbody tr")
 
     def pixels(self, figure: int = 0) -> int:
         return self.page.evaluate("(k) => window.deep.pixels(k)", figure)

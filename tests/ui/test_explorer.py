@@ -304,6 +304,34 @@ def test_a_dropped_star_is_fitted_and_undo_brings_the_labels_back(screen, apstar
     expect(screen.button("Undo")).to_have_count(0)
 
 
+@pytest.mark.timeout(300)
+def test_a_star_dropped_on_lines_is_the_star_everywhere_and_its_link_says_what_to_drop(
+    browser, server, screen, apstar
+):
+    page = screen.page
+    screen.button("Lines").click()
+    expect(page.get_by_role("button", name="Open spectra, or drop them here")).to_be_visible()
+    screen.drop(("mine.fits", apstar))
+    expect(screen.star).to_contain_text(re.compile(r"\d\.\d\d \u2192 \d\.\d\d"))
+    expect(page.get_by_text("observed: depth")).to_be_visible()
+    screen.button("Map").click()
+    expect(screen.star).to_contain_text("2M19485057+5005279")
+    expect(page.get_by_text("stands nearest to")).to_be_visible()
+    screen.button("Spectrum").click()
+    expect(screen.button("observed")).to_be_visible()
+    page.wait_for_url(re.compile(r"\?bundle=apogee-giants&labels=.*&star=mine.fits"))
+    teff = screen.box("T_eff").input_value()
+
+    other = open_screen(browser, page.url)
+    told = other.page.get_by_text('The star "mine.fits" is not open here: drop the file')
+    expect(told.first).to_be_visible()
+    other.drop(("another.fits", apstar), ("mine.fits", apstar))
+    expect(other.star).to_contain_text("mine.fits")
+    expect(other.star).to_contain_text(re.compile(r"\d\.\d\d \u2192 \d\.\d\d"))
+    expect(other.box("T_eff")).to_have_value(teff)
+    other.page.context.close()
+
+
 def test_derivatives_follow_the_element_and_the_labels(screen):
     everything = screen.still(LOWER)
     screen.button("Si").click()

@@ -213,11 +213,12 @@ def test_the_example_star_is_in_the_link_and_comes_back(bundles):
     explorer.start()
     assert explorer.spectrum.view.figures.observed is not None
     assert explorer.state.row == 0, "the star has one spectrum"
-    assert explorer.sharing.query == "bundle=fake-lines&star=example"
+    # The labels are named, so that no fit moves them.
+    assert explorer.sharing.query == "bundle=fake-lines&labels=teff:4750&star=example"
     explorer.close()
 
 
-def test_files_of_the_server_can_be_named_and_own_files_are_left_out(bundles, tmp_path):
+def test_files_of_the_server_and_own_files_are_in_the_link_by_name(bundles, tmp_path):
     from spectrabridge.core.io.apstar import example_apstar
 
     given = tmp_path / "given.fits"
@@ -227,11 +228,19 @@ def test_files_of_the_server_can_be_named_and_own_files_are_left_out(bundles, tm
     assert explorer.state.star == ""
     assert explorer.sharing.query == "bundle=fake-lines&star=none"
     explorer.state.star = "given.fits"
-    assert explorer.sharing.query == "bundle=fake-lines&star=given.fits"
+    assert explorer.sharing.query == "bundle=fake-lines&labels=teff:4750&star=given.fits"
     explorer.stars.receive("own.fits", given.read_bytes())
     assert explorer.state.star == "own.fits"
-    assert explorer.sharing.query == "bundle=fake-lines"
+    assert explorer.sharing.query == "bundle=fake-lines&labels=teff:4750&star=own.fits"
     explorer.close()
+    # Who opens that link is told what to drop, and sees it when it comes, whatever comes with it.
+    other = Explorer(arguments=arguments(star="own.fits"))
+    other.start()
+    assert 'The star "own.fits" is not open here: drop the file' in other.messages.text
+    for name in ("first.fits", "own.fits", "last.fits"):
+        other.stars.receive(name, given.read_bytes(), batch="one drop")
+    assert other.state.star == "own.fits"
+    other.close()
 
 
 def test_a_path_that_the_server_opened_is_named_not_shown(bundles, monkeypatch, tmp_path, model):
