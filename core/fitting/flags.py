@@ -26,6 +26,9 @@ LOW_REDUCED_CHI2 = 0.25
 NOISE_RATIO_LIMITS = (1 / 3, 3.0)
 """Scatter of residuals between neighbouring pixels, in errors, that is believed."""
 
+LEAST_SNR = 5.0
+"""Below this signal-to-noise ratio a pixel even noise without a star is fitted well."""
+
 FLOOR_FACTOR = 1.5
 """Errors below this many times the floor say nothing: the floor is added to them."""
 
@@ -44,6 +47,7 @@ FLAGS: dict[str, str] = {
     "extrapolated": "labels outside the range that the emulator was trained on",
     "outside_population": "unlike any star that the adaptation was trained on",
     "few_pixels": f"fewer than {LEAST_GOOD_FRACTION:.0%} of the pixels are usable",
+    "low_snr": f"signal-to-noise ratio below {LEAST_SNR:g} a pixel: any model fits such a spectrum",
     "low_chi2": f"reduced chi2 below {LOW_REDUCED_CHI2:g}: the errors are too large",
     "doubtful_errors": "errors far from the scatter of residuals between neighbouring pixels",
     "doubtful_medium": "velocity as if wavelengths were in the other medium than was assumed",
@@ -64,11 +68,14 @@ class NoiseEvidence:
         neighbouring pixels share.
     medium_assumed : bool
         Whether the file did not say air or vacuum.
+    snr : float
+        Signal-to-noise ratio per pixel by the errors of the file, the median.
     """
 
     noise_ratio: float = 1.0
     errors_matter: bool = False
     medium_assumed: bool = False
+    snr: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -114,6 +121,8 @@ def noise_evidence(
                 scatter(residual[i, use].astype(np.float64)),
                 error > FLOOR_FACTOR * floor and not shared[i],
                 bool(assumed[i]),
+                # Flux is normalised, so near 1.
+                1 / error if error else math.inf,
             )
         )
     return out
@@ -160,6 +169,9 @@ def flags_of(evidence: Evidence) -> tuple[tuple[str, ...], str]:
 def _judge_noise(evidence: Evidence, flags: list[str], remarks: list[str]) -> None:
     noise = evidence.noise
     low, high = NOISE_RATIO_LIMITS
+    if noise.snr < LEAST_SNR:
+        flags.append("low_snr")
+        remarks.append(f"signal-to-noise ratio {noise.snr:.1f} a pixel")
     if noise.errors_matter and evidence.reduced_chi2 < LOW_REDUCED_CHI2:
         flags.append("low_chi2")
     too_large = noise.errors_matter and noise.noise_ratio < low

@@ -24,6 +24,7 @@ _PLAIN = {
     "extrapolated": "outside the trained labels",
     "outside_population": "unlike the training stars",
     "few_pixels": "few usable pixels",
+    "low_snr": "too noisy",
     "low_chi2": "errors too large",
     "doubtful_errors": "errors doubtful",
     "doubtful_medium": "air or vacuum doubtful",

@@ -59,3 +59,14 @@ def test_noise_is_measured_from_residuals_of_neighbours(factor, ratio):
     found = noise_evidence(spectra, noise[None] / error, good, floor=0.005)[0]
     assert found.noise_ratio == pytest.approx(ratio, rel=0.05)
     assert found.errors_matter == (error > 0.0075) and found.medium_assumed
+
+
+@pytest.mark.parametrize(
+    ("snr", "flagged"), [(3.0, True), (4.9, True), (5.1, False), (80.0, False)]
+)
+def test_spectra_in_which_nothing_is_seen(snr, flagged):
+    flux = np.ones((1, APOGEE_GRID.n_pixels), np.float32)
+    spectra = Spectra(APOGEE_GRID, flux, np.full_like(flux, snr**2))
+    (noise,) = noise_evidence(spectra, np.zeros_like(flux), flux > 0, 0.005)
+    assert noise.snr == pytest.approx(snr, rel=1e-5)
+    assert ("low_snr" in judged(noise=NoiseEvidence(snr=snr))[0]) is flagged
