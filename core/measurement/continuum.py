@@ -90,6 +90,7 @@ def local_continuum(
 
     Examples
     --------
+    >>> import numpy as np
     >>> wavelength = np.linspace(15990, 16010, 201)
     >>> flux = np.where(abs(wavelength - 16000) < 1, 0.7, 1.0)
     >>> found = local_continuum(wavelength, flux, np.full(201, 0.01), 15999, 16001, 4.0)
@@ -123,7 +124,9 @@ def local_continuum(
         if (kept == used).all():
             break
         used = kept
-    return LocalContinuum(middle, float(level), float(slope), covariance, used)
+    return LocalContinuum(
+        middle, float(level), float(slope), np.asarray(covariance, np.float64), used
+    )
 
 
 def set_continuum(level: float, slope: float, middle: float, n_pixels: int) -> LocalContinuum:

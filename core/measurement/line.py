@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -107,7 +108,8 @@ def measure_line(
 
     Examples
     --------
-    >>> from spectrabridge.core.spectra import APSTAR_GRID
+    >>> import numpy as np
+    >>> from spectrabridge.core.spectra import APSTAR_GRID, Spectra
     >>> wavelength = APSTAR_GRID.wavelength
     >>> flux = 1 - 0.3 * np.exp(-0.5 * ((wavelength - 16000) / 0.4) ** 2)
     >>> star = Spectra(APSTAR_GRID, flux, np.full(flux.shape, 200.0**2))
@@ -202,10 +204,10 @@ def _by_profile(
     slopes = profile.depth_slopes
     return _Found(
         profile.area,
-        float(np.sqrt(max(profile.covariance[0, 0], 0.0))),
+        math.sqrt(max(float(profile.covariance[0, 0]), 0.0)),
         gain[0],
         profile.depth,
-        float(np.sqrt(max(slopes @ profile.covariance @ slopes, 0.0))),
+        math.sqrt(max(float(slopes @ profile.covariance @ slopes), 0.0)),
         slopes @ gain,
         profile.centre,
         profile,
@@ -231,7 +233,7 @@ def _counted(
 
 def _spread(lever: NDArray[np.float64], base: LocalContinuum) -> float:
     """Return the error that a continuum's errors give to what changes by `lever` with them."""
-    return float(np.sqrt(max(lever @ base.covariance @ lever, 0.0)))
+    return math.sqrt(max(float(lever @ base.covariance @ lever), 0.0))
 
 
 def _chip_of(

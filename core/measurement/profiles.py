@@ -148,8 +148,9 @@ def fit_profile(
 
     Examples
     --------
+    >>> import numpy as np
     >>> wavelength = np.linspace(15998, 16002, 41)
-    >>> line = _gaussian(wavelength, 0.05, 16000.1, 0.3)
+    >>> line = 0.066 * np.exp(-0.5 * ((wavelength - 16000.1) / 0.3) ** 2)
     >>> found = fit_profile(wavelength, line, np.full(41, 0.001))
     >>> round(found.area, 4), round(found.centre, 3), round(found.fwhm, 3)
     (0.05, 16000.1, 0.706)
@@ -190,11 +191,13 @@ def fit_profile(
             "angstrom. Integrate instead, or take other edges."
         ) from problem
     rest = (absorption - _SHAPES[shape](wavelength, *found)) / sigma
-    gamma = float(found[3]) if shape == "voigt" else 0.0
+    area, centre, width, *lorentz = (float(v) for v in found)
     return LineProfile(
         shape,
-        *(float(v) for v in found[:3]),
-        gamma,
+        area,
+        centre,
+        width,
+        lorentz[0] if lorentz else 0.0,
         np.asarray(covariance, np.float64),
         float((rest**2).sum() / (len(wavelength) - n_parameters)),
     )
