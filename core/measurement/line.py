@@ -95,11 +95,6 @@ def measure_line(
     continuum : tuple of float, optional
         Level in the middle of the line and slope per angstrom, instead of what is found.
 
-    Returns
-    -------
-    LineMeasurement
-        Widths in milliangstrom.
-
     Raises
     ------
     LinesError
