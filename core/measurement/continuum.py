@@ -94,8 +94,8 @@ def local_continuum(
     >>> wavelength = np.linspace(15990, 16010, 201)
     >>> flux = np.where(abs(wavelength - 16000) < 1, 0.7, 1.0)
     >>> found = local_continuum(wavelength, flux, np.full(201, 0.01), 15999, 16001, 4.0)
-    >>> round(found.level, 6), round(found.slope, 6)
-    (1.0, 0.0)
+    >>> round(found.level, 6), abs(found.slope) < 1e-9
+    (1.0, True)
     """
     good = np.isfinite(flux) & np.isfinite(sigma) & (sigma > 0)
     beside = ((wavelength >= low - reach) & (wavelength < low)) | (

@@ -110,7 +110,7 @@ def measure_line(
     >>> star = Spectra(APSTAR_GRID, flux, np.full(flux.shape, 200.0**2))
     >>> found = measure_line(star, 15998.5, 16001.5)
     >>> round(found.equivalent_width), round(found.width_error, 1)
-    (301, 4.2)
+    (301, 4.9)
     """
     if method not in METHODS:
         raise LinesError(f"Lines are measured by {', '.join(METHODS)}; found {method!r}.")

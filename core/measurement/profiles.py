@@ -153,7 +153,7 @@ def fit_profile(
     >>> line = 0.066 * np.exp(-0.5 * ((wavelength - 16000.1) / 0.3) ** 2)
     >>> found = fit_profile(wavelength, line, np.full(41, 0.001))
     >>> round(found.area, 4), round(found.centre, 3), round(found.fwhm, 3)
-    (0.05, 16000.1, 0.706)
+    (0.0496, 16000.1, 0.706)
     """
     n_parameters = 3 if shape == "gaussian" else 4
     if len(wavelength) <= n_parameters:
