@@ -204,8 +204,9 @@ def test_thirty_features_vetted_by_keyboard_survive_a_kill(vetted, tab):
     assert found[ids[1]].element == by_id[ids[1]].answers[1].name
     assert found[ids[3]].element == by_id[ids[3]].best
     # The table shows what is in the file.
-    again.page.locator(".frame").first.evaluate("(el) => { el.scrollTop = 0 }")
-    row = again.page.locator("tbody tr[data-key]")
+    table = again.page.get_by_role("grid", name="Candidate features")
+    table.evaluate("(el) => { el.parentElement.scrollTop = 0 }")
+    row = table.locator("tbody tr[data-key]")
     expect(row.first).to_have_attribute("data-key", ids[0])
     shown = row.evaluate_all("(rows) => rows.map((r) => [r.dataset.key, r.innerText])")
     assert len(shown) > 8
@@ -363,7 +364,8 @@ def test_two_tabs_on_one_file_see_each_others_decisions(vetted, lines, tab):
     # Another vetter begins with nothing, and agrees or not.
     other.be("bob")
     expect(other.count).to_contain_text("0 of 114 decided")
-    other.page.locator("tbody tr[data-key]").first.click()
+    table = other.page.get_by_role("grid", name="Candidate features")
+    table.locator("tbody tr[data-key]").first.click()
     for key in "arua":
         other.and_wait(key)
     expect(other.panel).to_contain_text("With ann: \u03ba")
