@@ -11,13 +11,18 @@ function nearest(xs, x) {
   return x - xs[low] < xs[high] - x ? low : high
 }
 
+// Width of the frame in pixels; what comes before the figure is laid out counts on a usual one.
+function frame_width(plot) {
+  return plot.properties.inner_width.is_unset ? 900 : plot.inner_width || 900
+}
+
 // The strongest known line within a few pixels of the cursor.
 function line_at({lines, species, range, plot, format}, x) {
   const {x: xs, strength, species: which, loggf, ep} = lines.data
   if (!xs.length) {
     return []
   }
-  const reach = REACH * (range.end - range.start) / (plot.inner_width || 900)
+  const reach = REACH * (range.end - range.start) / frame_width(plot)
   let best = -1
   for (let i = nearest(xs, x - reach); i < xs.length && xs[i] <= x + reach; i++) {
     if (Math.abs(xs[i] - x) <= reach && (best < 0 || strength[i] > strength[best])) { best = i }

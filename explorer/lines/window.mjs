@@ -172,9 +172,14 @@ function shades({chosen, shades}) {
   }
 }
 
+// Width of the frame in pixels; what comes before the figure is laid out counts on a usual one.
+function frame_width(plot) {
+  return plot.properties.inner_width.is_unset ? 900 : plot.inner_width || 900
+}
+
 function draw(args) {
   const {full, range, plot} = args
-  const width = plot.inner_width || 900
+  const width = frame_width(plot)
   const scale = width / (range.end - range.start)
   const x = full.data.x
   const from = Math.max(0, first(x, range.start) - 1)
@@ -231,7 +236,7 @@ function choose(args) {
     document.dispatchEvent(new CustomEvent("spectrabridge-drawn"))
     const moved = window.spectrabridge_moved
     window.spectrabridge_moved = undefined
-    if (moved !== undefined && plot.inner_width) {
+    if (moved !== undefined && !plot.properties.inner_width.is_unset) {
       const detail = Math.round(performance.now() - moved)
       document.dispatchEvent(new CustomEvent(`${channel}-painted`, {detail}))
     }

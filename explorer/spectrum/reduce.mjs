@@ -108,9 +108,14 @@ function values(y, runs) {
   return out
 }
 
+// Width of the frame in pixels; what comes before the figure is laid out counts on a usual one.
+function frame_width(plot) {
+  return plot.properties.inner_width.is_unset ? 900 : plot.inner_width || 900
+}
+
 function reduce({full, flux, middle, range, plot, breaks, lines}) {
   const data = full.data
-  const width = plot.inner_width || 900
+  const width = frame_width(plot)
   const runs = plan(data.x, range, width, breaks)
   const x = positions(data.x, runs)
   const empty = new Float32Array(x.length).fill(NaN)
