@@ -11,8 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-MAD_TO_SIGMA = 1.4826
-"""Standard deviation of a Gaussian over its median absolute deviation."""
+from ..spectra.continuum import MAD_TO_SIGMA
 
 
 def far_above(residual: Tensor, good: Tensor, clip: float) -> Tensor:

@@ -14,16 +14,13 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from ..errors import SpectrumError
 from ..spectra.spectra import Spectra
-from ..spectra.wavelength import APSTAR_GRID
 from .apstar import is_apstar
 from .columns import Column, Columns, role_of
 from .fits_file import product_of
-from .spectrum_columns import read_columns
 from .star_formats import STAR_FORMATS, OpenFile, ReadingOptions, StarFile
 from .table import is_spectrum_table
-from .whole_star import join_spectra, of_hdu, plain_star
+from .whole_star import hdu_title, plain_star, read_hdus
 
 _LINEAR = ("", "WAVE", "AWAV", "LINEAR", "LAMBDA", "WAVELENGTH", "WAVELEN")
 _LOG10 = ("LOG-LINEAR", "LOGLAM", "LOGWAVE", "LOG10", "LOG")
@@ -104,21 +101,10 @@ def read_spectrum_image(hdus: fits.HDUList, name: str, options: ReadingOptions) 
         As :func:`~spectrabridge.core.io.spectrum_columns.read_columns` does, for the first image
         if none can be read.
     """
-    parts: list[Spectra] = []
-    notes: list[str] = []
-    problem: SpectrumError | None = None
-    for title, columns in _images(hdus):
-        try:
-            found = read_columns(columns, name, options, grid=APSTAR_GRID)
-        except SpectrumError as one:
-            problem = problem or one
-            notes.append(f"{title} was not read: {one}")
-            continue
-        parts.append(of_hdu(found, title, first=not parts))
-    if not parts:
-        raise problem or SpectrumError(f"{name} holds no image with wavelengths in its header.")
-    joined = join_spectra(parts, name, notes)
-    return replace(joined, provenance={**joined.provenance, "product": "image"})
+    images = _images(hdus)
+    nothing = f"{name} holds no image with wavelengths in its header."
+    found = read_hdus(images, name, options, [], nothing)
+    return replace(found, provenance={**found.provenance, "product": "image"})
 
 
 def _images(hdus: fits.HDUList) -> list[tuple[str, Columns]]:
@@ -139,7 +125,7 @@ def _images(hdus: fits.HDUList) -> list[tuple[str, Columns]]:
                 columns.meta = {**columns.meta, **{str(k).lower(): v for k, v in source.items()}}
             columns.columns.append(axis)
             columns.add("flux", pixels, hdu.header.get("BUNIT"), str(hdu.name))
-            found.append((f"HDU {i}" + (f" ({hdu.name})" if hdu.name else ""), columns))
+            found.append((hdu_title(i, hdu), columns))
             sizes.append(pixels.size)
         elif found and pixels.size == sizes[-1]:
             found[-1][1].add(hdu.name or f"HDU {i}", pixels, hdu.header.get("BUNIT"))

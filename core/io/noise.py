@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SpectrumError
+from ..spectra.continuum import MAD_TO_SIGMA
 from .column_units import PERCENT, factor_to_flux
 from .columns import Column, Columns
 
@@ -73,7 +74,7 @@ def fillers(flux: NDArray[np.float64]) -> NDArray[np.bool_]:
     if not plain.size:
         return out
     middle = float(np.median(plain))
-    spread = 1.4826 * float(np.median(np.abs(plain - middle)))
+    spread = MAD_TO_SIGMA * float(np.median(np.abs(plain - middle)))
     away = np.abs(flux - middle) / max(spread, 1e-3 * abs(middle), 1e-300)
     out |= np.isin(flux, FILL_VALUES) & (away > FAR_SPREADS)
     left = flux[~out]

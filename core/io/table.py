@@ -6,8 +6,9 @@ that holds a spectrum is read, and every row of arrays.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,7 +24,7 @@ from .fits_file import FITS_START, LARGEST_FILE, columns_of, product_of, read_by
 from .spectrum_columns import read_columns
 from .star_formats import STAR_FORMATS, OpenFile, ReadingOptions, StarFile
 from .text_table import is_text_table, read_text
-from .whole_star import join_spectra, of_hdu, plain_star
+from .whole_star import hdu_title, plain_star, read_hdus
 
 _OTHER_PRODUCTS = ("aspcapStar", "apVisit", "allStar", "mwmStar")
 
@@ -122,25 +123,22 @@ def _from_fits(
         raise SpectrumError(
             f"Expected a table with columns wavelength, flux and error in {name}; found {some}."
         )
-    parts: list[Spectra] = []
     notes: list[str] = []
-    problem: SpectrumError | None = None
+    parts = _with_rows(hdus, where, name, notes)
+    nothing = f"{name} holds no spectrum: its tables are empty."
+    return _labelled(read_hdus(parts, name, options, notes, nothing, grid=grid))
+
+
+def _with_rows(
+    hdus: fits.HDUList, where: list[int], name: str, notes: list[str]
+) -> Iterator[tuple[str, Callable[[], Columns]]]:
+    """Yield tables with what returns their columns; a note names those that are empty."""
     for i in where:
-        title = f"HDU {i}" + (f" ({hdus[i].name})" if hdus[i].name else "")
-        if not len(hdus[i].data):
+        title = hdu_title(i, hdus[i])
+        if len(hdus[i].data):
+            yield title, partial(fits_columns, hdus[i], hdus[0].header)
+        else:
             notes.append(f"{title} of {name} is empty and was passed over.")
-            continue
-        try:
-            columns = fits_columns(hdus[i], hdus[0].header)
-            found_here = read_columns(columns, name, options, grid=grid)
-        except SpectrumError as one:
-            problem = problem or one
-            notes.append(f"{title} was not read: {one}")
-            continue
-        parts.append(of_hdu(found_here, title, first=not parts))
-    if not parts:
-        raise problem or SpectrumError(f"{name} holds no spectrum: its tables are empty.")
-    return _labelled(join_spectra(parts, name, notes))
 
 
 def fits_columns(hdu: Any, main: Mapping[str, Any] | None = None) -> Columns:

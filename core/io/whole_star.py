@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from ..errors import SpectrumError
 from ..spectra.resample import resample
 from ..spectra.spectra import Spectra
-from ..spectra.wavelength import APOGEE_GRID, APSTAR_GRID
+from ..spectra.wavelength import APOGEE_GRID, APSTAR_GRID, WavelengthGrid
+from .columns import Columns
 from .names import named_rows
-from .star_formats import StarFile
+from .spectrum_columns import read_columns
+from .star_formats import ReadingOptions, StarFile
 
 
 def on_apstar(spectra: Spectra) -> Spectra:
@@ -83,6 +85,58 @@ def join_spectra(parts: Sequence[Spectra], name: str, notes: Sequence[str] = ())
         provenance={**parts[0].provenance, "notes": list(dict.fromkeys([*said, *notes]))},
     )
     return without_empty_rows(joined, name)
+
+
+def read_hdus(
+    hdus: Iterable[tuple[str, Columns | Callable[[], Columns]]],
+    name: str,
+    options: ReadingOptions,
+    notes: list[str],
+    nothing: str,
+    *,
+    grid: WavelengthGrid = APSTAR_GRID,
+) -> Spectra:
+    """Return the spectra of the HDUs of a FITS file; a note names those that cannot be read.
+
+    Parameters
+    ----------
+    hdus : iterable of (str, Columns or callable)
+        What to call each HDU, and its columns, or what returns them.
+    name : str
+        What to call the file in messages.
+    options : ReadingOptions
+        What the file does not say.
+    notes : list of str
+        Sentences about HDUs that are not read are added.
+    nothing : str
+        The sentence for a file without any.
+    grid : WavelengthGrid
+        The grid to resample to.
+
+    Raises
+    ------
+    SpectrumError
+        If none can be read: that of the first.
+    """
+    parts: list[Spectra] = []
+    problem: SpectrumError | None = None
+    for title, columns in hdus:
+        try:
+            here = columns() if callable(columns) else columns
+            found = read_columns(here, name, options, grid=grid)
+        except SpectrumError as one:
+            problem = problem or one
+            notes.append(f"{title} was not read: {one}")
+            continue
+        parts.append(of_hdu(found, title, first=not parts))
+    if not parts:
+        raise problem or SpectrumError(nothing)
+    return join_spectra(parts, name, notes)
+
+
+def hdu_title(number: int, hdu: Any) -> str:
+    """Return what to call an HDU in messages: ``HDU 1 (STAR)``."""
+    return f"HDU {number}" + (f" ({hdu.name})" if hdu.name else "")
 
 
 def without_empty_rows(spectra: Spectra, name: str) -> Spectra:

@@ -8,12 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import LinesError
+from ..spectra.continuum import MAD_TO_SIGMA
 
 CLIP_SIGMA = 3.0
 """A pixel that lies further below the line, in its errors, belongs to another line."""
-
-MAD_TO_SIGMA = 1.4826
-"""Standard deviation over median absolute deviation, of a Gaussian."""
 
 ROUNDS = 20
 """Pixels are left out so many times at most."""

@@ -27,6 +27,9 @@ from .spectra import Spectra
 from .stored_continuum_pixels import default_continuum_pixels
 from .wavelength import WavelengthGrid
 
+MAD_TO_SIGMA = 1.4826
+"""Standard deviation of a Gaussian over its median absolute deviation."""
+
 DEGREE = 4
 """Degree of the polynomial on each chip."""
 
@@ -378,7 +381,7 @@ def _step(
     continuum = np.exp(np.clip(log @ basis.T, -80, 80))
     residual = flux / continuum - 1
     residual[~use] = 0
-    scatter = 1.4826 * _median(np.abs(residual), use)
+    scatter = MAD_TO_SIGMA * _median(np.abs(residual), use)
     scale = np.hypot(scatter, floor)[:, None]
     if convex:
         size = np.abs(residual) / scale

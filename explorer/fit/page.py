@@ -22,7 +22,7 @@ from ..session.star_fitting import StarFitting
 from ..state.view_state import ViewState
 from ..widgets.buttons import download_button, plain_button
 from ..widgets.data_table import DataTable
-from ..widgets.file_drop import FileDrop
+from ..widgets.file_drop import spectra_drop
 from .options import FitOptions
 from .star_view import StarView
 from .tables import fits_bytes, has_survey, label_columns, label_rows, star_columns, star_rows
@@ -77,12 +77,7 @@ class FitPage(Component, pn.viewable.Viewer):
     # --------------------------------------------------------------------- controls
 
     def _build_controls(self) -> None:
-        self.drop = FileDrop(
-            label="Open spectra, or drop them here",
-            margin=0,
-            height=34,
-            sizing_mode="stretch_width",
-        )
+        self.drop = spectra_drop()
         self.drop.on_file = self._dropped
         self.drop.on_refused = lambda name, sentence: self.queue.refuse(name, sentence)
         self.example = plain_button(

@@ -184,7 +184,7 @@ class StarFitting(Component, param.Parameterized):
             self._chosen()
 
     def _opened(self, *_: object) -> None:
-        """Forget what fits of files that are closed hold, and tell of those that are open."""
+        """Tell that other files are open."""
         self.changed += 1
 
     # -------------------------------------------------------------------- one star

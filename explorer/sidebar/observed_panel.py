@@ -16,8 +16,7 @@ from ..session.open_stars import OnProblem, OpenFile, OpenStars
 from ..session.star_fitting import StarFitting
 from ..state.view_state import ViewState
 from ..widgets.choice import Choice
-from ..widgets.file_drop import FileDrop
-from .star_list import StarList
+from .star_list import StarList, star_drop
 
 
 class ObservedPanel(Component, pn.viewable.Viewer):
@@ -61,16 +60,7 @@ class ObservedPanel(Component, pn.viewable.Viewer):
         self._on_words = on_words
         self._shown: Spectra | None = None
         self._refused: object = None
-        self.drop = FileDrop(
-            label="Open spectra, or drop them here",
-            margin=0,
-            height=34,
-            sizing_mode="stretch_width",
-        )
-        self.drop.on_file = lambda name, content: stars.receive(
-            name, content, batch=self.drop.batch
-        )
-        self.drop.on_problem = on_problem
+        self.drop = star_drop(stars, on_problem)
         self.example = _button(
             "Example star",
             "Example star: 2M19485057+5005279, APOGEE data release 17",

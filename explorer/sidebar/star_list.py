@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import panel as pn
 
 from ..session.component import Component
-from ..session.open_stars import OpenFile, OpenStars
+from ..session.open_stars import OnProblem, OpenFile, OpenStars
 from ..session.star_fitting import StarFitting
 from ..state.view_state import ViewState
 from ..widgets.data_table import Column, DataTable, Row
+from ..widgets.file_drop import FileDrop, spectra_drop
 
 if TYPE_CHECKING:
     from ...core.fitting.stars import Star
@@ -108,6 +109,22 @@ class StarList(Component, pn.viewable.Viewer):
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self.table
+
+
+def star_drop(stars: OpenStars, on_problem: OnProblem) -> FileDrop:
+    """Return a place to drop files onto that become open stars.
+
+    Parameters
+    ----------
+    stars : OpenStars
+        What is open.
+    on_problem : callable
+        Told about files that cannot be used.
+    """
+    drop = spectra_drop()
+    drop.on_file = lambda name, content: stars.receive(name, content, batch=drop.batch)
+    drop.on_problem = on_problem
+    return drop
 
 
 def _fit_cells(fitting: StarFitting, key: str) -> list[list[Any]]:

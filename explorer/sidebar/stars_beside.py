@@ -8,8 +8,7 @@ from ..session.component import Component
 from ..session.open_stars import OnProblem, OpenStars
 from ..session.star_fitting import StarFitting
 from ..state.view_state import ViewState
-from ..widgets.file_drop import FileDrop
-from .star_list import StarList
+from .star_list import StarList, star_drop
 
 SEEN_ROWS = 2
 """Rows that are seen at a time: other controls need the room."""
@@ -34,16 +33,7 @@ class StarsBeside(Component, pn.viewable.Viewer):
         self, state: ViewState, stars: OpenStars, fitting: StarFitting, on_problem: OnProblem
     ) -> None:
         super().__init__()
-        self.drop = FileDrop(
-            label="Open spectra, or drop them here",
-            margin=0,
-            height=34,
-            sizing_mode="stretch_width",
-        )
-        self.drop.on_file = lambda name, content: stars.receive(
-            name, content, batch=self.drop.batch
-        )
-        self.drop.on_problem = on_problem
+        self.drop = star_drop(stars, on_problem)
         self.list = self.own(StarList(state, stars, fitting, SEEN_ROWS))
         # Made once: whether it is seen is up to the page.
         self.view = pn.Column(

@@ -86,3 +86,10 @@ class FileDrop(BrowserComponent):
             f"{name} is larger than {self.largest // 10**6} MB, the most that is taken here. "
             "Fit large files with `spectrabridge fit`.",
         )
+
+
+def spectra_drop() -> FileDrop:
+    """Return a place to open spectra at, or to drop them onto, as wide as its column."""
+    return FileDrop(
+        label="Open spectra, or drop them here", margin=0, height=34, sizing_mode="stretch_width"
+    )
